@@ -1,0 +1,27 @@
+//! The protocol between Guichet and the agent inside its containers.
+//!
+//! One connection, one conversation at a time. Guichet sends [`Request`]s, the agent answers with [`Reply`]s,
+//! each in one [`frame`]. Neither side trusts a length it was given, and no byte of a student's program
+//! ever becomes part of a frame's structure: output travels inside [`Reply::Output`] only.
+//!
+//! ```text
+//! Guichet                               agent
+//!   Setup ───────────────────────────►
+//!         ◄─────────────────────────── Hello
+//!   Begin, Write*, Exec, Stdin*  ────►           (a submission: files, then commands)
+//!         ◄───────── Output*, Report             (one Report for each Exec, in order)
+//!   Abort ───────────────────────────►           (any time; the Report says `aborted`)
+//!   End   ───────────────────────────►
+//!         ◄─────────────────────────── Clean     (nothing of the submission is left, or what is)
+//! ```
+//!
+//! Requests may be sent ahead without waiting for replies; the agent handles them in order, except that
+//! [`Request::Abort`] also ends the command that is running.
+
+pub mod frame;
+pub mod message;
+
+pub use frame::{FrameError, MAX_FRAME_BYTES};
+pub use message::{
+    Clean, Ended, Exec, Hello, Limits, Reply, Report, Request, Setup, StoppedBy, Stream, UsageSource, VERSION,
+};
