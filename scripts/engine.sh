@@ -1,0 +1,144 @@
+#!/bin/sh
+# A Docker engine of one's own, for tests and for machines where none runs.
+#
+#   scripts/engine.sh up DIR [DOCKERD-OPTION…]    starts it if it does not answer yet; prints its address
+#   scripts/engine.sh down DIR                    removes its containers, stops it, waits until it is gone
+#
+# Everything of it lies in DIR: docker.sock, data (images stay there after `down`), exec, log, pid.
+# Needs root, dockerd and docker. DIR may be at most 60 bytes long: unix sockets below it have a limit.
+#
+# live-restore stays off: this engine shall leave nothing behind when it stops. (`up DIR --live-restore` turns it on;
+# an operator's engine should have it, see docs/operating.md.)
+set -eu
+
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+export PATH
+
+die() {
+    echo "engine.sh: $*" >&2
+    exit 1
+}
+
+answers() {
+    [ -S "$dir/docker.sock" ] && docker -H "$address" version >/dev/null 2>&1
+}
+
+# The dockerd of this directory: a process id in a file may belong to somebody else by now.
+own_pid() {
+    pid=$(cat "$dir/pid" 2>/dev/null) || return 1
+    tr '\0' '\n' <"/proc/$pid/cmdline" 2>/dev/null | grep -qxF -- "$address" || return 1
+    echo "$pid"
+}
+
+# Waits until the process of id $1 is gone, at most $2 tenths of a second.
+wait_gone() {
+    left=$2
+    while [ -d "/proc/$1" ]; do
+        [ "$left" -gt 0 ] || return 1
+        left=$((left - 1))
+        sleep 0.1
+    done
+}
+
+# Some minimal machines boot without control groups; every container needs them.
+mount_cgroups() {
+    grep -qE ' - cgroup2? ' /proc/self/mountinfo && return
+    if [ -r /proc/cgroups ] && awk '$1 == "memory" && $4 == 1 { found = 1 } END { exit !found }' /proc/cgroups; then
+        mount -t tmpfs -o mode=755 cgroup /sys/fs/cgroup
+        for controller in $(awk '!/^#/ && $4 == 1 { print $1 }' /proc/cgroups); do
+            mkdir -p "/sys/fs/cgroup/$controller"
+            mount -t cgroup -o "$controller" cgroup "/sys/fs/cgroup/$controller" || rmdir "/sys/fs/cgroup/$controller"
+        done
+        mkdir -p /sys/fs/cgroup/systemd
+        mount -t cgroup -o none,name=systemd cgroup /sys/fs/cgroup/systemd
+    else
+        mount -t cgroup2 cgroup2 /sys/fs/cgroup
+    fi
+}
+
+unmount_below() {
+    awk -v root="$1/" 'index($5, root) == 1 { print $5 }' /proc/self/mountinfo | sort -r | while read -r point; do
+        umount "$point" 2>/dev/null || umount -l "$point"
+    done
+}
+
+up() {
+    if answers; then
+        return
+    fi
+    if ! own_pid >/dev/null; then
+        rm -f "$dir/pid" "$dir/docker.sock"
+        mount_cgroups
+        # A containerd that runs already is shared under a name of our own; else dockerd starts one itself.
+        name=guichet-$(printf %s "$dir" | cksum | cut -d' ' -f1)
+        setsid dockerd --host "$address" --data-root "$dir/data" --exec-root "$dir/exec" --pidfile "$dir/pid" \
+            --containerd-namespace "$name" --containerd-plugins-namespace "$name-plugins" \
+            --config-file "$dir/daemon.json" --exec-opt native.cgroupdriver=cgroupfs \
+            --bridge=none --iptables=false --ip-forward=false --ip-masq=false --log-level=warn \
+            "$@" </dev/null >>"$dir/log" 2>&1 9>&- &
+        started=$!
+    fi
+    left=600
+    until answers; do
+        left=$((left - 1))
+        if [ "$left" = 0 ] || { [ -n "${started:-}" ] && [ ! -d "/proc/$started" ]; }; then
+            tail -n 20 "$dir/log" >&2
+            die "the engine did not start; its log is $dir/log"
+        fi
+        sleep 0.1
+    done
+}
+
+down() {
+    # A dockerd that was killed left its containers running: it has to come back to remove them.
+    if ! own_pid >/dev/null && [ -d "$dir/exec" ]; then
+        up
+    fi
+    if pid=$(own_pid); then
+        if answers; then
+            containers=$(docker -H "$address" ps -aq)
+            # shellcheck disable=SC2086 # one word per container
+            [ -z "$containers" ] || docker -H "$address" rm -f $containers >/dev/null
+        fi
+        containerd=$(cat "$dir/exec/containerd/containerd.pid" 2>/dev/null) || containerd=
+        kill "$pid"
+        if ! wait_gone "$pid" 300; then
+            kill -KILL "$pid"
+            wait_gone "$pid" 100 || die "process $pid does not end"
+        fi
+        if [ -n "$containerd" ]; then
+            wait_gone "$containerd" 100 || die "its containerd, process $containerd, does not end"
+        fi
+    fi
+    unmount_below "$dir"
+    rm -rf "$dir/exec" "$dir/pid" "$dir/docker.sock"
+}
+
+[ $# -ge 2 ] || die "usage: engine.sh up DIR [DOCKERD-OPTION…] | engine.sh down DIR"
+command=$1
+dir=$(realpath -m -- "$2")
+shift 2
+address=unix://$dir/docker.sock
+[ "${#dir}" -le 60 ] || die "$dir is longer than 60 bytes; sockets below it would exceed the limit of 107"
+[ "$(id -u)" = 0 ] || die "starting an engine needs root"
+for program in dockerd docker; do
+    command -v "$program" >/dev/null || die "$program is missing: apt-get install docker.io (scripts/setup.sh does it)"
+done
+
+case $command in
+up)
+    mkdir -p "$dir"
+    [ -e "$dir/daemon.json" ] || echo '{}' >"$dir/daemon.json"
+    exec 9>"$dir/lock"
+    flock 9
+    up "$@"
+    echo "$address"
+    ;;
+down)
+    [ -d "$dir" ] || exit 0
+    exec 9>"$dir/lock"
+    flock 9
+    down
+    ;;
+*) die "unknown command $command" ;;
+esac
