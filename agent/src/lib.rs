@@ -21,7 +21,7 @@
 pub mod frame;
 pub mod message;
 
-pub use frame::{FrameError, MAX_FRAME_BYTES};
+pub use frame::{Decoder, FrameError, MAX_FRAME_BYTES, encode};
 pub use message::{
     Clean, Ended, Exec, Hello, Limits, Reply, Report, Request, Setup, StoppedBy, Stream, UsageSource, VERSION,
 };
