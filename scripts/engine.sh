@@ -30,14 +30,24 @@ own_pid() {
     echo "$pid"
 }
 
-# Waits until the process of id $1 is gone, at most $2 tenths of a second.
+# Waits until the process of id $1 is gone (or dead and not yet reaped), at most $2 tenths of a second.
 wait_gone() {
     left=$2
-    while [ -d "/proc/$1" ]; do
+    while grep -q '^State:[[:space:]]*[^ZX]' "/proc/$1/status" 2>/dev/null; do
         [ "$left" -gt 0 ] || return 1
         left=$((left - 1))
         sleep 0.1
     done
+}
+
+# dockerd takes its containerd along when it dies, but not at once; a new dockerd must not meet the old one.
+stop_containerd() {
+    containerd=$(cat "$dir/exec/containerd/containerd.pid" 2>/dev/null) || return 0
+    if tr '\0' '\n' <"/proc/$containerd/cmdline" 2>/dev/null | grep -qF -- "$dir/exec/"; then
+        wait_gone "$containerd" 50 || kill -KILL "$containerd"
+        wait_gone "$containerd" 50 || die "containerd, process $containerd, does not end"
+    fi
+    rm -f "$dir/exec/containerd/containerd.pid"
 }
 
 # Some minimal machines boot without control groups; every container needs them.
@@ -67,6 +77,7 @@ up() {
         return
     fi
     if ! own_pid >/dev/null; then
+        stop_containerd
         rm -f "$dir/pid" "$dir/docker.sock"
         mount_cgroups
         # A containerd that runs already is shared under a name of our own; else dockerd starts one itself.
@@ -100,16 +111,13 @@ down() {
             # shellcheck disable=SC2086 # one word per container
             [ -z "$containers" ] || docker -H "$address" rm -f $containers >/dev/null
         fi
-        containerd=$(cat "$dir/exec/containerd/containerd.pid" 2>/dev/null) || containerd=
         kill "$pid"
         if ! wait_gone "$pid" 300; then
             kill -KILL "$pid"
             wait_gone "$pid" 100 || die "process $pid does not end"
         fi
-        if [ -n "$containerd" ]; then
-            wait_gone "$containerd" 100 || die "its containerd, process $containerd, does not end"
-        fi
     fi
+    stop_containerd
     unmount_below "$dir"
     rm -rf "$dir/exec" "$dir/pid" "$dir/docker.sock"
 }
