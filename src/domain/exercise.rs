@@ -1,0 +1,150 @@
+//! What is to be solved: test cases, checker, limits.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::blob::Blob;
+use super::ids::{ExerciseId, RuntimeId};
+use super::limits::{LimitChoice, Limits};
+use super::queue::Priority;
+use super::runtime::Runtime;
+use super::time::Timestamp;
+
+/// Most test cases of an exercise.
+pub const MAX_TESTS: usize = 1000;
+/// Most points of a test.
+pub const MAX_WEIGHT: u64 = 1_000_000;
+
+/// Who may see the input, the expected output and the output of a test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Visibility {
+    /// Everybody who may see the exercise.
+    Public,
+    /// Teachers, backends and admins.
+    Hidden,
+}
+
+/// How an exercise is graded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// The program reads standard input and arguments; what it writes is checked.
+    Stdio,
+}
+
+/// Whether a container serves several submissions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Isolation {
+    /// The container is emptied and verified after each submission.
+    Reset,
+    /// The container is thrown away after each submission.
+    Fresh,
+}
+
+/// How far numbers may differ.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FloatTolerance {
+    /// By this much, from 0.
+    pub absolute: f64,
+    /// Or by this part of the expected number, from 0.
+    pub relative: f64,
+}
+
+/// How an output is compared with what was expected.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Checker {
+    /// Byte for byte.
+    Exact,
+    /// Token for token; white space only separates.
+    Tokens {
+        /// Whether letters must have the same case (ASCII).
+        case_sensitive: bool,
+        /// Tokens that are numbers on both sides may differ this far.
+        float_tolerance: Option<FloatTolerance>,
+    },
+}
+
+/// One input and the output it asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TestCase {
+    /// Its name, different from the others'.
+    pub name: String,
+    /// Arguments of the program.
+    pub args: Vec<String>,
+    /// Its standard input.
+    pub stdin: Blob,
+    /// What it should write to standard output.
+    pub expected: Blob,
+    /// Who sees it.
+    pub visibility: Visibility,
+    /// Points it is worth.
+    pub weight: u64,
+}
+
+/// A file by path and bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceFile {
+    /// Relative path with `/`.
+    pub path: String,
+    /// The bytes.
+    pub content: Blob,
+}
+
+/// What a teacher writes; stored as JSON, once per version.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ExerciseSpec {
+    /// One line.
+    pub title: String,
+    /// Markdown.
+    pub statement: String,
+    /// How it is graded.
+    pub kind: Kind,
+    /// Runtimes a student may choose from; at least one.
+    pub runtimes: Vec<RuntimeId>,
+    /// Files a student starts from.
+    pub starter_files: Vec<SourceFile>,
+    /// Class of its submissions.
+    pub priority: Priority,
+    /// Whether containers are reused.
+    pub isolation: Isolation,
+    /// Limits for all runtimes.
+    pub limits: LimitChoice,
+    /// Limits for single runtimes, above those for all.
+    pub limits_by_runtime: BTreeMap<RuntimeId, LimitChoice>,
+    /// Limits of the compilation.
+    pub compile_limits: LimitChoice,
+    /// How outputs are compared.
+    pub checker: Checker,
+    /// Whether the tests after the first that is not accepted are left out.
+    pub stop_on_first_failure: bool,
+    /// The tests, in order; at least one.
+    pub tests: Vec<TestCase>,
+}
+
+impl ExerciseSpec {
+    /// The limits of a test in `runtime`: those named for it, else for all, else its default.
+    pub fn run_limits(&self, runtime: &Runtime) -> Limits {
+        let base = self.limits.over(&runtime.run.limits.default, &runtime.run.limits.maximum);
+        match self.limits_by_runtime.get(&runtime.id) {
+            Some(choice) => choice.over(&base, &runtime.run.limits.maximum),
+            None => base,
+        }
+    }
+}
+
+/// A stored version of an exercise.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Exercise {
+    /// Its id.
+    pub id: ExerciseId,
+    /// Its version, from 1; each change makes the next.
+    pub version: u32,
+    /// When this version was made.
+    pub updated_at: Timestamp,
+    /// What it says.
+    pub spec: ExerciseSpec,
+}

@@ -1,0 +1,18 @@
+//! What Guichet is about, as pure values: submissions, exercises, verdicts, the order of the queue.
+//!
+//! Domain knows nobody: no async, no SQL, no HTTP. Serde derives stand only where a value is stored as JSON;
+//! what the API shows has its own types in `http`.
+
+pub mod blob;
+pub mod checker;
+pub mod event;
+pub mod exercise;
+pub mod ids;
+pub mod lease;
+pub mod limits;
+pub mod pace;
+pub mod queue;
+pub mod runtime;
+pub mod submission;
+pub mod time;
+pub mod verdict;

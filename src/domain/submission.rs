@@ -1,0 +1,345 @@
+//! A student's program on its way through the counter.
+//!
+//! ```text
+//! draft ──► queued ──► running ──► finished
+//!             │  ▲        │  │
+//!             │  └────────┘  └──► failed      (infrastructure, after the last attempt)
+//!             └──► cancelled ◄┘
+//! ```
+//!
+//! An ended submission whose files changed may be queued again: a new round.
+
+use serde::{Deserialize, Serialize};
+
+use super::blob::Blob;
+use super::exercise::Exercise;
+use super::ids::{BackendName, ExerciseId, Owner, RuntimeId, SubmissionId};
+use super::queue::{Priority, QueueKey};
+use super::time::Timestamp;
+use super::verdict::SubmissionResult;
+
+/// Where a submission is in its life, with what is known there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "snake_case")]
+pub enum State {
+    /// Stored; nobody has asked to run it yet.
+    Draft,
+    /// It waits.
+    Queued {
+        /// Where it stands.
+        key: QueueKey,
+        /// When it entered the queue in this round.
+        queued_at: Timestamp,
+        /// Attempts of this round that were lost, 0 at first.
+        attempt: u32,
+    },
+    /// A worker holds a lease on it.
+    Running {
+        /// Where it stood, and stands again if the attempt is lost.
+        key: QueueKey,
+        /// When it entered the queue in this round.
+        queued_at: Timestamp,
+        /// The attempt going on, from 1.
+        attempt: u32,
+        /// When the attempt began.
+        started_at: Timestamp,
+    },
+    /// It was graded.
+    Finished(Ended),
+    /// It could not be run.
+    Failed(Ended),
+    /// Somebody took it back.
+    Cancelled(Ended),
+}
+
+/// What is known of a round that ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// The last attempt; 0 if none began.
+    pub attempt: u32,
+    /// When it began.
+    pub started_at: Option<Timestamp>,
+    /// When the round ended.
+    pub finished_at: Timestamp,
+}
+
+/// The name of a [`State`], as stored and shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StateName {
+    /// [`State::Draft`].
+    Draft,
+    /// [`State::Queued`].
+    Queued,
+    /// [`State::Running`].
+    Running,
+    /// [`State::Finished`].
+    Finished,
+    /// [`State::Failed`].
+    Failed,
+    /// [`State::Cancelled`].
+    Cancelled,
+}
+
+impl StateName {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Draft, Self::Queued, Self::Running, Self::Finished, Self::Failed, Self::Cancelled];
+
+    /// Its name in the API, the database and logs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Draft => "draft",
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Finished => "finished",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// The state of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.name() == name)
+    }
+}
+
+impl State {
+    /// Its name.
+    pub const fn name(&self) -> StateName {
+        match self {
+            Self::Draft => StateName::Draft,
+            Self::Queued { .. } => StateName::Queued,
+            Self::Running { .. } => StateName::Running,
+            Self::Finished(_) => StateName::Finished,
+            Self::Failed(_) => StateName::Failed,
+            Self::Cancelled(_) => StateName::Cancelled,
+        }
+    }
+
+    /// Whether the round is over (a draft has no round yet, and isn't).
+    pub const fn is_ended(&self) -> bool {
+        matches!(self, Self::Finished(_) | Self::Failed(_) | Self::Cancelled(_))
+    }
+
+    /// Whether its files may be replaced.
+    pub const fn is_editable(&self) -> bool {
+        matches!(self, Self::Draft) || self.is_ended()
+    }
+
+    /// The attempt going on, or the last of the round; 0 before the first.
+    pub const fn attempt(&self) -> u32 {
+        match self {
+            Self::Draft => 0,
+            Self::Queued { attempt, .. } | Self::Running { attempt, .. } => *attempt,
+            Self::Finished(ended) | Self::Failed(ended) | Self::Cancelled(ended) => ended.attempt,
+        }
+    }
+
+    /// When the attempt going on, or the last one, began.
+    pub const fn started_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Draft | Self::Queued { .. } => None,
+            Self::Running { started_at, .. } => Some(*started_at),
+            Self::Finished(ended) | Self::Failed(ended) | Self::Cancelled(ended) => ended.started_at,
+        }
+    }
+
+    /// When the round ended.
+    pub const fn finished_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Draft | Self::Queued { .. } | Self::Running { .. } => None,
+            Self::Finished(ended) | Self::Failed(ended) | Self::Cancelled(ended) => Some(ended.finished_at),
+        }
+    }
+
+    /// Where it stands in the queue.
+    pub const fn queue_key(&self) -> Option<QueueKey> {
+        match self {
+            Self::Queued { key, .. } => Some(*key),
+            Self::Draft | Self::Running { .. } | Self::Finished(_) | Self::Failed(_) | Self::Cancelled(_) => {
+                None
+            }
+        }
+    }
+}
+
+/// What a run is given in place of an exercise's tests.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunInput {
+    /// Standard input.
+    pub stdin: Blob,
+    /// Arguments.
+    pub args: Vec<String>,
+}
+
+/// The id that an original backend knows a submission by; unique.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct LegacyRef {
+    /// Which backend.
+    pub backend: BackendName,
+    /// Its id there.
+    pub legacy_id: i64,
+}
+
+/// An exercise in the version a submission is graded with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExerciseRef {
+    /// Its id.
+    pub id: ExerciseId,
+    /// Its version.
+    pub version: u32,
+}
+
+/// What is asked of a submission.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// It is graded by an exercise.
+    Graded(ExerciseRef),
+    /// It is only run; with an exercise, under the exercise's limits.
+    Run {
+        /// What the program is given.
+        input: RunInput,
+        /// Whose limits hold.
+        exercise: Option<ExerciseRef>,
+    },
+}
+
+impl Purpose {
+    /// The exercise, if one is named.
+    pub const fn exercise(&self) -> Option<&ExerciseRef> {
+        match self {
+            Self::Graded(exercise) => Some(exercise),
+            Self::Run { exercise, .. } => exercise.as_ref(),
+        }
+    }
+
+    /// The input of a run.
+    pub const fn run(&self) -> Option<&RunInput> {
+        match self {
+            Self::Graded(_) => None,
+            Self::Run { input, .. } => Some(input),
+        }
+    }
+}
+
+/// Why a submission could not be run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LostReason {
+    /// The Docker host went away.
+    HostLost,
+    /// The container or its agent died or broke the protocol.
+    ContainerLost,
+    /// The instance of Guichet that ran it went away.
+    InstanceLost,
+}
+
+impl LostReason {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::HostLost, Self::ContainerLost, Self::InstanceLost];
+
+    /// Its name in the API, the database and logs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::HostLost => "host_lost",
+            Self::ContainerLost => "container_lost",
+            Self::InstanceLost => "instance_lost",
+        }
+    }
+
+    /// The reason of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.name() == name)
+    }
+}
+
+/// An attempt that was lost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LostAttempt {
+    /// Its number in the round, from 1.
+    pub attempt: u32,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it was given up.
+    pub ended_at: Timestamp,
+    /// Why.
+    pub reason: LostReason,
+}
+
+/// Why a round ended without a result.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Why the last attempt was lost.
+    pub code: LostReason,
+    /// For people.
+    pub message: String,
+    /// All lost attempts of the round.
+    pub attempts: Vec<LostAttempt>,
+}
+
+/// A submission with everything but its files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Submission {
+    /// Its id.
+    pub id: SubmissionId,
+    /// Whose it is.
+    pub owner: Owner,
+    /// Its id at an original backend.
+    pub legacy: Option<LegacyRef>,
+    /// What is asked.
+    pub purpose: Purpose,
+    /// The runtime its program is for.
+    pub runtime: RuntimeId,
+    /// Its class in the queue.
+    pub priority: Priority,
+    /// The caller's own JSON object.
+    pub metadata: serde_json::Map<String, serde_json::Value>,
+    /// When it was stored.
+    pub created_at: Timestamp,
+    /// The round going on or ended last, from 1 (also of a draft).
+    pub round: u32,
+    /// Where it is in its life.
+    pub state: State,
+    /// The newest result, maybe of an earlier round.
+    pub result: Option<SubmissionResult>,
+    /// Why it failed, if its state is `failed`.
+    pub failure: Option<Failure>,
+}
+
+/// A submission before it is stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewSubmission {
+    /// Its id.
+    pub id: SubmissionId,
+    /// As in [`Submission`].
+    pub owner: Owner,
+    /// As in [`Submission`].
+    pub legacy: Option<LegacyRef>,
+    /// As in [`Submission`].
+    pub purpose: Purpose,
+    /// As in [`Submission`].
+    pub runtime: RuntimeId,
+    /// As in [`Submission`].
+    pub priority: Priority,
+    /// As in [`Submission`].
+    pub metadata: serde_json::Map<String, serde_json::Value>,
+    /// The program.
+    pub files: Vec<super::exercise::SourceFile>,
+    /// Whether it enters the queue at once.
+    pub enqueue: bool,
+}
+
+/// A leased submission with all that running it needs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Work {
+    /// The right to run it.
+    pub lease: super::lease::Lease,
+    /// The submission, in state `running`.
+    pub submission: Submission,
+    /// Its files.
+    pub files: Vec<super::exercise::SourceFile>,
+    /// The exercise in the version it is graded with, if one is named.
+    pub exercise: Option<Exercise>,
+}

@@ -1,0 +1,269 @@
+//! What came out: verdicts, the facts of each test, the result of a round.
+//!
+//! A verdict speaks about the program only. When the infrastructure fails there is none; the submission's
+//! state is `failed` then (see [`super::submission`]).
+
+use serde::{Deserialize, Serialize};
+
+use super::blob::Blob;
+use super::exercise::Visibility;
+
+/// Bytes of each stream that a test's report keeps.
+pub const TEST_STREAM_BYTES: usize = 8 << 10;
+/// Bytes of each stream that a run's report keeps.
+pub const RUN_STREAM_BYTES: usize = 64 << 10;
+/// Bytes of output that a whole result keeps.
+pub const RESULT_STREAM_BYTES: usize = 256 << 10;
+
+/// The outcome for a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It did what was asked.
+    Accepted,
+    /// Its output differs from what was asked.
+    WrongAnswer,
+    /// It was not built.
+    CompilationError,
+    /// It exited with a code other than 0, or a signal killed it.
+    RuntimeError,
+    /// It used more CPU or wall time than allowed.
+    TimeLimitExceeded,
+    /// It needed more memory than allowed.
+    MemoryLimitExceeded,
+    /// It wrote more than allowed.
+    OutputLimitExceeded,
+}
+
+impl Verdict {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Accepted,
+        Self::WrongAnswer,
+        Self::CompilationError,
+        Self::RuntimeError,
+        Self::TimeLimitExceeded,
+        Self::MemoryLimitExceeded,
+        Self::OutputLimitExceeded,
+    ];
+
+    /// Its name in the API, the database and logs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::WrongAnswer => "wrong_answer",
+            Self::CompilationError => "compilation_error",
+            Self::RuntimeError => "runtime_error",
+            Self::TimeLimitExceeded => "time_limit_exceeded",
+            Self::MemoryLimitExceeded => "memory_limit_exceeded",
+            Self::OutputLimitExceeded => "output_limit_exceeded",
+        }
+    }
+}
+
+/// What a command used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// CPU time of all its processes, in milliseconds.
+    pub cpu_time_ms: u64,
+    /// Wall time, in milliseconds.
+    pub wall_time_ms: u64,
+    /// Highest memory of all its processes, in bytes.
+    pub memory_bytes: u64,
+}
+
+/// Where the figures of [`Usage`] were read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UsageSource {
+    /// Counters of cgroup v1.
+    CgroupV1,
+    /// Counters of cgroup v2, with a peak that is reset before each command.
+    CgroupV2,
+    /// cgroup v2 of an older kernel: the peak of memory is sampled.
+    CgroupV2Sampled,
+    /// `wait4`: misses children that nobody waited for.
+    Rusage,
+}
+
+/// A resource that has a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LimitKind {
+    /// CPU time, in milliseconds.
+    CpuTime,
+    /// Wall time, in milliseconds.
+    WallTime,
+    /// Memory, in bytes.
+    Memory,
+    /// Output, in bytes.
+    Output,
+    /// Processes and threads.
+    Processes,
+}
+
+/// The limit that ended a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LimitHit {
+    /// Which limit.
+    pub kind: LimitKind,
+    /// Its value, in the unit of `kind`.
+    pub allowed: u64,
+    /// What was measured, in the same unit.
+    pub measured: u64,
+}
+
+/// The beginning of one output stream.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capture {
+    /// The bytes kept.
+    pub bytes: Blob,
+    /// Whether more was written than is kept.
+    pub truncated: bool,
+}
+
+/// How a command ended, by itself or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Exit {
+    /// With this code.
+    Code(i32),
+    /// By this signal.
+    Signal(i32),
+}
+
+impl Exit {
+    /// The exit code, if it exited.
+    pub const fn code(self) -> Option<i32> {
+        match self {
+            Self::Code(code) => Some(code),
+            Self::Signal(_) => None,
+        }
+    }
+
+    /// The signal, if one killed it.
+    pub const fn signal(self) -> Option<i32> {
+        match self {
+            Self::Code(_) => None,
+            Self::Signal(signal) => Some(signal),
+        }
+    }
+}
+
+/// The facts of one test.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TestReport {
+    /// Its place among the exercise's tests, from 1.
+    pub index: u32,
+    /// Its name, `run` in a run.
+    pub name: String,
+    /// Who may see its input and outputs.
+    pub visibility: Visibility,
+    /// Its outcome.
+    pub verdict: Verdict,
+    /// Points won and points to win; `None` in a run.
+    pub points: Option<Points>,
+    /// What it used.
+    pub usage: Usage,
+    /// How the program ended.
+    pub exit: Exit,
+    /// The limit that ended it.
+    pub limit: Option<LimitHit>,
+    /// What it read, cut like a stream.
+    pub stdin: Blob,
+    /// What it should have written, cut like a stream; `None` in a run.
+    pub expected: Option<Blob>,
+    /// What it wrote.
+    pub stdout: Capture,
+    /// What it wrote beside.
+    pub stderr: Capture,
+    /// What the checker says about a difference.
+    pub message: Option<String>,
+}
+
+/// Points won of points to win.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Points {
+    /// Won.
+    pub score: u64,
+    /// To win.
+    pub max_score: u64,
+}
+
+/// How bad a diagnostic is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// The program is not built.
+    Error,
+    /// It is built.
+    Warning,
+    /// More about the one before.
+    Note,
+}
+
+/// One line of a compiler about one place of a source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Diagnostic {
+    /// Path of the source as sent.
+    pub file: String,
+    /// Line, from 1.
+    pub line: u32,
+    /// Column, from 1, if the compiler says it.
+    pub column: Option<u32>,
+    /// How bad it is.
+    pub severity: Severity,
+    /// The text.
+    pub message: String,
+}
+
+/// The facts of a compilation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CompileReport {
+    /// Whether a program came out.
+    pub ok: bool,
+    /// How the compiler ended.
+    pub exit: Exit,
+    /// The limit that ended it.
+    pub limit: Option<LimitHit>,
+    /// What it says, place by place.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Everything it wrote.
+    pub output: Capture,
+    /// What it used.
+    pub usage: Usage,
+}
+
+/// Milliseconds of each phase of an attempt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timings {
+    /// From entering the queue to the lease.
+    pub queued_ms: u64,
+    /// From the lease to the files in the container.
+    pub prepared_ms: u64,
+    /// Compilation.
+    pub compiled_ms: u64,
+    /// All tests.
+    pub tested_ms: u64,
+    /// From the end of the last test to the moment the result was handed to the database.
+    pub stored_ms: u64,
+}
+
+/// The result of a round.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubmissionResult {
+    /// The round it belongs to.
+    pub round: u32,
+    /// The first verdict that is not `accepted`, in the order of the tests.
+    pub verdict: Verdict,
+    /// Points of all tests; `None` in a run.
+    pub points: Option<Points>,
+    /// Where usage was measured.
+    pub usage_source: UsageSource,
+    /// The compilation; `None` for runtimes that don't compile.
+    pub compile: Option<CompileReport>,
+    /// The tests, in order; empty when the compilation failed.
+    pub tests: Vec<TestReport>,
+    /// How long each phase took.
+    pub timings: Timings,
+}

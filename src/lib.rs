@@ -1,0 +1,6 @@
+//! Guichet: the counter where programming exercises queue and get graded.
+//!
+//! The rooms and the arrows between them are drawn in `ARCHITECTURE.md`; `tests/it/tidy.rs` holds them.
+
+pub mod domain;
+pub mod storage;
