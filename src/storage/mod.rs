@@ -21,6 +21,9 @@ use crate::domain::verdict::{SubmissionResult, Verdict};
 
 pub mod sqlite;
 
+/// The database in use.
+pub type Store = sqlite::SqliteStorage;
+
 /// Why the database did not do it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -231,6 +234,8 @@ pub struct QueueEntry {
     pub submission: SubmissionId,
     /// Where it stands.
     pub key: QueueKey,
+    /// Round of grading.
+    pub round: u32,
     /// Lost attempts of this round: more than 0 if it is back from running.
     pub attempt: u32,
 }

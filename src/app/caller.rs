@@ -1,0 +1,78 @@
+//! Who asks, and what he may see.
+
+use crate::domain::ids::Owner;
+
+/// What somebody is here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// Creates, reads, streams and cancels his own submissions.
+    Student,
+    /// Writes exercises; reads and cancels anyone's submissions.
+    Teacher,
+    /// A platform: creates submissions for any owner.
+    Backend,
+    /// All.
+    Admin,
+}
+
+impl Role {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Student, Self::Teacher, Self::Backend, Self::Admin];
+
+    /// Its name in tokens and in the API.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Student => "student",
+            Self::Teacher => "teacher",
+            Self::Backend => "backend",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// The role of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.name() == name)
+    }
+}
+
+/// Somebody whose token was checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// Subject of the token; the owner of what he sends.
+    pub subject: Owner,
+    /// What he is.
+    pub role: Role,
+}
+
+impl Caller {
+    /// Whether he may see everybody's submissions.
+    pub const fn sees_all(&self) -> bool {
+        match self.role {
+            Role::Student => false,
+            Role::Teacher | Role::Backend | Role::Admin => true,
+        }
+    }
+
+    /// Whether he may see the submissions of `owner`.
+    pub fn sees(&self, owner: &Owner) -> bool {
+        self.sees_all() || self.subject == *owner
+    }
+
+    /// Whether he may see input, expected output and output of hidden tests.
+    pub const fn sees_hidden(&self) -> bool {
+        self.sees_all()
+    }
+
+    /// Whether he may name another owner, a backend, or follow another's events.
+    pub const fn acts_for_others(&self) -> bool {
+        match self.role {
+            Role::Student | Role::Teacher => false,
+            Role::Backend | Role::Admin => true,
+        }
+    }
+
+    /// Whether he may choose a priority, write exercises, and cancel what is not his.
+    pub const fn teaches(&self) -> bool {
+        self.sees_all()
+    }
+}
