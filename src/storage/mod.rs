@@ -22,7 +22,7 @@ use crate::domain::verdict::{SubmissionResult, Verdict};
 pub mod sqlite;
 
 /// The database in use.
-pub type Store = sqlite::SqliteStorage;
+pub type Store = std::sync::Arc<sqlite::SqliteStorage>;
 
 /// Why the database did not do it.
 #[derive(Debug, thiserror::Error)]
@@ -232,6 +232,8 @@ pub struct Rescued {
 pub struct QueueEntry {
     /// Which.
     pub submission: SubmissionId,
+    /// Whose.
+    pub owner: Owner,
     /// Where it stands.
     pub key: QueueKey,
     /// Round of grading.

@@ -1,0 +1,190 @@
+//! Pushes places in the queue: at once when it was quiet, else once per [`COALESCE`].
+
+use std::collections::{HashMap, HashSet};
+
+use tokio_util::sync::CancellationToken;
+
+use super::{COALESCE, Feed, Position};
+use crate::domain::ids::SubmissionId;
+use crate::domain::pace::Pace;
+use crate::domain::queue::PositionReason;
+use crate::storage::{QueueEntry, Storage as _};
+
+/// Reads the queue after each change and tells followers where they stand, until `stop`.
+pub(super) async fn push(feed: Feed, stop: CancellationToken) {
+    let mut pace = feed.inner.pace.clone();
+    let mut board = Board::default();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = feed.inner.queue_changed.notified() => {}
+            changed = pace.changed() => if changed.is_err() { return },
+        }
+        if feed.inner.slots.is_empty() {
+            board = Board::default();
+            continue;
+        }
+        let current = pace.borrow_and_update().clone();
+        match feed.inner.storage.queue().await {
+            Ok(queue) => {
+                for (entry, place) in board.update(&queue, &current) {
+                    if feed.inner.slots.follows(entry.submission, &entry.owner) {
+                        feed.inner.slots.place(&entry.owner, place);
+                    }
+                }
+                metrics::histogram!("guichet_positions_queue_length").record(u32::try_from(queue.len()).unwrap_or(u32::MAX));
+            }
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "places in the queue could not be read");
+                feed.inner.queue_changed.notify_one();
+            }
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(COALESCE) => {}
+        }
+    }
+}
+
+/// The order as it was shown last.
+#[derive(Debug, Default)]
+struct Board {
+    places: HashMap<SubmissionId, u64>,
+    slots: u64,
+}
+
+impl Board {
+    /// Takes a new order over; answers the place of each submission with the reason of its change.
+    ///
+    /// Whoever was shown the same place before ignores it.
+    fn update<'a>(&mut self, queue: &'a [QueueEntry], pace: &Pace) -> Vec<(&'a QueueEntry, Position)> {
+        let before = std::mem::take(&mut self.places);
+        let slots_changed = self.slots != pace.slots() && !before.is_empty();
+        self.slots = pace.slots();
+        let mut overtakers = Overtakers::default();
+        let mut shown = Vec::with_capacity(queue.len());
+        for (position, entry) in (1_u64..).zip(queue) {
+            let reason = match before.get(&entry.submission) {
+                Some(earlier) if *earlier < position => overtakers.reason(entry),
+                Some(earlier) if *earlier == position && slots_changed => PositionReason::SlotsChanged,
+                None if before.is_empty() => overtakers.reason(entry),
+                Some(_) | None => PositionReason::AheadLeft,
+            };
+            if !before.contains_key(&entry.submission) {
+                overtakers.add(entry);
+            }
+            let place = Position {
+                submission: entry.submission,
+                round: entry.round,
+                attempt: entry.attempt,
+                position,
+                eta: pace.eta(position),
+                reason,
+            };
+            shown.push((entry, place));
+            self.places.insert(entry.submission, position);
+        }
+        shown
+    }
+}
+
+/// Those that came since the last time and stand ahead of the one in view.
+#[derive(Debug, Default)]
+struct Overtakers {
+    rescued: bool,
+    classes: HashSet<u8>,
+}
+
+impl Overtakers {
+    fn add(&mut self, entry: &QueueEntry) {
+        if entry.attempt > 0 {
+            self.rescued = true;
+        } else {
+            self.classes.insert(entry.key.priority.class());
+        }
+    }
+
+    fn reason(&self, overtaken: &QueueEntry) -> PositionReason {
+        if self.rescued {
+            PositionReason::RescuedAhead
+        } else if self.classes.iter().any(|class| *class < overtaken.key.priority.class()) {
+            PositionReason::OvertakenByPriority
+        } else {
+            PositionReason::OvertakenByFairness
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Board, QueueEntry};
+    use crate::domain::ids::SubmissionId;
+    use crate::domain::pace::Pace;
+    use crate::domain::queue::{PositionReason, Priority, QueueKey};
+
+    fn entry(priority: Priority, rank: i64, ticket: i64, attempt: u32) -> QueueEntry {
+        QueueEntry {
+            submission: SubmissionId::from_uuid(uuid::Uuid::from_u128(u128::from(ticket.unsigned_abs()))),
+            owner: "alice".parse().unwrap(),
+            key: QueueKey { priority, rank, ticket },
+            round: 1,
+            attempt,
+        }
+    }
+
+    fn reason_of_last(before: &[QueueEntry], after: &[QueueEntry], slots: (u64, u64)) -> (u64, PositionReason) {
+        let mut board = Board::default();
+        board.update(before, &Pace::observed(slots.0, &[]));
+        let (_, place) = board.update(after, &Pace::observed(slots.1, &[])).pop().unwrap();
+        (place.position, place.reason)
+    }
+
+    #[test]
+    fn a_place_falls_when_one_ahead_leaves() {
+        let mine = entry(Priority::Normal, 2, 2, 0);
+        let ahead = entry(Priority::Normal, 1, 1, 0);
+
+        let shown = reason_of_last(&[ahead, mine.clone()], &[mine], (2, 2));
+
+        assert_eq!(shown, (1, PositionReason::AheadLeft));
+    }
+
+    #[test]
+    fn a_better_class_overtakes_by_priority() {
+        let mine = entry(Priority::Normal, 2, 2, 0);
+        let exam = entry(Priority::Exam, 9, 3, 0);
+
+        let shown = reason_of_last(&[mine.clone()], &[exam, mine], (2, 2));
+
+        assert_eq!(shown, (2, PositionReason::OvertakenByPriority));
+    }
+
+    #[test]
+    fn a_lower_rank_overtakes_by_fairness() {
+        let mine = entry(Priority::Normal, 5, 2, 0);
+        let other = entry(Priority::Normal, 1, 3, 0);
+
+        let shown = reason_of_last(&[mine.clone()], &[other, mine], (2, 2));
+
+        assert_eq!(shown, (2, PositionReason::OvertakenByFairness));
+    }
+
+    #[test]
+    fn one_that_was_running_comes_back_ahead() {
+        let mine = entry(Priority::Normal, 2, 2, 0);
+        let rescued = entry(Priority::Normal, 1, 1, 1);
+
+        let shown = reason_of_last(&[mine.clone()], &[rescued, mine], (2, 2));
+
+        assert_eq!(shown, (2, PositionReason::RescuedAhead));
+    }
+
+    #[test]
+    fn a_lost_slot_is_told_at_the_same_place() {
+        let mine = entry(Priority::Normal, 2, 2, 0);
+
+        let shown = reason_of_last(&[mine.clone()], &[mine], (2, 1));
+
+        assert_eq!(shown, (1, PositionReason::SlotsChanged));
+    }
+}

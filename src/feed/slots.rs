@@ -1,0 +1,125 @@
+//! Who waits for what: one slot per open stream.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use tokio::sync::Notify;
+
+use super::Position;
+use crate::domain::ids::{Owner, SubmissionId};
+
+/// What a stream is about.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Topic {
+    /// One submission.
+    Submission(SubmissionId),
+    /// All submissions of an owner.
+    Owner(Owner),
+}
+
+/// What waits for one stream: a bell, and the newest place of each submission.
+#[derive(Debug, Default)]
+pub struct Slot {
+    bell: Notify,
+    places: Mutex<Vec<Position>>,
+}
+
+impl Slot {
+    /// Waits until something was put in since the last time.
+    pub async fn rung(&self) {
+        self.bell.notified().await;
+    }
+
+    /// Takes the newest place of each submission.
+    pub fn take_places(&self) -> Vec<Position> {
+        std::mem::take(&mut lock(&self.places))
+    }
+
+    /// Puts a place in, instead of an older one of the same submission.
+    fn put(&self, place: Position) {
+        let mut places = lock(&self.places);
+        places.retain(|older| older.submission != place.submission);
+        places.push(place);
+        drop(places);
+        self.bell.notify_one();
+    }
+}
+
+/// All slots by topic. The lock is held for map operations only.
+#[derive(Debug, Default)]
+pub struct Slots {
+    by_topic: Mutex<HashMap<Topic, Vec<Weak<Slot>>>>,
+}
+
+impl Slots {
+    /// A slot for a new stream; it is forgotten when the last handle is dropped.
+    pub fn open(&self, topic: Topic) -> Arc<Slot> {
+        let slot = Arc::new(Slot::default());
+        let mut by_topic = lock(&self.by_topic);
+        let of_topic = by_topic.entry(topic).or_default();
+        of_topic.retain(|other| other.strong_count() > 0);
+        of_topic.push(Arc::downgrade(&slot));
+        slot
+    }
+
+    /// Forgets the slots of a topic that nobody holds.
+    pub fn close(&self, topic: &Topic) {
+        let mut by_topic = lock(&self.by_topic);
+        if let Some(of_topic) = by_topic.get_mut(topic) {
+            of_topic.retain(|slot| slot.strong_count() > 0);
+            if of_topic.is_empty() {
+                by_topic.remove(topic);
+            }
+        }
+    }
+
+    /// Rings for everybody who follows the submission or its owner.
+    pub fn wake(&self, submission: SubmissionId, owner: &Owner) {
+        for topic in [Topic::Submission(submission), Topic::Owner(owner.clone())] {
+            for slot in self.of(&topic) {
+                slot.bell.notify_one();
+            }
+        }
+    }
+
+    /// Rings for everybody.
+    pub fn wake_all(&self) {
+        for slot in lock(&self.by_topic).values().flatten().filter_map(Weak::upgrade) {
+            slot.bell.notify_one();
+        }
+    }
+
+    /// Tells everybody who follows the submission or its owner where it stands.
+    pub fn place(&self, owner: &Owner, place: Position) {
+        for topic in [Topic::Submission(place.submission), Topic::Owner(owner.clone())] {
+            for slot in self.of(&topic) {
+                slot.put(place);
+            }
+        }
+    }
+
+    /// Whether anybody follows anything.
+    pub fn is_empty(&self) -> bool {
+        lock(&self.by_topic).is_empty()
+    }
+
+    /// Number of open streams.
+    pub fn count(&self) -> usize {
+        lock(&self.by_topic).values().flatten().filter(|slot| slot.strong_count() > 0).count()
+    }
+
+    /// Whether anybody follows the submission or its owner.
+    pub fn follows(&self, submission: SubmissionId, owner: &Owner) -> bool {
+        let by_topic = lock(&self.by_topic);
+        by_topic.contains_key(&Topic::Submission(submission)) || by_topic.contains_key(&Topic::Owner(owner.clone()))
+    }
+
+    fn of(&self, topic: &Topic) -> Vec<Arc<Slot>> {
+        lock(&self.by_topic).get(topic).map(|slots| slots.iter().filter_map(Weak::upgrade).collect()).unwrap_or_default()
+    }
+}
+
+/// Locks; what a panicking holder left is still a valid map.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
