@@ -21,9 +21,6 @@ use crate::domain::verdict::{SubmissionResult, Verdict};
 
 pub mod sqlite;
 
-/// The database in use.
-pub type Store = std::sync::Arc<sqlite::SqliteStorage>;
-
 /// Why the database did not do it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
