@@ -28,6 +28,8 @@ pub struct Runtime {
     pub compile: Option<Step>,
     /// How a program is run.
     pub run: Step,
+    /// A command that exits with 0 if the image is in order.
+    pub probe: Vec<String>,
     /// How the image is made; `None` if `image` must exist already.
     pub build: Option<ImageRecipe>,
 }
@@ -70,8 +72,12 @@ pub const ENTRY_PLACEHOLDER: &str = "{entry}";
 
 impl Step {
     /// The argument vector for an entry file.
+    ///
+    /// A name that a compiler would read as an option (`-o.c`) or a file of options (`@x.c`) gets `./` before it.
     pub fn argv(&self, entry: &str) -> Vec<String> {
-        self.command.iter().map(|word| word.replace(ENTRY_PLACEHOLDER, entry)).collect()
+        let guard = if entry.starts_with(['-', '@']) { "./" } else { "" };
+        let path = format!("{guard}{entry}");
+        self.command.iter().map(|word| word.replace(ENTRY_PLACEHOLDER, &path)).collect()
     }
 }
 
