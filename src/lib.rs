@@ -2,5 +2,7 @@
 //!
 //! The rooms and the arrows between them are drawn in `ARCHITECTURE.md`; `tests/it/tidy.rs` holds them.
 
+pub mod cli;
 pub mod domain;
+pub mod pool;
 pub mod storage;

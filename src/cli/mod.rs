@@ -1,0 +1,4 @@
+//! What the command line does besides serving.
+
+mod image;
+pub mod runtime;

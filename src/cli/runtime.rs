@@ -1,0 +1,165 @@
+//! `guichet runtime list|build|check`: the images of the languages on the Docker hosts.
+//!
+//! Needs the hosts, no running service.
+
+use std::io::Write;
+
+use clap::Subcommand;
+
+use super::image;
+use crate::domain::ids::RuntimeId;
+use crate::domain::runtime::Runtime;
+use crate::pool::image::{self as host_image, Images, Presence};
+
+/// What to do about the runtimes.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Action {
+    /// Show the runtimes and whether their images are on each host
+    List,
+    /// Make the images that are missing or whose recipe has changed, on every host
+    Build {
+        /// Only these runtimes
+        ids: Vec<RuntimeId>,
+    },
+    /// Start every runtime's image on every host; exits with 1 if one is missing or does not start
+    Check,
+}
+
+/// Why a command about runtimes failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no such runtime.
+    #[error("there is no runtime {0}")]
+    Unknown(RuntimeId),
+    /// The runtime names an image that a host lacks, and says nothing of how it is made.
+    #[error("{host} lacks {image} of runtime {runtime}, which has no [build]: bring it there yourself")]
+    NoRecipe {
+        /// The runtime.
+        runtime: RuntimeId,
+        /// Its image.
+        image: String,
+        /// The host's address.
+        host: String,
+    },
+    /// Some image is not as it should be; each was reported.
+    #[error("{0} of the images are not in order")]
+    NotInOrder(usize),
+    /// A tree could not be made.
+    #[error("cannot make the image of runtime {runtime}: {source}")]
+    Make {
+        /// The runtime.
+        runtime: RuntimeId,
+        /// Why.
+        source: image::Error,
+    },
+    /// A host failed.
+    #[error(transparent)]
+    Host(#[from] host_image::Error),
+    /// Standard output is closed.
+    #[error("cannot write the report")]
+    Output(#[from] std::io::Error),
+}
+
+/// Carries `action` out for `runtimes` on `hosts`, and reports on `out`, a line each.
+///
+/// # Errors
+/// The first failure of `build`; what was made before it stays. [`Error::NotInOrder`] after a whole `check`.
+pub async fn run(
+    action: &Action,
+    runtimes: &[Runtime],
+    hosts: &[Images],
+    out: &mut (dyn Write + Send),
+) -> Result<(), Error> {
+    match action {
+        Action::List => list(runtimes, hosts, out).await,
+        Action::Build { ids } => {
+            for runtime in chosen(runtimes, ids)? {
+                build(runtime, hosts, out).await?;
+            }
+            Ok(())
+        }
+        Action::Check => check(runtimes, hosts, out).await,
+    }
+}
+
+fn chosen<'a>(runtimes: &'a [Runtime], ids: &[RuntimeId]) -> Result<Vec<&'a Runtime>, Error> {
+    if ids.is_empty() {
+        return Ok(runtimes.iter().collect());
+    }
+    ids.iter()
+        .map(|id| runtimes.iter().find(|one| one.id == *id).ok_or_else(|| Error::Unknown(id.clone())))
+        .collect()
+}
+
+async fn list(runtimes: &[Runtime], hosts: &[Images], out: &mut (dyn Write + Send)) -> Result<(), Error> {
+    for runtime in runtimes {
+        writeln!(out, "{}\t{}\t{}", runtime.id, runtime.name, runtime.image)?;
+        for host in hosts {
+            let state = match presence(runtime, host).await {
+                Ok(Presence::Current) => "ready".to_owned(),
+                Ok(Presence::Outdated) => "outdated".to_owned(),
+                Ok(Presence::Missing) => "missing".to_owned(),
+                Err(error) => error.to_string(),
+            };
+            writeln!(out, "\t{}\t{state}", host.host())?;
+        }
+    }
+    Ok(())
+}
+
+async fn build(runtime: &Runtime, hosts: &[Images], out: &mut (dyn Write + Send)) -> Result<(), Error> {
+    let mut lacking = Vec::new();
+    for host in hosts {
+        if presence(runtime, host).await? != Presence::Current {
+            lacking.push(host);
+        }
+    }
+    let Some(first) = lacking.first() else {
+        writeln!(out, "{}: {} is on every host", runtime.id, runtime.image)?;
+        return Ok(());
+    };
+    let Some(recipe) = &runtime.build else {
+        return Err(Error::NoRecipe {
+            runtime: runtime.id.clone(),
+            image: runtime.image.clone(),
+            host: first.host().to_owned(),
+        });
+    };
+    writeln!(out, "{}: unpacking {} and what they need", runtime.id, recipe.packages.join(", "))?;
+    let tree = image::make_tree(recipe)
+        .await
+        .map_err(|source| Error::Make { runtime: runtime.id.clone(), source })?;
+    let digest = image::recipe_digest(recipe);
+    for host in lacking {
+        host.import(&runtime.image, &tree.path(), &digest).await?;
+        writeln!(out, "{}: {} is now on {}", runtime.id, runtime.image, host.host())?;
+    }
+    Ok(())
+}
+
+async fn check(runtimes: &[Runtime], hosts: &[Images], out: &mut (dyn Write + Send)) -> Result<(), Error> {
+    let mut faults = 0;
+    for runtime in runtimes {
+        for host in hosts {
+            let state = match presence(runtime, host).await {
+                Ok(Presence::Missing) => Err("is missing: guichet runtime build makes it".to_owned()),
+                Ok(Presence::Outdated) => {
+                    Err("is of an older recipe: guichet runtime build makes it anew".to_owned())
+                }
+                Ok(Presence::Current) => {
+                    host.probe(&runtime.image, &runtime.probe).await.map_err(|error| error.to_string())
+                }
+                Err(error) => Err(error.to_string()),
+            };
+            let text = state.as_ref().map_or_else(String::as_str, |()| "starts");
+            writeln!(out, "{}: {} on {}: {text}", runtime.id, runtime.image, host.host())?;
+            faults += usize::from(state.is_err());
+        }
+    }
+    if faults == 0 { Ok(()) } else { Err(Error::NotInOrder(faults)) }
+}
+
+async fn presence(runtime: &Runtime, host: &Images) -> Result<Presence, host_image::Error> {
+    let digest = runtime.build.as_ref().map(image::recipe_digest);
+    host.presence(&runtime.image, digest.as_deref()).await
+}

@@ -1,0 +1,188 @@
+//! The images of the runtimes on one Docker host: which are there, how they come there, whether they start.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::Duration;
+
+use bollard::Docker;
+use bollard::errors::Error as DockerError;
+use bollard::models::{ContainerCreateBody, HostConfig};
+use bollard::query_parameters::{
+    CreateContainerOptions, CreateImageOptionsBuilder, StartContainerOptions, WaitContainerOptionsBuilder,
+};
+use futures_util::TryStreamExt;
+use tokio_util::io::ReaderStream;
+
+/// Label of an image: the digest of the recipe that it was made by.
+pub const RECIPE_LABEL: &str = "guichet.recipe";
+
+/// How long a probe may take.
+const PROBE_DEADLINE: Duration = Duration::from_mins(1);
+
+const PROBE_MEMORY_BYTES: i64 = 256 << 20;
+
+/// Why an image could not be looked at, brought or tried.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The engine said no, or could not be reached.
+    #[error("{host}: {source}")]
+    Engine {
+        /// The host's address.
+        host: String,
+        /// What the client says.
+        source: DockerError,
+    },
+    /// The tar could not be read.
+    #[error("cannot read the image's tar")]
+    Tar(#[from] std::io::Error),
+    /// The probe ended badly.
+    #[error("{host}: {image} does not start: {reason}")]
+    Probe {
+        /// The host's address.
+        host: String,
+        /// The image.
+        image: String,
+        /// Exit code or what the engine says.
+        reason: String,
+    },
+}
+
+/// Whether an image is on a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// It is there and, if it has a recipe, was made by it as it is now.
+    Current,
+    /// It is there, but its recipe has changed.
+    Outdated,
+    /// It is not there.
+    Missing,
+}
+
+/// The images of one host.
+#[derive(Clone, Debug)]
+pub struct Images {
+    host: String,
+    docker: Docker,
+}
+
+impl Images {
+    /// The images behind a connection to the engine at `host` (its address, for messages).
+    pub fn new(host: String, docker: Docker) -> Self {
+        Self { host, docker }
+    }
+
+    /// The host's address.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Whether `image` is there, made by the recipe with this digest (`None`: by whomever).
+    ///
+    /// # Errors
+    /// [`Error::Engine`] if the engine cannot be asked.
+    pub async fn presence(&self, image: &str, recipe_digest: Option<&str>) -> Result<Presence, Error> {
+        let found = match self.docker.inspect_image(image).await {
+            Ok(found) => found,
+            Err(DockerError::DockerResponseServerError { status_code: 404, .. }) => {
+                return Ok(Presence::Missing);
+            }
+            Err(source) => return Err(self.engine(source)),
+        };
+        let label =
+            found.config.and_then(|config| config.labels).and_then(|mut all| all.remove(RECIPE_LABEL));
+        Ok(if recipe_digest.is_none() || label.as_deref() == recipe_digest {
+            Presence::Current
+        } else {
+            Presence::Outdated
+        })
+    }
+
+    /// Makes the file tree of the tar at `path` the image `image` (`name:tag`), in place of one that has the name.
+    ///
+    /// # Errors
+    /// [`Error::Tar`], [`Error::Engine`]; the host is as it was then.
+    pub async fn import(&self, image: &str, path: &Path, recipe_digest: &str) -> Result<(), Error> {
+        let tar = tokio::fs::File::open(path).await?;
+        let (repo, tag) = image.rsplit_once(':').unwrap_or((image, "latest"));
+        let options = CreateImageOptionsBuilder::new()
+            .from_src("-")
+            .repo(repo)
+            .tag(tag)
+            .changes(vec![
+                "ENV PATH=/usr/bin:/bin".to_owned(),
+                "ENV LANG=C.UTF-8".to_owned(),
+                format!("LABEL {RECIPE_LABEL}={recipe_digest}"),
+            ])
+            .build();
+        self.docker
+            .create_image(Some(options), Some(bollard::body_try_stream(ReaderStream::new(tar))), None)
+            .try_for_each(|_progress| async { Ok(()) })
+            .await
+            .map_err(|source| self.engine(source))
+    }
+
+    /// Runs `command` in a container of `image`, without network, rights or a writable root, and removes it.
+    ///
+    /// # Errors
+    /// [`Error::Probe`] if it does not exit with 0 within a minute.
+    pub async fn probe(&self, image: &str, command: &[String]) -> Result<(), Error> {
+        let container = self
+            .docker
+            .create_container(None::<CreateContainerOptions>, probe_container(image, command))
+            .await
+            .map_err(|source| self.failed_probe(image, &source.to_string()))?;
+        let outcome = tokio::time::timeout(PROBE_DEADLINE, self.run_to_end(&container.id)).await;
+        // It removes itself when it ends; this is for one that never started or does not end.
+        let force = bollard::query_parameters::RemoveContainerOptionsBuilder::new().force(true).build();
+        if let Err(error) = self.docker.remove_container(&container.id, Some(force)).await {
+            tracing::debug!(%error, "the probe's container is gone already");
+        }
+        match outcome {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(DockerError::DockerContainerWaitError { error, code })) => {
+                Err(self.failed_probe(image, &format!("{} exited with {code} {error}", command.join(" "))))
+            }
+            Ok(Err(error)) => Err(self.failed_probe(image, &error.to_string())),
+            Err(_elapsed) => Err(self.failed_probe(image, &format!("{} does not end", command.join(" ")))),
+        }
+    }
+
+    async fn run_to_end(&self, id: &str) -> Result<(), DockerError> {
+        // Asked before the start: a container that removes itself cannot be asked afterwards.
+        let options = WaitContainerOptionsBuilder::new().condition("next-exit").build();
+        let mut exits = std::pin::pin!(self.docker.wait_container(id, Some(options)));
+        let first = exits.try_next();
+        let start = self.docker.start_container(id, None::<StartContainerOptions>);
+        let (_started, _exit) = futures_util::future::try_join(start, first).await?;
+        Ok(())
+    }
+
+    fn engine(&self, source: DockerError) -> Error {
+        Error::Engine { host: self.host.clone(), source }
+    }
+
+    fn failed_probe(&self, image: &str, reason: &str) -> Error {
+        Error::Probe { host: self.host.clone(), image: image.to_owned(), reason: reason.to_owned() }
+    }
+}
+
+fn probe_container(image: &str, command: &[String]) -> ContainerCreateBody {
+    ContainerCreateBody {
+        image: Some(image.to_owned()),
+        entrypoint: Some(command.to_vec()),
+        user: Some("65534:65534".to_owned()),
+        network_disabled: Some(true),
+        labels: Some(HashMap::from([("guichet.probe".to_owned(), "true".to_owned())])),
+        host_config: Some(HostConfig {
+            auto_remove: Some(true),
+            network_mode: Some("none".to_owned()),
+            readonly_rootfs: Some(true),
+            cap_drop: Some(vec!["ALL".to_owned()]),
+            security_opt: Some(vec!["no-new-privileges".to_owned()]),
+            memory: Some(PROBE_MEMORY_BYTES),
+            pids_limit: Some(64),
+            ..HostConfig::default()
+        }),
+        ..ContainerCreateBody::default()
+    }
+}
