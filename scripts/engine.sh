@@ -4,8 +4,9 @@
 #   scripts/engine.sh up DIR [DOCKERD-OPTION…]    starts it if it does not answer yet; prints its address
 #   scripts/engine.sh down DIR                    removes its containers, stops it, waits until it is gone
 #
-# Everything of it lies in DIR: docker.sock, data (images stay there after `down`), exec, log, pid.
-# Needs root, dockerd and docker. DIR may be at most 60 bytes long: unix sockets below it have a limit.
+# Everything of it lies in DIR: docker.sock, data (images stay there after `down`), exec, log, pid. If DIR is too long
+# for the sockets below it, they lie in /run/guichet-NUMBER; the printed address is right in both cases.
+# Needs root, dockerd and docker.
 #
 # live-restore stays off: this engine shall leave nothing behind when it stops. (`up DIR --live-restore` turns it on;
 # an operator's engine should have it, see docs/operating.md.)
@@ -20,7 +21,7 @@ die() {
 }
 
 answers() {
-    [ -S "$dir/docker.sock" ] && docker -H "$address" version >/dev/null 2>&1
+    [ -S "$run/docker.sock" ] && docker -H "$address" version >/dev/null 2>&1
 }
 
 # The dockerd of this directory: a process id in a file may belong to somebody else by now.
@@ -42,12 +43,12 @@ wait_gone() {
 
 # dockerd takes its containerd along when it dies, but not at once; a new dockerd must not meet the old one.
 stop_containerd() {
-    containerd=$(cat "$dir/exec/containerd/containerd.pid" 2>/dev/null) || return 0
-    if tr '\0' '\n' <"/proc/$containerd/cmdline" 2>/dev/null | grep -qF -- "$dir/exec/"; then
+    containerd=$(cat "$run/exec/containerd/containerd.pid" 2>/dev/null) || return 0
+    if tr '\0' '\n' <"/proc/$containerd/cmdline" 2>/dev/null | grep -qF -- "$run/exec/"; then
         wait_gone "$containerd" 50 || kill -KILL "$containerd"
         wait_gone "$containerd" 50 || die "containerd, process $containerd, does not end"
     fi
-    rm -f "$dir/exec/containerd/containerd.pid"
+    rm -f "$run/exec/containerd/containerd.pid"
 }
 
 # Some minimal machines boot without control groups; every container needs them.
@@ -78,11 +79,10 @@ up() {
     fi
     if ! own_pid >/dev/null; then
         stop_containerd
-        rm -f "$dir/pid" "$dir/docker.sock"
+        rm -f "$dir/pid" "$run/docker.sock"
         mount_cgroups
         # A containerd that runs already is shared under a name of our own; else dockerd starts one itself.
-        name=guichet-$(printf %s "$dir" | cksum | cut -d' ' -f1)
-        setsid dockerd --host "$address" --data-root "$dir/data" --exec-root "$dir/exec" --pidfile "$dir/pid" \
+        setsid dockerd --host "$address" --data-root "$dir/data" --exec-root "$run/exec" --pidfile "$dir/pid" \
             --containerd-namespace "$name" --containerd-plugins-namespace "$name-plugins" \
             --config-file "$dir/daemon.json" --exec-opt native.cgroupdriver=cgroupfs \
             --bridge=none --iptables=false --ip-forward=false --ip-masq=false --log-level=warn \
@@ -102,7 +102,7 @@ up() {
 
 down() {
     # A dockerd that was killed left its containers running: it has to come back to remove them.
-    if ! own_pid >/dev/null && [ -d "$dir/exec" ]; then
+    if ! own_pid >/dev/null && [ -d "$run/exec" ]; then
         up
     fi
     if pid=$(own_pid); then
@@ -119,15 +119,19 @@ down() {
     fi
     stop_containerd
     unmount_below "$dir"
-    rm -rf "$dir/exec" "$dir/pid" "$dir/docker.sock"
+    unmount_below "$run"
+    rm -rf "$run/exec" "$dir/pid" "$run/docker.sock"
+    [ "$run" = "$dir" ] || rm -rf "$run"
 }
 
 [ $# -ge 2 ] || die "usage: engine.sh up DIR [DOCKERD-OPTION…] | engine.sh down DIR"
 command=$1
 dir=$(realpath -m -- "$2")
 shift 2
-address=unix://$dir/docker.sock
-[ "${#dir}" -le 60 ] || die "$dir is longer than 60 bytes; sockets below it would exceed the limit of 107"
+name=guichet-$(printf %s "$dir" | cksum | cut -d' ' -f1)
+run=$dir
+[ "${#dir}" -le 60 ] || run=/run/$name
+address=unix://$run/docker.sock
 [ "$(id -u)" = 0 ] || die "starting an engine needs root"
 for program in dockerd docker; do
     command -v "$program" >/dev/null || die "$program is missing: apt-get install docker.io (scripts/setup.sh does it)"
@@ -136,6 +140,7 @@ done
 case $command in
 up)
     mkdir -p "$dir"
+    [ "$run" = "$dir" ] || mkdir -p "$run"
     [ -e "$dir/daemon.json" ] || echo '{}' >"$dir/daemon.json"
     exec 9>"$dir/lock"
     flock 9
