@@ -56,6 +56,7 @@ mount_cgroups() {
     grep -qE ' - cgroup2? ' /proc/self/mountinfo && return
     if [ -r /proc/cgroups ] && awk '$1 == "memory" && $4 == 1 { found = 1 } END { exit !found }' /proc/cgroups; then
         mount -t tmpfs -o mode=755 cgroup /sys/fs/cgroup
+        # shellcheck disable=SC2013 # one word a line
         for controller in $(awk '!/^#/ && $4 == 1 { print $1 }' /proc/cgroups); do
             mkdir -p "/sys/fs/cgroup/$controller"
             mount -t cgroup -o "$controller" cgroup "/sys/fs/cgroup/$controller" || rmdir "/sys/fs/cgroup/$controller"

@@ -1,0 +1,46 @@
+# What one does with Guichet from the repository root. Set-up lies in scripts/, which say what they need.
+
+.PHONY: up down build agent test check fmt clippy rustdoc openapi bench setup
+
+# Builds, makes the images, starts the service, shows one graded submission. GUICHET_LISTEN chooses the port.
+up:
+	@scripts/up.sh
+
+# Stops the service and the engine that `make up` started.
+down:
+	@scripts/down.sh
+
+# Everything the service needs to run: target/release/guichet with guichet-agent beside it.
+build:
+	@scripts/build.sh
+
+# The agent alone, static, as containers need it: target/agent/guichet-agent.
+agent:
+	@scripts/agent.sh
+
+# All set-up for the tests, and all of them.
+test:
+	@scripts/test.sh
+
+# What needs neither engine nor network: format, lints, documentation, openapi/openapi.json.
+check: fmt clippy rustdoc openapi
+
+fmt:
+	cargo fmt --all --check
+
+clippy:
+	cargo clippy --locked --workspace --all-targets --features failpoints -- -D warnings
+
+rustdoc:
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps --document-private-items --features failpoints
+
+openapi:
+	cargo run --locked --features failpoints --quiet -- openapi --check
+
+# The measurements of docs/performance.md.
+bench:
+	@scripts/bench.sh
+
+# Installs what is missing for `make up` and `make test`.
+setup:
+	@scripts/setup.sh test

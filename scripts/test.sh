@@ -1,0 +1,58 @@
+#!/bin/sh
+# Sets up what the tests need and runs all of them: format, lints, documentation, the API's description, unit and
+# integration tests on a real engine, and schemathesis against a running service.
+#
+# Nothing of it is skipped: a part that cannot be had ends the run with a message. Needs root for its Docker engine,
+# unless GUICHET_TEST_DOCKER_HOST names one.
+set -eu
+cd "$(dirname "$0")/.."
+. scripts/here.sh
+
+engine_dir=$own_dir/test-engine
+venv=$own_dir/venv
+own_engine=
+
+stop() {
+    [ -z "$own_engine" ] || scripts/engine.sh down "$engine_dir"
+}
+trap stop EXIT
+trap 'exit 130' INT TERM
+
+step() {
+    say "== $*"
+}
+
+step "what the tests need"
+scripts/setup.sh test
+mkdir -p "$own_dir"
+if [ ! -x "$venv/bin/schemathesis" ] || ! "$venv/bin/schemathesis" --version | grep -q '4\.32\.5'; then
+    rm -rf "$venv"
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install -q --disable-pip-version-check schemathesis==4.32.5 openapi-spec-validator </dev/null >&2
+fi
+
+step "format"
+cargo fmt --all --check
+step "the agent and the program"
+scripts/agent.sh
+cargo build --locked --features failpoints
+
+step "a Docker engine with the images"
+if [ -z "${GUICHET_TEST_DOCKER_HOST:-}" ]; then
+    own_engine=yes
+    GUICHET_TEST_DOCKER_HOST=$(scripts/engine.sh up "$engine_dir")
+fi
+export GUICHET_TEST_DOCKER_HOST
+for action in build check; do
+    GUICHET_DOCKER_HOSTS=$GUICHET_TEST_DOCKER_HOST target/debug/guichet runtime $action
+done
+
+step "tests"
+GUICHET_EXECUTION__AGENT_PATH=$PWD/target/agent/guichet-agent cargo test --locked --workspace --features failpoints
+
+step "lints, documentation, the API's description"
+make --no-print-directory clippy rustdoc openapi
+"$venv/bin/openapi-spec-validator" openapi/openapi.json
+
+step "schemathesis"
+scripts/schemathesis.sh "$venv/bin/schemathesis"
