@@ -4,7 +4,6 @@
 //! warm container of each runtime, in which a resident agent waits. [`Pool::claim`] takes a free slot with a warm
 //! container; the [`Container`] gives it back. This room knows nothing of queues, verdicts or storage.
 
-
 pub mod image;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

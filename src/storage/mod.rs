@@ -21,12 +21,15 @@ use crate::domain::verdict::{SubmissionResult, Verdict};
 
 pub mod sqlite;
 
+/// The database of this process; clones share it.
+pub type Store = sqlite::SqliteStorage;
+
 /// Why the database did not do it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// It cannot be reached or written now; nothing of the call is stored.
     #[error("the database is not available")]
-    Unavailable(#[source] sqlx::Error),
+    Unavailable(#[from] sqlx::Error),
     /// A row says what no state says; whoever wrote it was not this program.
     #[error("inconsistent row in {table}, column {column}, key {key}")]
     Inconsistent {
@@ -125,6 +128,7 @@ pub enum Enqueued {
 
 /// What became of new files.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "it is answered once and taken apart at once")]
 pub enum FilesReplaced {
     /// They are stored.
     Replaced(Placed),
@@ -136,6 +140,7 @@ pub enum FilesReplaced {
 
 /// What became of a wish to cancel.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "it is answered once and taken apart at once")]
 pub enum CancelRequested {
     /// It is cancelled, now or before.
     Cancelled(Placed),
@@ -473,7 +478,7 @@ pub trait Storage: Send + Sync + 'static {
     /// How long the latest finished attempts held their slot, in milliseconds, at most `limit`.
     fn recent_durations(&self, limit: u32) -> impl Future<Output = Result<Vec<u64>>> + Send;
 
-    /// Events of a submission's log behind `after` (0 = from the start).
+    /// Events of a submission's log behind `after` (0 = from the oldest that is kept).
     fn events_since(
         &self,
         id: SubmissionId,
@@ -481,7 +486,7 @@ pub trait Storage: Send + Sync + 'static {
         limit: u32,
     ) -> impl Future<Output = Result<LogPage>> + Send;
 
-    /// Events of all logs of an owner behind `after`.
+    /// Events of all logs of an owner behind `after`, up to the first that is not kept.
     fn owner_events_since(
         &self,
         owner: &Owner,
@@ -520,6 +525,7 @@ pub trait Storage: Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<Option<bool>>> + Send;
 
-    /// Deletes what is older than it should get; answers how many submissions went.
+    /// Deletes what is older than it should get; answers how many submissions went. In several transactions,
+    /// each as small as others can wait for.
     fn prune(&self, retention: Retention, now: Timestamp) -> impl Future<Output = Result<u64>> + Send;
 }

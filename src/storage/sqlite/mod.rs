@@ -1,1 +1,331 @@
-//! SQLite: one file, one writer, durable before it answers.
+//! One `SQLite` file, one writer, durable before it answers.
+//!
+//! ```text
+//! methods that write ──► writer (one task, one connection, group commit, synchronous=FULL)
+//! methods that read  ──► readers (a few connections; several statements for one answer: one read transaction)
+//! ```
+//!
+//! Whatever a place in the queue needs is kept by triggers in small tables of sums (`queue_blocks`,
+//! `ticket_blocks`, `classes`, `owners`), so that no method costs more when the queue is long.
+
+mod ending;
+mod events;
+mod exercises;
+mod idempotency;
+mod lease;
+mod open;
+mod prune;
+mod queue;
+mod rows;
+mod submissions;
+mod wishes;
+mod writer;
+
+use std::sync::Arc;
+
+use sqlx::pool::PoolConnection;
+use sqlx::sqlite::{Sqlite, SqlitePool};
+use tokio::sync::broadcast;
+use tokio_util::task::TaskTracker;
+
+pub use self::open::Options;
+use self::submissions::Insert;
+use self::writer::Writer;
+use super::{
+    CancelRequested, Change, Ending, Enqueued, ExercisePut, Expected, FilesReplaced, IdempotencyKey,
+    Inserted, Installation, Leased, ListCursor, LogPage, Placed, QueueCaps, QueueEntry, QueueFigures,
+    Renewed, Rescue, Rescued, Result, Retention, Snapshot, Storage, SubmissionFilter,
+};
+use crate::domain::event::Progress;
+use crate::domain::exercise::{Exercise, ExerciseSpec, SourceFile};
+use crate::domain::ids::{ExerciseId, Owner, RuntimeId, SubmissionId, WorkerId};
+use crate::domain::lease::{AttemptCaps, Guarded, Lease};
+use crate::domain::pace::Pace;
+use crate::domain::submission::{LegacyRef, LostReason, NewSubmission};
+use crate::domain::time::Timestamp;
+
+/// Hints that a slow listener may fall behind before it must read everything again.
+const HINTS: usize = 4096;
+
+/// A database file of this process alone; clones share it.
+#[derive(Clone, Debug)]
+pub struct SqliteStorage {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    writer: Writer,
+    readers: SqlitePool,
+    changes: broadcast::Sender<Change>,
+}
+
+impl SqliteStorage {
+    /// Opens the file, makes it if it's missing, and starts its writer as one of `tasks`.
+    ///
+    /// The writer ends after [`SqliteStorage::close`], or when the last clone is dropped.
+    ///
+    /// # Errors
+    /// [`super::Error::Locked`] if another process has it, [`super::Error::TooNew`], [`super::Error::TooOld`] (unless it is to be
+    /// migrated), [`super::Error::Migrate`], [`super::Error::Unavailable`]; no lock is held then.
+    pub async fn open(options: Options, tasks: &TaskTracker) -> Result<Self> {
+        let lock = open::lock(&options.path)?;
+        let writing = open::writing(&options.path);
+        let mut connection = open::connect(&writing).await?;
+        if options.migrate {
+            open::migrate(&mut connection).await?;
+        } else {
+            open::check_schema(&mut connection).await?;
+        }
+        open::install(&mut connection).await?;
+        let readers = open::readers(&options.path).await?;
+        let (changes, _) = broadcast::channel(HINTS);
+        let writer = Writer::start(connection, writing, lock, changes.clone(), tasks);
+        Ok(Self { inner: Arc::new(Inner { writer, readers, changes }) })
+    }
+
+    /// Finishes what was asked, empties the write-ahead log and lets the file go; later calls are
+    /// [`super::Error::Unavailable`].
+    pub async fn close(&self) {
+        self.inner.readers.close().await;
+        self.inner.writer.close().await;
+    }
+
+    async fn reader(&self) -> Result<PoolConnection<Sqlite>> {
+        Ok(self.inner.readers.acquire().await?)
+    }
+}
+
+impl Storage for SqliteStorage {
+    async fn installation(&self) -> Result<Installation> {
+        let (id, secret): (String, Vec<u8>) = sqlx::query_as("SELECT id, secret FROM installation")
+            .fetch_one(&mut *self.reader().await?)
+            .await?;
+        Ok(Installation { id: rows::Row { table: "installation", key: &1 }.text("id", &id)?, secret })
+    }
+
+    fn changes(&self) -> broadcast::Receiver<Change> {
+        self.inner.changes.subscribe()
+    }
+
+    async fn check_writable(&self) -> Result<()> {
+        self.inner.writer.write("check_writable", |tx| Box::pin(open::probe(tx.db()))).await
+    }
+
+    async fn insert(
+        &self,
+        new: Vec<NewSubmission>,
+        key: Option<IdempotencyKey>,
+        caps: QueueCaps,
+        pace: Pace,
+        now: Timestamp,
+    ) -> Result<Inserted> {
+        let asked = Insert { new, key, caps, pace, now };
+        self.inner.writer.write("insert", |tx| Box::pin(submissions::insert(tx, asked))).await
+    }
+
+    async fn replay(&self, key: &IdempotencyKey, now: Timestamp) -> Result<Option<Inserted>> {
+        let mut read = self.inner.readers.begin().await?;
+        let replayed = idempotency::replay(&mut read, key, now).await?;
+        read.rollback().await?;
+        Ok(replayed)
+    }
+
+    async fn enqueue(
+        &self,
+        id: SubmissionId,
+        caps: QueueCaps,
+        pace: Pace,
+        now: Timestamp,
+    ) -> Result<Enqueued> {
+        self.inner
+            .writer
+            .write("enqueue", move |tx| {
+                Box::pin(async move { wishes::enqueue(tx, id, caps, &pace, now).await })
+            })
+            .await
+    }
+
+    async fn replace_files(
+        &self,
+        id: SubmissionId,
+        files: Vec<SourceFile>,
+        _now: Timestamp,
+    ) -> Result<FilesReplaced> {
+        self.inner
+            .writer
+            .write("replace_files", move |tx| Box::pin(wishes::replace_files(tx, id, files)))
+            .await
+    }
+
+    async fn submission(&self, id: SubmissionId) -> Result<Option<Placed>> {
+        submissions::by_id(&mut *self.reader().await?, id).await
+    }
+
+    async fn by_legacy(&self, legacy: &LegacyRef) -> Result<Option<Placed>> {
+        submissions::by_legacy(&mut *self.reader().await?, legacy).await
+    }
+
+    async fn file(&self, id: SubmissionId, path: &str) -> Result<Option<SourceFile>> {
+        submissions::file(&mut *self.reader().await?, id, path).await
+    }
+
+    async fn list(
+        &self,
+        filter: SubmissionFilter,
+        after: Option<ListCursor>,
+        limit: u32,
+    ) -> Result<Vec<Placed>> {
+        submissions::list(&mut *self.reader().await?, &filter, after, limit).await
+    }
+
+    async fn cancel(&self, id: SubmissionId, now: Timestamp) -> Result<CancelRequested> {
+        self.inner.writer.write("cancel", move |tx| Box::pin(wishes::cancel(tx, id, now))).await
+    }
+
+    async fn queued_of(&self, owner: &Owner) -> Result<u64> {
+        queue::queued_of(&mut *self.reader().await?, owner).await
+    }
+
+    async fn lease_next(
+        &self,
+        worker: &WorkerId,
+        runtimes: &[RuntimeId],
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<Leased>> {
+        let (worker, runtimes) = (worker.clone(), runtimes.to_vec());
+        self.inner
+            .writer
+            .write("lease_next", move |tx| {
+                Box::pin(async move { lease::next(tx, &worker, &runtimes, now, until).await })
+            })
+            .await
+    }
+
+    async fn renew(&self, leases: Vec<Lease>, until: Timestamp) -> Result<Vec<Renewed>> {
+        self.inner
+            .writer
+            .write("renew", move |tx| Box::pin(async move { lease::renew(tx, &leases, until).await }))
+            .await
+    }
+
+    async fn record(&self, lease: &Lease, progress: Vec<Progress>, now: Timestamp) -> Result<Guarded> {
+        let lease = lease.clone();
+        self.inner
+            .writer
+            .write("record", move |tx| {
+                Box::pin(async move { lease::record(tx, &lease, progress, now).await })
+            })
+            .await
+    }
+
+    async fn finish(
+        &self,
+        lease: &Lease,
+        progress: Vec<Progress>,
+        ending: Ending,
+        now: Timestamp,
+    ) -> Result<Guarded> {
+        let lease = lease.clone();
+        self.inner
+            .writer
+            .write("finish", move |tx| {
+                Box::pin(async move { lease::finish(tx, &lease, progress, ending, now).await })
+            })
+            .await
+    }
+
+    async fn give_up(
+        &self,
+        lease: &Lease,
+        reason: LostReason,
+        caps: AttemptCaps,
+        now: Timestamp,
+    ) -> Result<Guarded> {
+        let lease = lease.clone();
+        self.inner
+            .writer
+            .write("give_up", move |tx| {
+                Box::pin(async move { lease::give_up(tx, &lease, reason, caps, now).await })
+            })
+            .await
+    }
+
+    async fn rescue(&self, whose: Rescue, caps: AttemptCaps, now: Timestamp) -> Result<Vec<Rescued>> {
+        self.inner
+            .writer
+            .write("rescue", move |tx| Box::pin(async move { lease::rescue(tx, &whose, caps, now).await }))
+            .await
+    }
+
+    async fn queue(&self) -> Result<Vec<QueueEntry>> {
+        queue::all(&mut *self.reader().await?).await
+    }
+
+    async fn queue_figures(&self, now: Timestamp) -> Result<QueueFigures> {
+        queue::figures(&mut *self.reader().await?, now).await
+    }
+
+    async fn recent_durations(&self, limit: u32) -> Result<Vec<u64>> {
+        queue::recent_durations(&mut *self.reader().await?, limit).await
+    }
+
+    async fn events_since(&self, id: SubmissionId, after: i64, limit: u32) -> Result<LogPage> {
+        events::of_submission(&mut *self.reader().await?, id, after, limit).await
+    }
+
+    async fn owner_events_since(&self, owner: &Owner, after: i64, limit: u32) -> Result<LogPage> {
+        events::of_owner(&mut *self.reader().await?, owner, after, limit).await
+    }
+
+    async fn unfinished(&self, owner: &Owner) -> Result<Snapshot> {
+        let mut read = self.inner.readers.begin().await?;
+        let snapshot = events::snapshot(&mut read, owner).await?;
+        read.rollback().await?;
+        Ok(snapshot)
+    }
+
+    async fn put_exercise(
+        &self,
+        id: &ExerciseId,
+        spec: ExerciseSpec,
+        expected: Expected,
+        now: Timestamp,
+    ) -> Result<ExercisePut> {
+        let id = id.clone();
+        self.inner
+            .writer
+            .write("put_exercise", move |tx| {
+                Box::pin(async move { exercises::put(tx, &id, spec, expected, now).await })
+            })
+            .await
+    }
+
+    async fn exercise(&self, id: &ExerciseId) -> Result<Option<Exercise>> {
+        exercises::newest(&mut *self.reader().await?, id).await
+    }
+
+    async fn exercises(&self, after: Option<ExerciseId>, limit: u32) -> Result<Vec<Exercise>> {
+        exercises::list(&mut *self.reader().await?, after.as_ref(), limit).await
+    }
+
+    async fn delete_exercise(
+        &self,
+        id: &ExerciseId,
+        expected: Expected,
+        now: Timestamp,
+    ) -> Result<Option<bool>> {
+        let id = id.clone();
+        self.inner
+            .writer
+            .write("delete_exercise", move |tx| {
+                Box::pin(async move { exercises::delete(tx, &id, expected, now).await })
+            })
+            .await
+    }
+
+    async fn prune(&self, retention: Retention, now: Timestamp) -> Result<u64> {
+        prune::prune(&self.inner.writer, retention, now).await
+    }
+}

@@ -1,0 +1,109 @@
+//! The end of a round: its state, its result and its ending event, in one place.
+
+use sqlx::sqlite::SqliteConnection;
+
+use super::events;
+use super::rows::{json, key};
+use super::writer::Tx;
+use crate::domain::event::EventBody;
+use crate::domain::submission::{Ended, Failure, State, Submission};
+use crate::domain::time::Timestamp;
+use crate::domain::verdict::SubmissionResult;
+use crate::storage::Result;
+
+/// How a round ends.
+pub(super) enum Outcome {
+    /// It was graded.
+    Finished(Box<SubmissionResult>),
+    /// It could not be run.
+    Failed(Failure),
+    /// It was taken back.
+    Cancelled,
+}
+
+/// Ends the round going on of a draft, queued or running submission.
+pub(super) async fn end(
+    tx: &mut Tx,
+    mut submission: Submission,
+    outcome: Outcome,
+    now: Timestamp,
+) -> Result<()> {
+    let attempt = submission.state.attempt();
+    let started_at = match submission.state.started_at() {
+        Some(started_at) => Some(started_at),
+        None => last_start(tx.db(), &submission, attempt).await?,
+    };
+    let ended = Ended { attempt, started_at, finished_at: now };
+    let mut verdict = None;
+    submission.failure = None;
+    submission.state = match outcome {
+        Outcome::Finished(result) => {
+            verdict = Some(result.verdict.name());
+            write_result(tx.db(), &submission, *result).await?;
+            State::Finished(ended)
+        }
+        Outcome::Failed(failure) => {
+            submission.failure = Some(failure);
+            State::Failed(ended)
+        }
+        Outcome::Cancelled => State::Cancelled(ended),
+    };
+    sqlx::query(
+        "UPDATE submissions SET state = ?2, started_at = ?3, finished_at = ?4, failure = ?5, \
+         result_round = CASE WHEN ?6 IS NULL THEN result_round ELSE round END, verdict = coalesce(?6, verdict), \
+         queued_digest = coalesce(queued_digest, files_digest), rank = NULL, ticket = NULL, queued_at = NULL, \
+         worker = NULL, lease_until = NULL, cancel_requested_at = NULL WHERE id = ?1",
+    )
+    .bind(key(submission.id))
+    .bind(submission.state.name().name())
+    .bind(started_at.map(Timestamp::millis))
+    .bind(now.millis())
+    .bind(submission.failure.as_ref().map(json).transpose()?)
+    .bind(verdict)
+    .execute(tx.db())
+    .await?;
+    announce(tx, submission, now).await
+}
+
+/// Writes the ending event; it holds the submission without its result.
+async fn announce(tx: &mut Tx, mut submission: Submission, now: Timestamp) -> Result<()> {
+    submission.result = None;
+    let shown = Box::new(submission.clone());
+    let body = match submission.state {
+        State::Finished(_) => EventBody::Finished { submission: shown },
+        State::Failed(_) => EventBody::Failed { submission: shown },
+        State::Cancelled(_) => EventBody::Cancelled { submission: shown },
+        State::Draft | State::Queued { .. } | State::Running { .. } => return Ok(()),
+    };
+    events::append(tx, &submission, &body, now).await
+}
+
+async fn write_result(
+    db: &mut SqliteConnection,
+    of: &Submission,
+    mut result: SubmissionResult,
+) -> Result<()> {
+    result.round = of.round;
+    let tests = std::mem::take(&mut result.tests);
+    sqlx::query("INSERT INTO results (submission_id, round, summary, tests) VALUES (?1, ?2, ?3, ?4)")
+        .bind(key(of.id))
+        .bind(i64::from(of.round))
+        .bind(json(&result)?)
+        .bind(json(&tests)?)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// When the last attempt of a submission began that is queued again.
+async fn last_start(db: &mut SqliteConnection, of: &Submission, attempt: u32) -> Result<Option<Timestamp>> {
+    let started_at: Option<i64> = sqlx::query_scalar(
+        "SELECT started_at FROM attempts WHERE submission_id = ?1 AND round = ?2 AND attempt = ?3",
+    )
+    .bind(key(of.id))
+    .bind(i64::from(of.round))
+    .bind(i64::from(attempt))
+    .fetch_optional(db)
+    .await?;
+    Ok(started_at.map(Timestamp::from_millis))
+}

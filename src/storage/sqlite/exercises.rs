@@ -1,0 +1,153 @@
+//! Exercises and their versions. A version never changes; a deletion leaves all of them.
+
+use sqlx::sqlite::SqliteConnection;
+
+use super::rows::{Row, json};
+use super::writer::Tx;
+use crate::domain::exercise::{Exercise, ExerciseSpec};
+use crate::domain::ids::ExerciseId;
+use crate::domain::submission::ExerciseRef;
+use crate::domain::time::Timestamp;
+use crate::storage::{Error, ExercisePut, Expected, Result};
+
+#[derive(sqlx::FromRow)]
+struct ExerciseRow {
+    exercise_id: String,
+    version: i64,
+    created_at: i64,
+    spec: String,
+}
+
+impl TryFrom<ExerciseRow> for Exercise {
+    type Error = Error;
+
+    fn try_from(row: ExerciseRow) -> Result<Self> {
+        let name = format!("{} {}", row.exercise_id, row.version);
+        let of = Row { table: "exercise_versions", key: &name };
+        Ok(Self {
+            id: of.text("exercise_id", &row.exercise_id)?,
+            version: of.number("version", row.version)?,
+            updated_at: Timestamp::from_millis(row.created_at),
+            spec: of.json("spec", &row.spec)?,
+        })
+    }
+}
+
+/// Whether the stored exercise (`None`: none, or deleted) is as expected.
+fn is_expected(stored: Option<u32>, expected: Expected) -> bool {
+    match expected {
+        Expected::Anything => true,
+        Expected::Existing => stored.is_some(),
+        Expected::Absent => stored.is_none(),
+        Expected::Version(version) => stored == Some(version),
+    }
+}
+
+/// Stores an exercise as a new version, unless the newest says the same.
+pub(super) async fn put(
+    tx: &mut Tx,
+    id: &ExerciseId,
+    spec: ExerciseSpec,
+    expected: Expected,
+    now: Timestamp,
+) -> Result<ExercisePut> {
+    let stored = newest(tx.db(), id).await?;
+    if !is_expected(stored.as_ref().map(|exercise| exercise.version), expected) {
+        return Ok(ExercisePut::VersionMismatch);
+    }
+    let exists = stored.is_some();
+    if let Some(stored) = stored
+        && stored.spec == spec
+    {
+        return Ok(ExercisePut::Unchanged(stored));
+    }
+    let version: i64 = sqlx::query_scalar(
+        "INSERT INTO exercises (id, version) VALUES (?1, 1) \
+         ON CONFLICT DO UPDATE SET version = version + 1, deleted_at = NULL RETURNING version",
+    )
+    .bind(id.as_str())
+    .fetch_one(tx.db())
+    .await?;
+    sqlx::query(
+        "INSERT INTO exercise_versions (exercise_id, version, created_at, spec) VALUES (?1, ?2, ?3, ?4)",
+    )
+    .bind(id.as_str())
+    .bind(version)
+    .bind(now.millis())
+    .bind(json(&spec)?)
+    .execute(tx.db())
+    .await?;
+    let version = Row { table: "exercises", key: id }.number("version", version)?;
+    let exercise = Exercise { id: id.clone(), version, updated_at: now, spec };
+    Ok(if exists { ExercisePut::Changed(exercise) } else { ExercisePut::Created(exercise) })
+}
+
+/// The newest version of an exercise that isn't deleted.
+pub(super) async fn newest(db: &mut SqliteConnection, id: &ExerciseId) -> Result<Option<Exercise>> {
+    let row: Option<ExerciseRow> = sqlx::query_as(
+        "SELECT v.exercise_id, v.version, v.created_at, v.spec FROM exercises AS e \
+         JOIN exercise_versions AS v ON v.exercise_id = e.id AND v.version = e.version \
+         WHERE e.id = ?1 AND e.deleted_at IS NULL",
+    )
+    .bind(id.as_str())
+    .fetch_optional(db)
+    .await?;
+    row.map(Exercise::try_from).transpose()
+}
+
+/// A version of an exercise, also of a deleted one.
+pub(super) async fn version(db: &mut SqliteConnection, of: &ExerciseRef) -> Result<Option<Exercise>> {
+    let row: Option<ExerciseRow> = sqlx::query_as(
+        "SELECT exercise_id, version, created_at, spec FROM exercise_versions \
+         WHERE exercise_id = ?1 AND version = ?2",
+    )
+    .bind(of.id.as_str())
+    .bind(i64::from(of.version))
+    .fetch_optional(db)
+    .await?;
+    row.map(Exercise::try_from).transpose()
+}
+
+/// Exercises by id, behind `after`.
+pub(super) async fn list(
+    db: &mut SqliteConnection,
+    after: Option<&ExerciseId>,
+    limit: u32,
+) -> Result<Vec<Exercise>> {
+    let rows: Vec<ExerciseRow> = sqlx::query_as(
+        "SELECT v.exercise_id, v.version, v.created_at, v.spec FROM exercises AS e \
+         JOIN exercise_versions AS v ON v.exercise_id = e.id AND v.version = e.version \
+         WHERE e.id > ?1 AND e.deleted_at IS NULL ORDER BY e.id LIMIT ?2",
+    )
+    .bind(after.map_or("", ExerciseId::as_str))
+    .bind(i64::from(limit))
+    .fetch_all(db)
+    .await?;
+    rows.into_iter().map(Exercise::try_from).collect()
+}
+
+/// Deletes an exercise; its versions stay for the submissions that were graded with them.
+pub(super) async fn delete(
+    tx: &mut Tx,
+    id: &ExerciseId,
+    expected: Expected,
+    now: Timestamp,
+) -> Result<Option<bool>> {
+    let stored: Option<u32> =
+        sqlx::query_scalar("SELECT version FROM exercises WHERE id = ?1 AND deleted_at IS NULL")
+            .bind(id.as_str())
+            .fetch_optional(tx.db())
+            .await?;
+    if stored.is_none() {
+        return Ok(None);
+    }
+    if !is_expected(stored, expected) {
+        return Ok(Some(false));
+    }
+    sqlx::query("UPDATE exercises SET deleted_at = ?2 WHERE id = ?1")
+        .bind(id.as_str())
+        .bind(now.millis())
+        .execute(tx.db())
+        .await?;
+    Ok(Some(true))
+}

@@ -1,0 +1,276 @@
+//! Leases: taken in the queue's order, renewed, and lost. Each write names its lease; (round, attempt) is the
+//! fence.
+
+use sqlx::sqlite::SqliteConnection;
+
+use super::ending::{self, Outcome};
+use super::rows::{Row, SubmissionRow, json, key, select_submissions, submission_id};
+use super::writer::Tx;
+use super::{events, exercises, queue, submissions};
+use crate::domain::event::{EventBody, Progress};
+use crate::domain::ids::{RuntimeId, WorkerId};
+use crate::domain::lease::{AttemptCaps, Guarded, Lease};
+use crate::domain::submission::{Failure, LostAttempt, LostReason, State, StateName, Submission, Work};
+use crate::domain::time::Timestamp;
+use crate::storage::{Change, Ending, Leased, Placed, Renewed, Rescue, Rescued, Result};
+
+/// Leases the first queued submission of one of `runtimes`.
+pub(super) async fn next(
+    tx: &mut Tx,
+    worker: &WorkerId,
+    runtimes: &[RuntimeId],
+    now: Timestamp,
+    until: Timestamp,
+) -> Result<Option<Leased>> {
+    // The first of each runtime, and of these the first: what waits for other runtimes is not walked over.
+    let id: Option<Vec<u8>> = sqlx::query_scalar(
+        "UPDATE submissions SET state = 'running', attempt = attempt + 1, started_at = ?2, worker = ?3, \
+         lease_until = ?4 WHERE rowid = ( \
+           SELECT s.rowid FROM json_each(?1) AS asked JOIN submissions AS s ON s.rowid = ( \
+             SELECT q.rowid FROM submissions AS q WHERE q.state = 'queued' AND q.runtime = asked.value \
+             ORDER BY q.priority, q.rank, q.ticket LIMIT 1) \
+           ORDER BY s.priority, s.rank, s.ticket LIMIT 1) RETURNING id",
+    )
+    .bind(json(runtimes)?)
+    .bind(now.millis())
+    .bind(worker.as_str())
+    .bind(until.millis())
+    .fetch_optional(tx.db())
+    .await?;
+    let Some(id) = id else { return Ok(None) };
+    let id = submission_id("submissions", &id)?;
+    let of = Row { table: "submissions", key: &id };
+    let Placed { submission, .. } = of.present("id", submissions::by_id(tx.db(), id).await?)?;
+    let State::Running { queued_at, attempt, .. } = submission.state else { return Err(of.wrong("state")) };
+
+    let position_before = queue::position(tx.db(), id).await?;
+    events::append(tx, &submission, &EventBody::Started { position_before }, now).await?;
+    tx.hint(Change::Queue);
+
+    let exercise = match submission.purpose.exercise() {
+        Some(named) => Some(of.present("exercise_version", exercises::version(tx.db(), named).await?)?),
+        None => None,
+    };
+    let files = submissions::files(tx.db(), id).await?;
+    let lease = Lease { submission: id, round: submission.round, attempt, worker: worker.clone() };
+    Ok(Some(Leased { work: Work { lease, submission, files, exercise }, queued_at }))
+}
+
+/// Renews leases that are held.
+pub(super) async fn renew(tx: &mut Tx, leases: &[Lease], until: Timestamp) -> Result<Vec<Renewed>> {
+    let mut renewed = Vec::with_capacity(leases.len());
+    for lease in leases {
+        let cancel_requested: Option<bool> = sqlx::query_scalar(
+            "UPDATE submissions SET lease_until = ?5 WHERE id = ?1 AND state = 'running' AND round = ?2 \
+             AND attempt = ?3 AND worker = ?4 RETURNING cancel_requested_at IS NOT NULL",
+        )
+        .bind(key(lease.submission))
+        .bind(i64::from(lease.round))
+        .bind(i64::from(lease.attempt))
+        .bind(lease.worker.as_str())
+        .bind(until.millis())
+        .fetch_optional(tx.db())
+        .await?;
+        renewed.push(match cancel_requested {
+            Some(false) => Renewed::Held,
+            Some(true) => Renewed::CancelRequested,
+            None => Renewed::Lost,
+        });
+    }
+    Ok(renewed)
+}
+
+/// A running submission under a lease that is held.
+struct Held {
+    submission: Submission,
+    cancel_requested: bool,
+}
+
+async fn held(db: &mut SqliteConnection, lease: &Lease) -> Result<Option<Held>> {
+    let row: Option<SubmissionRow> = sqlx::query_as(select_submissions!(
+        "NULL",
+        "WHERE s.id = ?1 AND s.state = 'running' AND s.round = ?2 AND s.attempt = ?3 AND s.worker = ?4"
+    ))
+    .bind(key(lease.submission))
+    .bind(i64::from(lease.round))
+    .bind(i64::from(lease.attempt))
+    .bind(lease.worker.as_str())
+    .fetch_optional(db)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let cancel_requested = row.cancel_requested_at.is_some();
+    let Placed { submission, .. } = row.try_into()?;
+    Ok(Some(Held { submission, cancel_requested }))
+}
+
+/// Writes the progress of a running attempt into its log.
+pub(super) async fn record(
+    tx: &mut Tx,
+    lease: &Lease,
+    progress: Vec<Progress>,
+    now: Timestamp,
+) -> Result<Guarded> {
+    let Some(held) = held(tx.db(), lease).await? else { return Ok(Guarded::LeaseLost) };
+    for step in progress {
+        events::append(tx, &held.submission, &EventBody::from(step), now).await?;
+    }
+    Ok(Guarded::LeaseHeld)
+}
+
+/// Ends a running attempt; a wish to cancel wins over a result.
+pub(super) async fn finish(
+    tx: &mut Tx,
+    lease: &Lease,
+    progress: Vec<Progress>,
+    how: Ending,
+    now: Timestamp,
+) -> Result<Guarded> {
+    let Some(held) = held(tx.db(), lease).await? else { return Ok(Guarded::LeaseLost) };
+    for step in progress {
+        events::append(tx, &held.submission, &EventBody::from(step), now).await?;
+    }
+    let outcome = match how {
+        Ending::Finished(result) if !held.cancel_requested => Outcome::Finished(result),
+        Ending::Finished(_) | Ending::Cancelled => Outcome::Cancelled,
+    };
+    ending::end(tx, held.submission, outcome, now).await?;
+    Ok(Guarded::LeaseHeld)
+}
+
+/// Gives an attempt up.
+pub(super) async fn give_up(
+    tx: &mut Tx,
+    lease: &Lease,
+    reason: LostReason,
+    caps: AttemptCaps,
+    now: Timestamp,
+) -> Result<Guarded> {
+    let Some(held) = held(tx.db(), lease).await? else { return Ok(Guarded::LeaseLost) };
+    lose(tx, held, reason, caps, now).await?;
+    Ok(Guarded::LeaseHeld)
+}
+
+/// Gives up the leases of workers that are gone, those that stood first in the queue first.
+pub(super) async fn rescue(
+    tx: &mut Tx,
+    whose: &Rescue,
+    caps: AttemptCaps,
+    now: Timestamp,
+) -> Result<Vec<Rescued>> {
+    let (expired, worker) = match whose {
+        Rescue::Expired => (Some(now.millis()), None),
+        Rescue::Worker(worker) => (None, Some(worker.as_str())),
+    };
+    let rows: Vec<SubmissionRow> = sqlx::query_as(select_submissions!(
+        "NULL",
+        "WHERE s.state = 'running' AND (s.lease_until <= ?1 OR s.worker = ?2) \
+         ORDER BY s.priority, s.rank, s.ticket"
+    ))
+    .bind(expired)
+    .bind(worker)
+    .fetch_all(tx.db())
+    .await?;
+    let mut rescued = Vec::with_capacity(rows.len());
+    for row in rows {
+        let cancel_requested = row.cancel_requested_at.is_some();
+        let Placed { submission, .. } = row.try_into()?;
+        let id = submission.id;
+        let lost = Held { submission, cancel_requested };
+        let state = lose(tx, lost, LostReason::InstanceLost, caps, now).await?;
+        rescued.push(Rescued { submission: id, state });
+    }
+    Ok(rescued)
+}
+
+/// Takes the lease away: back to the queue at the old place, or to an end.
+async fn lose(
+    tx: &mut Tx,
+    held: Held,
+    reason: LostReason,
+    caps: AttemptCaps,
+    now: Timestamp,
+) -> Result<StateName> {
+    let Held { mut submission, cancel_requested } = held;
+    let of = Row { table: "submissions", key: &submission.id };
+    let State::Running { key: place, queued_at, attempt, started_at } = submission.state else {
+        return Err(of.wrong("state"));
+    };
+    let lost = LostAttempt { attempt, started_at, ended_at: now, reason };
+    write_lost(tx.db(), &submission, &lost).await?;
+    if cancel_requested {
+        ending::end(tx, submission, Outcome::Cancelled, now).await?;
+        return Ok(StateName::Cancelled);
+    }
+    if attempt >= cap(reason, caps) {
+        let attempts = lost_attempts(tx.db(), &submission).await?;
+        let failure = Failure { code: reason, message: message(reason, attempt), attempts };
+        ending::end(tx, submission, Outcome::Failed(failure), now).await?;
+        return Ok(StateName::Failed);
+    }
+    sqlx::query(
+        "UPDATE submissions SET state = 'queued', started_at = NULL, worker = NULL, lease_until = NULL \
+         WHERE id = ?1",
+    )
+    .bind(key(submission.id))
+    .execute(tx.db())
+    .await?;
+    submission.state = State::Queued { key: place, queued_at, attempt };
+    let position = queue::position(tx.db(), submission.id).await?;
+    events::append(tx, &submission, &EventBody::Requeued { reason, position }, now).await?;
+    tx.hint(Change::Queue);
+    Ok(StateName::Queued)
+}
+
+const fn cap(reason: LostReason, caps: AttemptCaps) -> u32 {
+    match reason {
+        LostReason::HostLost | LostReason::InstanceLost => caps.infrastructure,
+        LostReason::ContainerLost => caps.container,
+    }
+}
+
+fn message(reason: LostReason, attempts: u32) -> String {
+    let what = match reason {
+        LostReason::HostLost => "the host that ran it was lost",
+        LostReason::ContainerLost => "its container was lost",
+        LostReason::InstanceLost => "the instance that ran it was lost",
+    };
+    format!("{what} at attempt {attempts}, the last allowed")
+}
+
+async fn write_lost(db: &mut SqliteConnection, of: &Submission, lost: &LostAttempt) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO attempts (submission_id, round, attempt, started_at, ended_at, reason) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )
+    .bind(key(of.id))
+    .bind(i64::from(of.round))
+    .bind(i64::from(lost.attempt))
+    .bind(lost.started_at.millis())
+    .bind(lost.ended_at.millis())
+    .bind(lost.reason.name())
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Lost attempts of the round going on, oldest first.
+pub(super) async fn lost_attempts(db: &mut SqliteConnection, of: &Submission) -> Result<Vec<LostAttempt>> {
+    let rows: Vec<(i64, i64, i64, String)> = sqlx::query_as(
+        "SELECT attempt, started_at, ended_at, reason FROM attempts WHERE submission_id = ?1 AND round = ?2 \
+         ORDER BY attempt",
+    )
+    .bind(key(of.id))
+    .bind(i64::from(of.round))
+    .fetch_all(db)
+    .await?;
+    let row = Row { table: "attempts", key: &of.id };
+    let attempt = |(attempt, started_at, ended_at, reason): (i64, i64, i64, String)| {
+        Ok(LostAttempt {
+            attempt: row.number("attempt", attempt)?,
+            started_at: Timestamp::from_millis(started_at),
+            ended_at: Timestamp::from_millis(ended_at),
+            reason: row.present("reason", LostReason::from_name(&reason))?,
+        })
+    };
+    rows.into_iter().map(attempt).collect()
+}

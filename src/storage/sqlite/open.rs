@@ -1,0 +1,137 @@
+//! Opening the file: one process at a time, the schema that this program knows, and durable commits.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::ConnectOptions as _;
+use sqlx::migrate::{Migrate as _, MigrateError, Migrator};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
+};
+
+use crate::storage::{Error, Result};
+
+static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+
+/// How long a statement waits for another process's lock.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Connections that read.
+const READERS: u32 = 4;
+
+/// Which file, and whether its schema is brought up to date.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The database file; it is made if missing. Beside it lies `<file>.lock`.
+    pub path: PathBuf,
+    /// Whether an older schema is migrated; if not, it is [`Error::TooOld`].
+    pub migrate: bool,
+}
+
+/// Keeps other processes away for as long as the file is open.
+pub(super) fn lock(path: &Path) -> Result<File> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let file = File::options().create(true).truncate(false).write(true).open(name).map_err(unavailable)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(Error::Locked),
+        Err(std::fs::TryLockError::Error(source)) => Err(unavailable(source)),
+    }
+}
+
+fn unavailable(source: std::io::Error) -> Error {
+    Error::Unavailable(sqlx::Error::Io(source))
+}
+
+/// How the writer connects.
+pub(super) fn writing(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(BUSY_TIMEOUT)
+        .statement_cache_capacity(256)
+        .pragma("cache_size", "-32768")
+        .pragma("temp_store", "memory")
+        .disable_statement_logging()
+}
+
+/// The connections that read; the file must exist.
+pub(super) async fn readers(path: &Path) -> Result<SqlitePool> {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .read_only(true)
+        .busy_timeout(BUSY_TIMEOUT)
+        .statement_cache_capacity(256)
+        .pragma("cache_size", "-8192")
+        .disable_statement_logging();
+    let pool = SqlitePoolOptions::new()
+        .max_connections(READERS)
+        .acquire_timeout(BUSY_TIMEOUT)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .connect_with(options)
+        .await?;
+    Ok(pool)
+}
+
+/// Brings the schema up to date.
+///
+/// # Errors
+/// [`Error::TooNew`] and [`Error::Migrate`]; the database is as it was before the migration that failed.
+pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<()> {
+    MIGRATIONS.run(connection).await.map_err(|source| match source {
+        MigrateError::VersionMissing(version) => Error::TooNew(version),
+        other => Error::Migrate(other),
+    })
+}
+
+/// Checks that the schema is the one this program knows.
+pub(super) async fn check_schema(connection: &mut SqliteConnection) -> Result<()> {
+    let migrated: bool =
+        sqlx::query_scalar("SELECT count(*) > 0 FROM sqlite_schema WHERE name = '_sqlx_migrations'")
+            .fetch_one(&mut *connection)
+            .await?;
+    if !migrated {
+        return Err(Error::TooOld);
+    }
+    let applied = connection.list_applied_migrations(&MIGRATIONS.table_name).await.map_err(Error::Migrate)?;
+    if let Some(unknown) = applied.iter().find(|applied| !MIGRATIONS.version_exists(applied.version)) {
+        return Err(Error::TooNew(unknown.version));
+    }
+    let is_missing =
+        |known: &&sqlx::migrate::Migration| !applied.iter().any(|applied| applied.version == known.version);
+    match MIGRATIONS.iter().find(is_missing) {
+        Some(_) => Err(Error::TooOld),
+        None => Ok(()),
+    }
+}
+
+/// Makes what is made once for a database.
+pub(super) async fn install(connection: &mut SqliteConnection) -> Result<()> {
+    let mut secret = [0_u8; 32];
+    aws_lc_rs::rand::fill(&mut secret)
+        .map_err(|_source| unavailable(std::io::Error::other("no random bytes")))?;
+    sqlx::query("INSERT INTO installation (only_row, id, secret) VALUES (1, ?1, ?2) ON CONFLICT DO NOTHING")
+        .bind(uuid::Uuid::new_v4().to_string())
+        .bind(secret.as_slice())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Opens the writer's connection.
+pub(super) async fn connect(options: &SqliteConnectOptions) -> Result<SqliteConnection> {
+    Ok(options.connect().await?)
+}
+
+/// Writes a row that means nothing.
+pub(super) async fn probe(connection: &mut SqliteConnection) -> Result<()> {
+    sqlx::query("UPDATE counters SET probes = probes + 1").execute(connection).await?;
+    Ok(())
+}

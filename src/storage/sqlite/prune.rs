@@ -1,0 +1,66 @@
+//! Deleting what is older than it should get. Numbers that were given never come again.
+
+use super::idempotency::KEPT_MS;
+use super::writer::{Tx, Writer};
+use crate::domain::time::Timestamp;
+use crate::storage::{Result, Retention};
+
+/// Submissions that go in one transaction: others wait no longer than that.
+const BATCH: u32 = 100;
+
+/// Deletes in small transactions; answers how many submissions went.
+pub(super) async fn prune(writer: &Writer, retention: Retention, now: Timestamp) -> Result<u64> {
+    let before = |age: std::time::Duration| {
+        now.millis().saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX))
+    };
+    let (ended_before, logged_before) = (before(retention.submissions), before(retention.events));
+    let keys_before = now.millis().saturating_sub(KEPT_MS);
+    writer.write("prune", move |tx| Box::pin(forget(tx, keys_before))).await?;
+    while writer.write("prune", move |tx| Box::pin(logs(tx, logged_before))).await? > 0 {}
+    let mut gone = 0_u64;
+    loop {
+        let batch = writer.write("prune", move |tx| Box::pin(submissions(tx, ended_before))).await?;
+        if batch == 0 {
+            return Ok(gone);
+        }
+        gone = gone.saturating_add(batch);
+    }
+}
+
+/// Idempotency keys that hold no longer, and ranks that say no more than the class does.
+async fn forget(tx: &mut Tx, before: i64) -> Result<()> {
+    sqlx::query("DELETE FROM idempotency_keys WHERE created_at <= ?1").bind(before).execute(tx.db()).await?;
+    sqlx::query(
+        "DELETE FROM owner_ranks WHERE last_rank < \
+         (SELECT started FROM classes WHERE classes.priority = owner_ranks.priority)",
+    )
+    .execute(tx.db())
+    .await?;
+    Ok(())
+}
+
+async fn logs(tx: &mut Tx, before: i64) -> Result<u64> {
+    let done = sqlx::query(
+        "DELETE FROM events WHERE submission_id IN (SELECT s.id FROM submissions AS s \
+         WHERE s.state IN ('finished', 'failed', 'cancelled') AND s.finished_at IS NOT NULL AND s.finished_at < ?1 \
+         AND EXISTS (SELECT 1 FROM events AS e WHERE e.submission_id = s.id) LIMIT ?2)",
+    )
+    .bind(before)
+    .bind(BATCH)
+    .execute(tx.db())
+    .await?;
+    Ok(done.rows_affected())
+}
+
+async fn submissions(tx: &mut Tx, before: i64) -> Result<u64> {
+    let done = sqlx::query(
+        "DELETE FROM submissions WHERE id IN (SELECT id FROM submissions \
+         WHERE state IN ('finished', 'failed', 'cancelled') AND finished_at IS NOT NULL AND finished_at < ?1 \
+         LIMIT ?2)",
+    )
+    .bind(before)
+    .bind(BATCH)
+    .execute(tx.db())
+    .await?;
+    Ok(done.rows_affected())
+}

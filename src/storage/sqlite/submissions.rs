@@ -1,0 +1,298 @@
+//! Submissions: stored, found, listed.
+
+use std::collections::HashMap;
+
+use sha2::{Digest as _, Sha256};
+use sqlx::sqlite::{Sqlite, SqliteConnection};
+use sqlx::{QueryBuilder, query_as};
+
+use super::queue::{Entrance, Refusal};
+use super::rows::{SubmissionRow, json, key, select_submissions, submission_id};
+use super::writer::Tx;
+use super::{events, idempotency, queue};
+use crate::domain::event::EventBody;
+use crate::domain::exercise::SourceFile;
+use crate::domain::ids::{Owner, SubmissionId};
+use crate::domain::pace::Pace;
+use crate::domain::submission::{LegacyRef, NewSubmission, State, Submission};
+use crate::domain::time::Timestamp;
+use crate::storage::{
+    Change, IdempotencyKey, Inserted, ListCursor, Placed, QueueCaps, Result, SubmissionFilter,
+};
+
+/// What is asked by [`insert`].
+pub(super) struct Insert {
+    pub(super) new: Vec<NewSubmission>,
+    pub(super) key: Option<IdempotencyKey>,
+    pub(super) caps: QueueCaps,
+    pub(super) pace: Pace,
+    pub(super) now: Timestamp,
+}
+
+/// Stores new submissions, all or none.
+pub(super) async fn insert(tx: &mut Tx, asked: Insert) -> Result<Inserted> {
+    let Insert { new, key, caps, pace, now } = asked;
+    if let Some(key) = &key
+        && let Some(before) = idempotency::replay(tx.db(), key, now).await?
+    {
+        return Ok(before);
+    }
+    if let Some((index, submission)) = taken_legacy_id(tx.db(), &new).await? {
+        return Ok(Inserted::LegacyIdTaken { index, submission });
+    }
+    match queue::refusal(tx.db(), &wanted(&new), caps).await? {
+        None => {}
+        Some(Refusal::Full) => return Ok(Inserted::QueueFull),
+        Some(Refusal::Owner(owner)) => return Ok(Inserted::TooManyQueued(owner)),
+    }
+    let stored = store(tx, new, now).await?;
+    // Places are read when all are in: a later one may stand before an earlier one.
+    let mut placed = Vec::with_capacity(stored.len());
+    for submission in stored {
+        let position = match submission.state.queue_key() {
+            Some(_) => Some(announce(tx, &submission, &pace, now).await?),
+            None => None,
+        };
+        placed.push(Placed { submission, position });
+    }
+    if let Some(key) = &key {
+        idempotency::keep(tx.db(), key, &placed, now).await?;
+    }
+    Ok(Inserted::Stored(placed))
+}
+
+/// Writes the event of a submission that entered the queue; its place.
+pub(super) async fn announce(
+    tx: &mut Tx,
+    submission: &Submission,
+    pace: &Pace,
+    now: Timestamp,
+) -> Result<u64> {
+    let position = queue::position(tx.db(), submission.id).await?;
+    let body = EventBody::Queued { position, eta: pace.eta(position) };
+    events::append(tx, submission, &body, now).await?;
+    tx.hint(Change::Queue);
+    Ok(position)
+}
+
+fn wanted(new: &[NewSubmission]) -> Vec<(Owner, u64)> {
+    let mut wanted: Vec<(Owner, u64)> = Vec::new();
+    for submission in new.iter().filter(|new| new.enqueue) {
+        match wanted.iter_mut().find(|(owner, _)| *owner == submission.owner) {
+            Some((_, more)) => *more += 1,
+            None => wanted.push((submission.owner.clone(), 1)),
+        }
+    }
+    wanted
+}
+
+/// The first of `new` whose id at a backend is taken, also by one before it, and who has it.
+async fn taken_legacy_id(
+    db: &mut SqliteConnection,
+    new: &[NewSubmission],
+) -> Result<Option<(usize, SubmissionId)>> {
+    let mut seen: HashMap<&LegacyRef, SubmissionId> = HashMap::new();
+    for (index, submission) in new.iter().enumerate() {
+        let Some(legacy) = &submission.legacy else { continue };
+        if let Some(before) = seen.insert(legacy, submission.id) {
+            return Ok(Some((index, before)));
+        }
+        let stored: Option<Vec<u8>> =
+            sqlx::query_scalar("SELECT id FROM submissions WHERE backend = ?1 AND legacy_id = ?2")
+                .bind(legacy.backend.as_str())
+                .bind(legacy.legacy_id)
+                .fetch_optional(&mut *db)
+                .await?;
+        if let Some(stored) = stored {
+            return Ok(Some((index, submission_id("submissions", &stored)?)));
+        }
+    }
+    Ok(None)
+}
+
+async fn store(tx: &mut Tx, new: Vec<NewSubmission>, now: Timestamp) -> Result<Vec<Submission>> {
+    let mut entrance = Entrance::open(tx.db()).await?;
+    let mut stored = Vec::with_capacity(new.len());
+    for new in new {
+        sqlx::query("INSERT INTO owners (name) VALUES (?1) ON CONFLICT DO NOTHING")
+            .bind(new.owner.as_str())
+            .execute(tx.db())
+            .await?;
+        let state = if new.enqueue {
+            let key = entrance.key(tx.db(), new.priority, &new.owner).await?;
+            State::Queued { key, queued_at: now, attempt: 0 }
+        } else {
+            State::Draft
+        };
+        let digest = digest(&new.files);
+        let submission = Submission {
+            id: new.id,
+            owner: new.owner,
+            legacy: new.legacy,
+            purpose: new.purpose,
+            runtime: new.runtime,
+            priority: new.priority,
+            metadata: new.metadata,
+            created_at: now,
+            round: 1,
+            state,
+            result: None,
+            failure: None,
+        };
+        write_row(tx.db(), &submission, &digest).await?;
+        write_files(tx.db(), submission.id, new.files).await?;
+        stored.push(submission);
+    }
+    entrance.close(tx.db()).await?;
+    Ok(stored)
+}
+
+async fn write_row(db: &mut SqliteConnection, submission: &Submission, digest: &[u8]) -> Result<()> {
+    let exercise = submission.purpose.exercise();
+    let queued = submission.state.queue_key();
+    sqlx::query(
+        "INSERT INTO submissions (id, owner, backend, legacy_id, exercise_id, exercise_version, run, runtime, \
+         priority, metadata, created_at, files_digest, queued_digest, round, attempt, state, rank, ticket, \
+         queued_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 1, 0, ?14, ?15, ?16, ?17)",
+    )
+    .bind(key(submission.id))
+    .bind(submission.owner.as_str())
+    .bind(submission.legacy.as_ref().map(|legacy| legacy.backend.as_str()))
+    .bind(submission.legacy.as_ref().map(|legacy| legacy.legacy_id))
+    .bind(exercise.map(|exercise| exercise.id.as_str()))
+    .bind(exercise.map(|exercise| i64::from(exercise.version)))
+    .bind(submission.purpose.run().map(json).transpose()?)
+    .bind(submission.runtime.as_str())
+    .bind(i64::from(submission.priority.class()))
+    .bind(json(&submission.metadata)?)
+    .bind(submission.created_at.millis())
+    .bind(digest)
+    .bind(queued.map(|_| digest))
+    .bind(submission.state.name().name())
+    .bind(queued.map(|key| key.rank))
+    .bind(queued.map(|key| key.ticket))
+    .bind(queued.map(|_| submission.created_at.millis()))
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Stores the files of a submission that has none.
+pub(super) async fn write_files(
+    db: &mut SqliteConnection,
+    id: SubmissionId,
+    files: Vec<SourceFile>,
+) -> Result<()> {
+    for (ordinal, file) in (0_i64..).zip(files) {
+        sqlx::query("INSERT INTO files (submission_id, ordinal, path, content) VALUES (?1, ?2, ?3, ?4)")
+            .bind(key(id))
+            .bind(ordinal)
+            .bind(file.path)
+            .bind(file.content.into_bytes())
+            .execute(&mut *db)
+            .await?;
+    }
+    Ok(())
+}
+
+/// SHA-256 of paths and bytes, the same in whatever order they are sent.
+pub(super) fn digest(files: &[SourceFile]) -> Vec<u8> {
+    let mut sorted: Vec<&SourceFile> = files.iter().collect();
+    sorted.sort_unstable_by(|one, other| one.path.cmp(&other.path));
+    let mut hash = Sha256::new();
+    for part in sorted.iter().flat_map(|file| [file.path.as_bytes(), file.content.as_bytes()]) {
+        // Lengths keep what ends one part from reading as the start of the next.
+        hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        hash.update(part);
+    }
+    hash.finalize().to_vec()
+}
+
+/// Rows as domain values.
+pub(super) fn placed(rows: Vec<SubmissionRow>) -> Result<Vec<Placed>> {
+    rows.into_iter().map(Placed::try_from).collect()
+}
+
+/// A submission and its place.
+pub(super) async fn by_id(db: &mut SqliteConnection, id: SubmissionId) -> Result<Option<Placed>> {
+    let row: Option<SubmissionRow> =
+        query_as(select_submissions!("r.tests", "WHERE s.id = ?1")).bind(key(id)).fetch_optional(db).await?;
+    row.map(Placed::try_from).transpose()
+}
+
+/// The submission with that id at a backend.
+pub(super) async fn by_legacy(db: &mut SqliteConnection, legacy: &LegacyRef) -> Result<Option<Placed>> {
+    let row: Option<SubmissionRow> =
+        query_as(select_submissions!("r.tests", "WHERE s.backend = ?1 AND s.legacy_id = ?2"))
+            .bind(legacy.backend.as_str())
+            .bind(legacy.legacy_id)
+            .fetch_optional(db)
+            .await?;
+    row.map(Placed::try_from).transpose()
+}
+
+/// One file of a submission.
+pub(super) async fn file(
+    db: &mut SqliteConnection,
+    id: SubmissionId,
+    path: &str,
+) -> Result<Option<SourceFile>> {
+    let content: Option<Vec<u8>> =
+        sqlx::query_scalar("SELECT content FROM files WHERE submission_id = ?1 AND path = ?2")
+            .bind(key(id))
+            .bind(path)
+            .fetch_optional(db)
+            .await?;
+    Ok(content.map(|content| SourceFile { path: path.to_owned(), content: content.into() }))
+}
+
+/// All files of a submission, in the order they were sent.
+pub(super) async fn files(db: &mut SqliteConnection, id: SubmissionId) -> Result<Vec<SourceFile>> {
+    let files: Vec<(String, Vec<u8>)> =
+        query_as("SELECT path, content FROM files WHERE submission_id = ?1 ORDER BY ordinal")
+            .bind(key(id))
+            .fetch_all(db)
+            .await?;
+    Ok(files.into_iter().map(|(path, content)| SourceFile { path, content: content.into() }).collect())
+}
+
+/// Submissions that match, newest first, without the tests of their results.
+pub(super) async fn list(
+    db: &mut SqliteConnection,
+    filter: &SubmissionFilter,
+    after: Option<ListCursor>,
+    limit: u32,
+) -> Result<Vec<Placed>> {
+    let mut query: QueryBuilder<Sqlite> = QueryBuilder::new(select_submissions!("NULL", "WHERE true"));
+    if let Some(owner) = &filter.owner {
+        query.push(" AND s.owner = ").push_bind(owner.as_str());
+    }
+    if let Some(exercise) = &filter.exercise_id {
+        query.push(" AND s.exercise_id = ").push_bind(exercise.as_str());
+    }
+    if let Some(state) = filter.state {
+        query.push(" AND s.state = ").push_bind(state.name());
+    }
+    if let Some(verdict) = filter.verdict {
+        query.push(" AND s.verdict = ").push_bind(verdict.name());
+    }
+    if let Some(backend) = &filter.backend {
+        query.push(" AND s.backend = ").push_bind(backend.as_str());
+    }
+    if let Some(legacy_id) = filter.legacy_id {
+        query.push(" AND s.legacy_id = ").push_bind(legacy_id);
+    }
+    if let Some(instant) = filter.created_after {
+        query.push(" AND s.created_at >= ").push_bind(instant.millis());
+    }
+    if let Some(instant) = filter.created_before {
+        query.push(" AND s.created_at < ").push_bind(instant.millis());
+    }
+    if let Some(cursor) = after {
+        query.push(" AND (s.created_at, s.id) < (").push_bind(cursor.created_at.millis());
+        query.push(", ").push_bind(key(cursor.id)).push(")");
+    }
+    query.push(" ORDER BY s.created_at DESC, s.id DESC LIMIT ").push_bind(i64::from(limit));
+    placed(query.build_query_as().fetch_all(db).await?)
+}

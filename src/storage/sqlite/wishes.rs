@@ -1,0 +1,125 @@
+//! What people ask of a stored submission: to queue it, to replace its files, to take it back.
+
+use sqlx::query_as;
+
+use super::ending::{self, Outcome};
+use super::queue::{self, Entrance, Refusal};
+use super::rows::{Row, SubmissionRow, key, select_submissions};
+use super::submissions;
+use super::writer::Tx;
+use crate::domain::exercise::SourceFile;
+use crate::domain::ids::SubmissionId;
+use crate::domain::lease::Lease;
+use crate::domain::pace::Pace;
+use crate::domain::submission::State;
+use crate::domain::time::Timestamp;
+use crate::storage::{CancelRequested, Change, Enqueued, FilesReplaced, Placed, QueueCaps, Result};
+
+/// Queues a draft, or an ended submission whose files changed since they entered the queue.
+pub(super) async fn enqueue(
+    tx: &mut Tx,
+    id: SubmissionId,
+    caps: QueueCaps,
+    pace: &Pace,
+    now: Timestamp,
+) -> Result<Enqueued> {
+    let Some(placed) = submissions::by_id(tx.db(), id).await? else { return Ok(Enqueued::NotFound) };
+    let changed: bool =
+        sqlx::query_scalar("SELECT queued_digest IS NOT files_digest FROM submissions WHERE id = ?1")
+            .bind(key(id))
+            .fetch_one(tx.db())
+            .await?;
+    if !placed.submission.state.is_editable() || !changed {
+        return Ok(Enqueued::Unchanged(placed));
+    }
+    let mut submission = placed.submission;
+    match queue::refusal(tx.db(), &[(submission.owner.clone(), 1)], caps).await? {
+        None => {}
+        Some(Refusal::Full) => return Ok(Enqueued::QueueFull),
+        Some(Refusal::Owner(_)) => return Ok(Enqueued::TooManyQueued),
+    }
+    if submission.state.is_ended() {
+        submission.round = submission.round.saturating_add(1);
+    }
+    let mut entrance = Entrance::open(tx.db()).await?;
+    let queue_key = entrance.key(tx.db(), submission.priority, &submission.owner).await?;
+    entrance.close(tx.db()).await?;
+    sqlx::query(
+        "UPDATE submissions SET state = 'queued', round = ?2, attempt = 0, rank = ?3, ticket = ?4, \
+         queued_at = ?5, started_at = NULL, finished_at = NULL, failure = NULL, queued_digest = files_digest \
+         WHERE id = ?1",
+    )
+    .bind(key(id))
+    .bind(i64::from(submission.round))
+    .bind(queue_key.rank)
+    .bind(queue_key.ticket)
+    .bind(now.millis())
+    .execute(tx.db())
+    .await?;
+    submission.state = State::Queued { key: queue_key, queued_at: now, attempt: 0 };
+    submission.failure = None;
+    let position = submissions::announce(tx, &submission, pace, now).await?;
+    Ok(Enqueued::Queued(Placed { submission, position: Some(position) }))
+}
+
+/// Replaces all files of a draft or ended submission.
+pub(super) async fn replace_files(
+    tx: &mut Tx,
+    id: SubmissionId,
+    files: Vec<SourceFile>,
+) -> Result<FilesReplaced> {
+    let Some(placed) = submissions::by_id(tx.db(), id).await? else { return Ok(FilesReplaced::NotFound) };
+    if !placed.submission.state.is_editable() {
+        return Ok(FilesReplaced::Active);
+    }
+    let changed =
+        sqlx::query("UPDATE submissions SET files_digest = ?2 WHERE id = ?1 AND files_digest <> ?2")
+            .bind(key(id))
+            .bind(submissions::digest(&files))
+            .execute(tx.db())
+            .await?
+            .rows_affected();
+    if changed > 0 {
+        sqlx::query("DELETE FROM files WHERE submission_id = ?1").bind(key(id)).execute(tx.db()).await?;
+        submissions::write_files(tx.db(), id, files).await?;
+    }
+    Ok(FilesReplaced::Replaced(placed))
+}
+
+/// Cancels what is a draft or queued; of what is running, stores the wish.
+pub(super) async fn cancel(tx: &mut Tx, id: SubmissionId, now: Timestamp) -> Result<CancelRequested> {
+    let row: Option<SubmissionRow> = query_as(select_submissions!("r.tests", "WHERE s.id = ?1"))
+        .bind(key(id))
+        .fetch_optional(tx.db())
+        .await?;
+    let Some(row) = row else { return Ok(CancelRequested::NotFound) };
+    let worker = row.worker.clone();
+    let placed = Placed::try_from(row)?;
+    match placed.submission.state {
+        State::Finished(_) | State::Failed(_) => Ok(CancelRequested::Ended),
+        State::Cancelled(_) => Ok(CancelRequested::Cancelled(placed)),
+        State::Running { attempt, .. } => {
+            sqlx::query(
+                "UPDATE submissions SET cancel_requested_at = coalesce(cancel_requested_at, ?2) WHERE id = ?1",
+            )
+            .bind(key(id))
+            .bind(now.millis())
+            .execute(tx.db())
+            .await?;
+            tx.hint(Change::Cancel(id));
+            let of = Row { table: "submissions", key: &id };
+            let worker = of.text("worker", &of.present("worker", worker)?)?;
+            let round = placed.submission.round;
+            Ok(CancelRequested::Running(Lease { submission: id, round, attempt, worker }))
+        }
+        State::Draft | State::Queued { .. } => {
+            if placed.position.is_some() {
+                tx.hint(Change::Queue);
+            }
+            ending::end(tx, placed.submission, Outcome::Cancelled, now).await?;
+            let of = Row { table: "submissions", key: &id };
+            let cancelled = of.present("id", submissions::by_id(tx.db(), id).await?)?;
+            Ok(CancelRequested::Cancelled(cancelled))
+        }
+    }
+}
