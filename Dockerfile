@@ -1,0 +1,23 @@
+# Guichet itself. It needs a Docker engine somewhere else (GUICHET_DOCKER_HOSTS) whose hosts hold the runtimes' images;
+# the engine's socket of the machine that runs this container will do for a trial.
+
+FROM docker.io/library/rust:1.95-bookworm AS build
+WORKDIR /src
+COPY . .
+RUN scripts/build.sh
+
+FROM docker.io/library/debian:bookworm-slim
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends ca-certificates mmdebstrap \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --system --uid 10001 --home-dir /data --create-home guichet
+COPY --from=build /src/target/release/guichet /src/target/release/guichet-agent /usr/local/bin/
+COPY runtimes /usr/local/bin/runtimes
+ENV GUICHET_LISTEN=0.0.0.0:8080 GUICHET_DATA_DIR=/data
+USER guichet
+WORKDIR /data
+VOLUME /data
+EXPOSE 8080
+# The program's own names: `docker run IMAGE token --sub alice --role student` works too.
+ENTRYPOINT ["/usr/local/bin/guichet"]
+CMD ["serve"]
