@@ -8,16 +8,16 @@ RUN scripts/build.sh
 
 FROM docker.io/library/debian:bookworm-slim
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends ca-certificates mmdebstrap \
+    && apt-get install -y --no-install-recommends ca-certificates \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --home-dir /data --create-home guichet
 COPY --from=build /src/target/release/guichet /src/target/release/guichet-agent /usr/local/bin/
 COPY runtimes /usr/local/bin/runtimes
+COPY scripts/container.sh /usr/local/bin/container.sh
 ENV GUICHET_LISTEN=0.0.0.0:8080 GUICHET_DATA_DIR=/data
-USER guichet
 WORKDIR /data
 VOLUME /data
 EXPOSE 8080
 # The program's own names: `docker run IMAGE token --sub alice --role student` works too.
-ENTRYPOINT ["/usr/local/bin/guichet"]
+ENTRYPOINT ["/usr/local/bin/container.sh"]
 CMD ["serve"]
