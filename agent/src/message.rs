@@ -64,8 +64,9 @@ pub struct Exec {
     pub limits: Limits,
     /// Whether what the command writes into the work folder stays for the commands after it (compilation).
     ///
-    /// Without it, the work folder is read-only for the command, except `/tmp` and its own scratch folder,
-    /// which are emptied afterwards.
+    /// Regular files and folders stay (not links, special and setuid files) and belong to root from then on. What
+    /// the command writes elsewhere, and without `keep` also what it writes into the work folder, is removed when
+    /// it has ended. No command can change or remove a file that Guichet wrote or an earlier command left to stay.
     pub keep: bool,
 }
 
@@ -162,7 +163,7 @@ pub struct Report {
     pub process_refusals: u64,
     /// Bytes written to both streams before it was stopped, those not sent included.
     pub output_bytes: u64,
-    /// Processes that it left behind and that were killed.
+    /// Processes that it left behind and that were killed; children of one that ignores SIGCHLD may be missed.
     pub orphans: u64,
 }
 

@@ -1,0 +1,283 @@
+//! Counters and limits of the slot's cgroup, version 1 or 2.
+//!
+//! Below one folder lie the slot's own cgroup folders, bound there by Docker: `memory`, `cpuacct` and `pids`
+//! (version 1), or `unified`. The container is a cgroup inside the slot's; version 1 counts kills and refusals only
+//! there, so both levels are read. Each file is opened once and read at offset 0.
+//!
+//! Sources: Linux `Documentation/admin-guide/cgroup-v1/{memory,cpuacct,pids}.rst` and `cgroup-v2.rst`.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io,
+    os::unix::fs::FileExt,
+    path::Path,
+    time::Duration,
+};
+
+use guichet_agent::{Limits, UsageSource};
+
+use super::Usage;
+
+/// The open files, and what they held when the command started.
+pub struct Cgroup {
+    source: UsageSource,
+    memory: Memory,
+    cpu: File,
+    pids: Option<Pids>,
+    missing: Vec<&'static str>,
+    start: Start,
+}
+
+struct Memory {
+    in_use: File,
+    /// Readable; writing resets it, unless the source is [`UsageSource::CgroupV2Sampled`].
+    peak: Option<File>,
+    limit: Option<File>,
+    /// Limit of memory and swap together (version 1).
+    swap_limit: Option<File>,
+    events: Vec<File>,
+}
+
+struct Pids {
+    current: File,
+    limit: File,
+    events: Vec<File>,
+}
+
+#[derive(Default)]
+struct Start {
+    memory_bytes: u64,
+    cpu_time: Duration,
+    oom_kills: Vec<u64>,
+    refusals: Vec<u64>,
+}
+
+impl Cgroup {
+    /// Opens what is below `root`, or gives `None` if no cgroup is there.
+    pub fn open(root: &Path) -> io::Result<Option<Self>> {
+        if root.join("unified/cpu.stat").exists() {
+            Self::open_v2(&root.join("unified")).map(Some)
+        } else if root.join("memory/memory.usage_in_bytes").exists() {
+            Self::open_v1(root).map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
+    fn open_v1(root: &Path) -> io::Result<Self> {
+        let folder = root.join("memory");
+        let memory = Memory {
+            in_use: File::open(folder.join("memory.usage_in_bytes"))?,
+            peak: Some(open_both(&folder.join("memory.max_usage_in_bytes"))?),
+            limit: open_both(&folder.join("memory.limit_in_bytes")).ok(),
+            swap_limit: open_both(&folder.join("memory.memsw.limit_in_bytes")).ok(),
+            events: open_levels(&folder, "memory.oom_control")?,
+        };
+        let cpu = File::open(root.join("cpuacct/cpuacct.usage"))?;
+        let pids = Pids::open(&root.join("pids")).ok();
+        Self::check(UsageSource::CgroupV1, memory, cpu, pids)
+    }
+
+    fn open_v2(folder: &Path) -> io::Result<Self> {
+        // Swap is no memory that a command may use.
+        if let Ok(swap) = open_both(&folder.join("memory.swap.max")) {
+            write(&swap, "0")?;
+        }
+        let mut memory = Memory {
+            in_use: File::open(folder.join("memory.current"))?,
+            peak: open_both(&folder.join("memory.peak")).ok(),
+            limit: open_both(&folder.join("memory.max")).ok(),
+            swap_limit: None,
+            events: open_levels(folder, "memory.events")?,
+        };
+        // From Linux 6.12 on, writing resets the peak for this descriptor.
+        memory.peak = memory.peak.filter(|peak| write(peak, "0").is_ok());
+        let source = match memory.peak {
+            Some(_) => UsageSource::CgroupV2,
+            None => UsageSource::CgroupV2Sampled,
+        };
+        let cpu = File::open(folder.join("cpu.stat"))?;
+        Self::check(source, memory, cpu, Pids::open(folder).ok())
+    }
+
+    /// Reads and writes everything once, so that what cannot work is known now.
+    fn check(source: UsageSource, memory: Memory, cpu: File, pids: Option<Pids>) -> io::Result<Self> {
+        let missing = Vec::new();
+        let mut cgroup = Self { source, memory, cpu, pids, missing, start: Start::default() };
+        if cgroup.memory.limit.is_none() || cgroup.lift().is_err() {
+            cgroup.memory.limit = None;
+            cgroup.missing.push("memory limit");
+        }
+        if cgroup.pids.as_ref().is_none_or(|pids| write(&pids.limit, "max").is_err()) {
+            cgroup.pids = None;
+            cgroup.missing.push("process limit");
+        }
+        cgroup.begin()?;
+        cgroup.finish()?;
+        Ok(cgroup)
+    }
+
+    /// Which form of cgroup this is.
+    pub fn source(&self) -> UsageSource {
+        self.source
+    }
+
+    /// Names of what cannot be done with it.
+    pub fn missing(&self) -> &[&'static str] {
+        &self.missing
+    }
+
+    /// Whether it limits the number of processes.
+    pub fn limits_processes(&self) -> bool {
+        self.pids.is_some()
+    }
+
+    /// Number of tasks in the slot.
+    pub fn tasks(&self) -> Option<u64> {
+        self.pids.as_ref().and_then(|pids| read_number(&pids.current).ok())
+    }
+
+    /// Sets the limits of a command on top of what is in use now, and remembers the counters.
+    pub fn start(&mut self, limits: &Limits) -> io::Result<()> {
+        self.begin()?;
+        if let Some(limit) = &self.memory.limit {
+            let bytes = (self.start.memory_bytes + limits.memory_bytes).to_string();
+            write(limit, &bytes)?;
+            if let Some(swap_limit) = &self.memory.swap_limit {
+                write(swap_limit, &bytes)?;
+            }
+        }
+        if let Some(pids) = &self.pids {
+            let tasks = read_number(&pids.current)?;
+            write(&pids.limit, &(tasks + u64::from(limits.processes)).to_string())?;
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self) -> io::Result<()> {
+        if let Some(peak) = &self.memory.peak {
+            write(peak, "0")?;
+        }
+        self.start = Start {
+            memory_bytes: read_number(&self.memory.in_use)?,
+            oom_kills: read_keys(&self.memory.events, "oom_kill")?,
+            refusals: match &self.pids {
+                Some(pids) => read_keys(&pids.events, "max")?,
+                None => Vec::new(),
+            },
+            cpu_time: self.read_cpu_time()?,
+        };
+        Ok(())
+    }
+
+    /// Takes the limit of memory away; without one in force it stays the container's.
+    pub fn lift(&self) -> io::Result<()> {
+        let none = if self.source == UsageSource::CgroupV1 { "-1" } else { "max" };
+        if let Some(swap_limit) = self.memory.swap_limit.as_ref().filter(|_| self.memory.limit.is_some()) {
+            write(swap_limit, none)?;
+        }
+        self.memory.limit.as_ref().map_or(Ok(()), |limit| write(limit, none))
+    }
+
+    /// Memory in use above the start, in bytes.
+    pub fn memory_in_use(&self) -> io::Result<u64> {
+        Ok(read_number(&self.memory.in_use)?.saturating_sub(self.start.memory_bytes))
+    }
+
+    /// CPU time since the start, the agent's own included.
+    pub fn cpu_time(&self) -> io::Result<Duration> {
+        Ok(self.read_cpu_time()?.saturating_sub(self.start.cpu_time))
+    }
+
+    fn read_cpu_time(&self) -> io::Result<Duration> {
+        if self.source == UsageSource::CgroupV1 {
+            read_number(&self.cpu).map(Duration::from_nanos)
+        } else {
+            read_key(&self.cpu, "usage_usec").map(Duration::from_micros)
+        }
+    }
+
+    /// What was counted since the start; the CPU time is left at zero.
+    pub fn finish(&self) -> io::Result<Usage> {
+        let peak = match &self.memory.peak {
+            Some(peak) => read_number(peak)?.saturating_sub(self.start.memory_bytes),
+            None => 0,
+        };
+        Ok(Usage {
+            cpu_time: Duration::ZERO,
+            memory_bytes: peak,
+            oom_kills: growth(&self.start.oom_kills, &read_keys(&self.memory.events, "oom_kill")?),
+            process_refusals: match &self.pids {
+                Some(pids) => growth(&self.start.refusals, &read_keys(&pids.events, "max")?),
+                None => 0,
+            },
+        })
+    }
+}
+
+impl Pids {
+    fn open(folder: &Path) -> io::Result<Self> {
+        Ok(Self {
+            current: File::open(folder.join("pids.current"))?,
+            limit: open_both(&folder.join("pids.max"))?,
+            events: open_levels(folder, "pids.events")?,
+        })
+    }
+}
+
+fn open_both(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).open(path)
+}
+
+/// Opens a file of the slot's cgroup, and of the one inside it that the agent is in.
+fn open_levels(folder: &Path, name: &str) -> io::Result<Vec<File>> {
+    let mut files = vec![File::open(folder.join(name))?];
+    for inside in fs::read_dir(folder)? {
+        let inside = inside?;
+        if inside.file_type()?.is_dir() && holds_agent(&inside.path()) {
+            files.push(File::open(inside.path().join(name))?);
+        }
+    }
+    Ok(files)
+}
+
+fn holds_agent(cgroup: &Path) -> bool {
+    let own = std::process::id().to_string();
+    // A cgroup that cannot be read is not the agent's.
+    let processes = fs::read_to_string(cgroup.join("cgroup.procs")).unwrap_or_default();
+    processes.lines().any(|pid| pid == own)
+}
+
+/// The larger growth of the two levels: the upper one counts the lower one's events again where it does at all.
+fn growth(before: &[u64], after: &[u64]) -> u64 {
+    before.iter().zip(after).map(|(before, after)| after.saturating_sub(*before)).max().unwrap_or(0)
+}
+
+fn read_keys(files: &[File], key: &str) -> io::Result<Vec<u64>> {
+    files.iter().map(|file| read_key(file, key)).collect()
+}
+
+/// Reads the number behind `key` in a file of lines `key number`.
+fn read_key(file: &File, key: &str) -> io::Result<u64> {
+    let mut buffer = [0; 1024];
+    let text = read(file, &mut buffer)?;
+    text.lines()
+        .filter_map(|line| line.split_once(' '))
+        .find_map(|(name, number)| (name == key).then(|| number.trim().parse().ok())?)
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("no `{key}` in a cgroup file")))
+}
+
+fn read_number(file: &File) -> io::Result<u64> {
+    let mut buffer = [0; 32];
+    read(file, &mut buffer)?.trim().parse().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
+fn read<'a>(file: &File, buffer: &'a mut [u8]) -> io::Result<&'a str> {
+    let count = file.read_at(buffer, 0)?;
+    std::str::from_utf8(buffer.get(..count).unwrap_or_default())
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
+fn write(file: &File, text: &str) -> io::Result<()> {
+    file.write_all_at(text.as_bytes(), 0)
+}

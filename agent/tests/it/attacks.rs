@@ -1,0 +1,89 @@
+//! Programs that mean harm: the agent lives, nothing of them is left, and the next command is none the wiser.
+
+use guichet_agent::{Ended, StoppedBy};
+
+use crate::support::{Outcome, TestAgent, limited, shell, victim};
+
+fn attack(deed: &str) -> Outcome {
+    let mut agent = TestAgent::start();
+    let exec = limited(victim(deed), |limits| {
+        limits.wall_time_ms = 400;
+        limits.memory_bytes = 32 << 20;
+        limits.processes = 24;
+    });
+
+    let outcome = agent.run_alone(exec);
+
+    assert_eq!(agent.container.tasks(), 1, "{deed}");
+    assert_eq!(agent.run_alone(victim("hello")).text(), "hello\n", "{deed}");
+    outcome
+}
+
+#[test]
+fn a_fork_bomb_leaves_nothing() {
+    let report = attack("fork bomb").report;
+
+    assert!(matches!(report.stopped_by, Some(StoppedBy::WallTime | StoppedBy::CpuTime)), "{report:?}");
+    assert!(report.process_refusals > 0, "{report:?}");
+    assert!((1..=24).contains(&report.orphans), "{report:?}");
+}
+
+#[test]
+fn a_fork_bomb_of_daemons_leaves_nothing() {
+    let report = attack("fork bomb of daemons").report;
+
+    assert!(report.process_refusals > 0, "{report:?}");
+    assert!(report.wall_time_us < 1_500_000, "{report:?}");
+}
+
+#[test]
+fn killing_everything_kills_only_itself() {
+    let report = attack("kill all").report;
+
+    assert!(matches!(report.ended, Ended::Exited(0) | Ended::Signaled(9)), "{report:?}");
+    assert_eq!(report.stopped_by, None);
+}
+
+#[test]
+fn orphans_that_end_are_collected_while_the_command_runs() {
+    let mut agent = TestAgent::start();
+
+    let report = agent.run_alone(limited(victim("zombies"), |limits| limits.processes = 8)).report;
+
+    assert_eq!(report.ended, Ended::Exited(0), "{report:?}");
+}
+
+#[test]
+fn the_agent_cannot_be_looked_into_or_signalled() {
+    let mut agent = TestAgent::start();
+
+    let outcome = agent.run_alone(shell(
+        "for file in environ mem maps fd/100 root; do cat /proc/1/$file >/dev/null 2>&1 && echo read $file; done; \
+         ls /proc/1/fd /.guichet /.guichet/cgroup 2>/dev/null; kill -0 1 2>/dev/null && echo signalled; \
+         echo 1 > /x; echo 1 > /usr/x; echo 1 > /.guichet/x; echo end",
+    ));
+
+    assert_eq!(outcome.text(), "end\n");
+}
+
+#[test]
+fn a_frame_in_the_output_is_only_output() {
+    let mut agent = TestAgent::start();
+    let forged = "\\000\\000\\000\\002\\003\\001\\001\\000\\000\\000\\000\\000\\000\\010";
+
+    let outcome = agent.run_alone(shell(&format!("printf '{forged}'; printf '{forged}' >&2")));
+
+    assert_eq!(outcome.stdout.len(), 14);
+    assert_eq!(outcome.stdout, outcome.stderr);
+}
+
+#[test]
+fn a_negative_nice_and_oom_score_are_out_of_reach() {
+    let mut agent = TestAgent::start();
+
+    let outcome = agent.run_alone(shell(
+        "nice -n -5 true 2>&1 | grep -c 'cannot set'; echo -1000 2>&- > /proc/self/oom_score_adj || echo refused",
+    ));
+
+    assert!(outcome.text().ends_with("refused\n"), "{outcome:?}");
+}

@@ -1,0 +1,157 @@
+//! Makes and removes the container; every part of it is the kernel's own.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    sync::{
+        LazyLock,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+/// Version 1 controllers, as the agent finds them below its own folder.
+const CONTROLLERS: [&str; 3] = ["memory", "cpuacct", "pids"];
+
+/// Builds the root file system in a fresh mount namespace and becomes the agent.
+const SCRIPT: &str = r#"
+root=$1 agent=$2 victim=$3 slot=$4
+mount -t tmpfs none "$root"
+cd "$root"
+mkdir -p usr proc dev/shm w tmp .guichet/cgroup/memory .guichet/cgroup/cpuacct .guichet/cgroup/pids
+ln -s usr/bin bin; ln -s usr/lib lib; ln -s usr/lib64 lib64
+mount --bind /usr usr
+mount -t proc proc proc
+for device in null zero urandom; do : > dev/$device; mount --bind /dev/$device dev/$device; done
+for folder in w tmp; do mount -t tmpfs -o size=64m,nr_inodes=16k,mode=755 none $folder; done
+mount -t tmpfs -o size=16m,mode=1777 none dev/shm
+cp "$agent" .guichet/agent; cp "$victim" victim; chmod 0755 victim; chmod 0700 .guichet
+if [ -n "$slot" ]; then
+    for controller in memory cpuacct pids; do
+        echo 0 > /sys/fs/cgroup/$controller/$slot/container/cgroup.procs
+        mount --bind /sys/fs/cgroup/$controller/$slot .guichet/cgroup/$controller
+    done
+fi
+mount -o remount,ro "$root"
+exec chroot "$root" /usr/bin/setpriv --no-new-privs --inh-caps=-all \
+    --bounding-set=-all,+setuid,+setgid,+kill,+chown,+dac_override,+setpcap /.guichet/agent
+"#;
+
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+
+static VICTIM: LazyLock<PathBuf> = LazyLock::new(|| {
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("victim-{}", std::process::id()));
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/victim.c");
+    let built =
+        Command::new("cc").args(["-O1", "-static", "-pthread", "-o"]).arg(&program).arg(source).status();
+    assert!(built.is_ok_and(|status| status.success()), "these tests need a C compiler called `cc`");
+    program
+});
+
+/// Which cgroups the container has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Cgroups {
+    /// A slot's, bound to where the agent looks.
+    Slot,
+    /// None that the agent could see.
+    None,
+}
+
+/// Namespaces with an agent in them; gone when dropped.
+pub struct Container {
+    child: Child,
+    slot: Option<String>,
+    root: PathBuf,
+}
+
+impl Container {
+    /// Starts the agent as process 1.
+    pub fn start(cgroups: Cgroups) -> Self {
+        assert!(
+            fs::metadata("/proc/self").is_ok_and(|facts| std::os::unix::fs::MetadataExt::uid(&facts) == 0),
+            "these tests make namespaces and cgroups: run them as root"
+        );
+        let name =
+            format!("guichet-agent-test-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        let slot = (cgroups == Cgroups::Slot).then(|| name.clone());
+        for folder in slot.iter().flat_map(|slot| cgroup_folders(slot)) {
+            fs::create_dir_all(folder.join("container")).unwrap_or_else(|error| {
+                panic!("these tests need writable cgroups (version 1) at {}: {error}", folder.display())
+            });
+        }
+        let root = std::env::temp_dir().join(name);
+        fs::create_dir(&root).unwrap();
+        let child = Command::new("unshare")
+            .args([
+                "--pid",
+                "--fork",
+                "--kill-child",
+                "--mount",
+                "--ipc",
+                "--net",
+                "--propagation",
+                "private",
+            ])
+            .args(["sh", "-euc", SCRIPT, "sh"])
+            .arg(&root)
+            .args([env!("CARGO_BIN_EXE_guichet-agent"), VICTIM.to_str().unwrap()])
+            .arg(slot.as_deref().unwrap_or_default())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("these tests need `unshare` of util-linux");
+        Self { child, slot, root }
+    }
+
+    pub fn streams(&mut self) -> (ChildStdin, ChildStdout) {
+        (self.child.stdin.take().unwrap(), self.child.stdout.take().unwrap())
+    }
+
+    /// Number of tasks in the slot, seen from outside.
+    pub fn tasks(&self) -> usize {
+        let slot = self.slot.as_ref().expect("a slot");
+        let tasks = format!("/sys/fs/cgroup/pids/{slot}/container/tasks");
+        fs::read_to_string(tasks).unwrap().lines().count()
+    }
+
+    /// Sends a signal to process 1 from outside.
+    pub fn signal_agent(&self, signal: &str) {
+        let children = format!("/proc/{0}/task/{0}/children", self.child.id());
+        let agent = fs::read_to_string(children).unwrap();
+        assert!(Command::new("kill").args(["-s", signal, agent.trim()]).status().unwrap().success());
+    }
+
+    /// Waits until the container has ended by itself, and gives its exit code.
+    pub fn wait_for_end(&mut self) -> Option<i32> {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            std::thread::yield_now();
+        }
+        panic!("the agent still runs");
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        // It may have ended already.
+        drop(self.child.kill());
+        drop(self.child.wait());
+        for folder in self.slot.iter().flat_map(|slot| cgroup_folders(slot)) {
+            let deadline = Instant::now() + Duration::from_secs(5);
+            // A killed namespace's tasks leave their cgroup a moment later.
+            while fs::remove_dir(folder.join("container")).is_err() && Instant::now() < deadline {
+                std::thread::yield_now();
+            }
+            drop(fs::remove_dir(&folder));
+        }
+        drop(fs::remove_dir(&self.root));
+    }
+}
+
+fn cgroup_folders(slot: &str) -> [PathBuf; 3] {
+    CONTROLLERS.map(|controller| Path::new("/sys/fs/cgroup").join(controller).join(slot))
+}

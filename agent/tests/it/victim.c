@@ -1,0 +1,118 @@
+// What the tests of the agent let loose: `victim <deed>`.
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void spin(void) { for (;;) __asm__ volatile(""); }
+
+static void eat(void) {
+    for (;;) {
+        char *block = malloc(1 << 20);
+        if (block) memset(block, 1, 1 << 20);
+    }
+}
+
+static void *idle(void *unused) { for (;;) pause(); return unused; }
+
+static void nest(const char *folder) {
+    if (chdir(folder)) exit(3);
+    for (int depth = 0; depth < 5000; depth++) {
+        if (mkdir("a\n-rf", 0700)) exit(4);
+        close(open("file", O_CREAT, 0));
+        if (chdir("a\n-rf")) exit(5);
+        chmod("..", depth > 3 ? 01000 : 0700);
+    }
+    chmod("..", 0);
+    chmod(".", 0);
+}
+
+int main(int argc, char **argv) {
+    const char *deed = argc > 1 ? argv[1] : "hello";
+#define IS(name) (!strcmp(deed, name))
+    if (IS("hello")) return puts("hello") < 0;
+    if (IS("spin")) spin();
+    if (IS("spin in children")) {
+        signal(SIGCHLD, SIG_IGN);
+        for (int i = 0; i < 2; i++) if (!fork()) spin();
+        for (;;) pause();
+    }
+    if (IS("threads")) {
+        pthread_t thread;
+        int made = 0;
+        while (made < 1000 && !pthread_create(&thread, NULL, idle, NULL)) made++;
+        printf("%d\n", made);
+        return 0;
+    }
+    if (IS("eat")) eat();
+    if (IS("eat in a child")) {
+        if (!fork()) eat();
+        wait(NULL);
+        puts("right");
+        return 0;
+    }
+    if (IS("reserve")) {
+        char *much = malloc(8ul << 30);
+        puts(much ? "reserved" : "refused");
+        return 0;
+    }
+    if (IS("fork bomb")) for (;;) fork();
+    if (IS("fork bomb of daemons")) for (;;) if (!fork()) setsid();
+    if (IS("daemon")) {
+        if (fork()) { puts("parent"); return 0; }
+        setsid();
+        if (fork()) _exit(0);
+        for (;;) pause();
+    }
+    if (IS("stop itself")) raise(SIGSTOP);
+    if (IS("ignore")) {
+        for (int i = 1; i < 65; i++) signal(i, SIG_IGN);
+        for (;;) pause();
+    }
+    if (IS("kill all")) { kill(-1, SIGKILL); puts("alive"); return kill(1, SIGKILL) == 0; }
+    if (IS("flood")) for (;;) if (write(1, "0123456789abcdef0123456789abcdef", 32) < 0) return 1;
+    if (IS("nest")) { nest("/w"); nest("/tmp"); return 0; }
+    if (IS("zombies")) {
+        for (int i = 0; i < 500; i++) {
+            pid_t child = fork();
+            // Room comes back only if somebody collects the orphans.
+            if (child < 0) { i--; sched_yield(); continue; }
+            // The grandchild is orphaned, ends, and is nobody's but process 1's.
+            if (!child) { fork(); _exit(0); }
+            waitpid(child, NULL, 0);
+        }
+        return 0;
+    }
+    if (IS("less oom score")) {
+        int fd = open("/proc/self/oom_score_adj", O_RDWR);
+        char score[8] = {0};
+        read(fd, score, 7);
+        fputs(score, stdout);
+        return 0;
+    }
+    if (IS("descriptors")) {
+        for (int fd = 0; fd < 4096; fd++) if (fcntl(fd, F_GETFD) != -1) printf("%d ", fd);
+        return 0;
+    }
+    if (IS("limits")) {
+        struct rlimit limit;
+        getrlimit(RLIMIT_NOFILE, &limit);
+        printf("%lu ", limit.rlim_cur);
+        getrlimit(RLIMIT_CORE, &limit);
+        printf("%lu ", limit.rlim_cur);
+        getrlimit(RLIMIT_STACK, &limit);
+        printf("%lu %d", limit.rlim_cur >> 20, getpriority(PRIO_PROCESS, 0));
+        return 0;
+    }
+    return 9;
+}
