@@ -46,14 +46,19 @@ pub enum InvalidCode {
 }
 
 /// What stands in the way of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Conflict {
     /// The submission is queued or running.
     SubmissionActive,
     /// The submission finished or failed.
     SubmissionEnded,
     /// Another submission has the backend's id.
-    LegacyIdTaken(SubmissionId),
+    LegacyIdTaken {
+        /// Where the id stands in the body.
+        pointer: String,
+        /// Who has it.
+        submission: SubmissionId,
+    },
 }
 
 /// Why a use case was refused; nothing was stored then.
@@ -94,6 +99,9 @@ pub enum Error {
         /// When it's worth trying again.
         retry_after_s: u64,
     },
+    /// The process is about to end and takes nothing new.
+    #[error("the service is stopping")]
+    Stopping,
     /// The database can't be reached now.
     #[error("the database is not available")]
     Unavailable(#[source] storage::Error),
@@ -121,11 +129,12 @@ impl Error {
             Self::Forbidden(_) => "forbidden",
             Self::Conflict(Conflict::SubmissionActive) => "submission_active",
             Self::Conflict(Conflict::SubmissionEnded) => "submission_ended",
-            Self::Conflict(Conflict::LegacyIdTaken(_)) => "legacy_id_taken",
+            Self::Conflict(Conflict::LegacyIdTaken { .. }) => "legacy_id_taken",
             Self::PreconditionFailed => "precondition_failed",
             Self::TooLarge(_) => "payload_too_large",
             Self::QueueFull { .. } => "queue_full",
             Self::TooManyQueued { .. } => "too_many_queued",
+            Self::Stopping => "stopping",
             Self::Unavailable(_) => "unavailable",
             Self::Internal(_) => "internal",
         }

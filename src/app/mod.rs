@@ -10,17 +10,81 @@ pub mod queue;
 pub mod read;
 pub mod submit;
 pub mod validate;
+pub mod write;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 pub use caller::{Caller, Role};
 pub use error::{Conflict, Error, FieldError, InvalidCode, Place};
 
 use crate::clock::Clock;
-use crate::domain::ids::{Owner, RuntimeId};
+use crate::domain::ids::RuntimeId;
+use crate::domain::pace::{Eta, Pace};
 use crate::domain::runtime::Runtime;
 use crate::feed::Feed;
 use crate::pool::Pool;
-use crate::scheduler::running::Running;
-use crate::storage::{QueueCaps, Store};
+use crate::storage::{Installation, QueueCaps, Store};
+
+/// All use cases; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct App {
+    inner: Arc<Inner>,
+}
+
+/// What the use cases work with.
+#[derive(Debug)]
+pub struct Inner {
+    /// The database.
+    pub storage: Store,
+    /// Who is told what.
+    pub feed: Feed,
+    /// The containers.
+    pub pool: Pool,
+    /// Languages by id.
+    pub runtimes: Arc<BTreeMap<RuntimeId, Runtime>>,
+    /// How fast the queue moves.
+    pub pace: watch::Receiver<Pace>,
+    /// How much may wait.
+    pub caps: QueueCaps,
+    /// What time it is.
+    pub clock: Clock,
+    /// What was made once for the database.
+    pub installation: Installation,
+    /// Cancelled when the process begins to stop.
+    pub stopping: CancellationToken,
+}
+
+impl App {
+    /// The use cases over these parts.
+    pub fn new(parts: Inner) -> Self {
+        Self { inner: Arc::new(parts) }
+    }
+
+    /// The clock that all use cases go by.
+    pub fn clock(&self) -> &Clock {
+        &self.inner.clock
+    }
+
+    /// 32 random bytes of this installation, to sign what is handed out.
+    pub fn secret(&self) -> &[u8] {
+        &self.inner.installation.secret
+    }
+
+    /// The languages, by id, and whether each can run now.
+    pub fn runtimes(&self) -> Vec<(&Runtime, bool)> {
+        self.inner.runtimes.values().map(|runtime| (runtime, self.inner.pool.ready(&runtime.id))).collect()
+    }
+
+    /// When a submission at `position` may start.
+    pub fn eta(&self, position: u64) -> Option<Eta> {
+        self.pace().eta(position)
+    }
+
+    fn pace(&self) -> Pace {
+        self.inner.pace.borrow().clone()
+    }
+}

@@ -1,0 +1,178 @@
+//! Writing and reading exercises.
+
+use std::collections::HashSet;
+
+use super::validate::{self, Faults};
+use super::{App, Caller, Error};
+use crate::domain::exercise::{Checker, Exercise, ExerciseSpec, MAX_TESTS, MAX_WEIGHT, TestCase};
+use crate::domain::ids::ExerciseId;
+use crate::domain::limits::{LimitChoice, Ranges};
+use crate::storage::{Expected, ExercisePut, Storage as _};
+
+/// Most bytes of the decoded inputs, outputs and files of an exercise.
+pub const MAX_EXERCISE_BYTES: usize = 32 << 20;
+/// Longest title, in characters.
+pub const MAX_TITLE_CHARS: usize = 255;
+/// Longest name of a test, in characters.
+pub const MAX_TEST_NAME_CHARS: usize = 255;
+/// Greatest tolerance for numbers.
+const MAX_TOLERANCE: f64 = 1e300;
+
+impl App {
+    /// Stores an exercise, as its next version if it changed.
+    pub async fn put_exercise(
+        &self,
+        caller: &Caller,
+        id: &ExerciseId,
+        spec: ExerciseSpec,
+        expected: Expected,
+    ) -> Result<ExercisePut, Error> {
+        if !caller.teaches() {
+            return Err(Error::Forbidden("a student may not write exercises"));
+        }
+        self.check_exercise(&spec)?;
+        let put = self.inner.storage.put_exercise(id, spec, expected, self.inner.clock.now()).await?;
+        match put {
+            ExercisePut::VersionMismatch => Err(Error::PreconditionFailed),
+            ExercisePut::Created(_) | ExercisePut::Changed(_) | ExercisePut::Unchanged(_) => Ok(put),
+        }
+    }
+
+    /// The newest version of an exercise.
+    pub async fn exercise(&self, _caller: &Caller, id: &ExerciseId) -> Result<Exercise, Error> {
+        self.inner.storage.exercise(id).await?.ok_or(Error::NotFound)
+    }
+
+    /// Exercises by id, behind `after`.
+    pub async fn exercises(
+        &self,
+        _caller: &Caller,
+        after: Option<ExerciseId>,
+        limit: u32,
+    ) -> Result<Vec<Exercise>, Error> {
+        Ok(self.inner.storage.exercises(after, limit).await?)
+    }
+
+    /// Deletes an exercise; its submissions stay readable.
+    pub async fn delete_exercise(&self, caller: &Caller, id: &ExerciseId, expected: Expected) -> Result<(), Error> {
+        if !caller.teaches() {
+            return Err(Error::Forbidden("a student may not delete exercises"));
+        }
+        match self.inner.storage.delete_exercise(id, expected, self.inner.clock.now()).await? {
+            Some(true) => Ok(()),
+            Some(false) => Err(Error::PreconditionFailed),
+            None => Err(Error::NotFound),
+        }
+    }
+
+    fn check_exercise(&self, spec: &ExerciseSpec) -> Result<(), Error> {
+        if bytes_of(spec) > MAX_EXERCISE_BYTES {
+            return Err(Error::TooLarge(format!("an exercise may have {MAX_EXERCISE_BYTES} bytes")));
+        }
+        let mut faults = Faults::default();
+        if spec.title.trim().is_empty() || spec.title.chars().count() > MAX_TITLE_CHARS {
+            faults.add("/title", format!("must have 1 to {MAX_TITLE_CHARS} characters"));
+        }
+        if has_nul(&spec.title) {
+            faults.add("/title", "must not contain NUL");
+        }
+        if has_nul(&spec.statement) {
+            faults.add("/statement", "must not contain NUL");
+        }
+        validate::paths(&mut faults, "/starter_files", &spec.starter_files);
+        self.check_runtimes(spec, &mut faults);
+        self.check_limits(spec, &mut faults);
+        check_checker(&spec.checker, &mut faults);
+        check_tests(&spec.tests, &mut faults);
+        faults.none()
+    }
+
+    fn check_runtimes(&self, spec: &ExerciseSpec, faults: &mut Faults) {
+        if spec.runtimes.is_empty() {
+            faults.add("/runtimes", "must name at least one runtime");
+        }
+        let mut seen = HashSet::new();
+        for (index, runtime) in spec.runtimes.iter().enumerate() {
+            if !self.inner.runtimes.contains_key(runtime) {
+                faults.add(format!("/runtimes/{index}"), "there is no such runtime");
+            } else if !seen.insert(runtime) {
+                faults.add(format!("/runtimes/{index}"), "is named twice");
+            }
+        }
+        for runtime in spec.limits_by_runtime.keys() {
+            if !spec.runtimes.contains(runtime) {
+                faults.add(format!("/limits_by_runtime/{}", escaped(runtime.as_str())), "is not one of `runtimes`");
+            }
+        }
+    }
+
+    fn check_limits(&self, spec: &ExerciseSpec, faults: &mut Faults) {
+        let allowed = || spec.runtimes.iter().filter_map(|id| self.inner.runtimes.get(id));
+        let most_run = allowed().map(|runtime| runtime.run.limits.maximum.memory_bytes).max();
+        let most_compile =
+            allowed().filter_map(|runtime| Some(runtime.compile.as_ref()?.limits.maximum.memory_bytes)).max();
+        check_choice(faults, "/limits", &spec.limits, &Ranges::RUN, most_run);
+        check_choice(faults, "/compile_limits", &spec.compile_limits, &Ranges::COMPILE, most_compile.or(most_run));
+        for (id, choice) in &spec.limits_by_runtime {
+            let most = self.inner.runtimes.get(id).map(|runtime| runtime.run.limits.maximum.memory_bytes);
+            check_choice(faults, &format!("/limits_by_runtime/{}", escaped(id.as_str())), choice, &Ranges::RUN, most);
+        }
+    }
+}
+
+fn check_choice(faults: &mut Faults, at: &str, choice: &LimitChoice, ranges: &Ranges, most: Option<u64>) {
+    // Without a runtime the maximum isn't known, and the missing runtime is told already.
+    for wrong in choice.out_of_range(ranges, most.unwrap_or(u64::MAX)) {
+        faults.add(format!("{at}/{}", wrong.field), format!("must be between {} and {}", wrong.least, wrong.most));
+    }
+}
+
+fn check_checker(checker: &Checker, faults: &mut Faults) {
+    match checker {
+        Checker::Exact | Checker::Tokens { float_tolerance: None, .. } => {}
+        Checker::Tokens { float_tolerance: Some(tolerance), .. } => {
+            for (name, value) in [("absolute", tolerance.absolute), ("relative", tolerance.relative)] {
+                if !(0.0..=MAX_TOLERANCE).contains(&value) {
+                    faults.add(format!("/checker/float_tolerance/{name}"), "must be a number from 0");
+                }
+            }
+        }
+    }
+}
+
+fn check_tests(tests: &[TestCase], faults: &mut Faults) {
+    if tests.is_empty() || tests.len() > MAX_TESTS {
+        faults.add("/tests", format!("must have 1 to {MAX_TESTS} tests"));
+    }
+    let mut seen = HashSet::new();
+    for (index, test) in tests.iter().enumerate() {
+        let name_chars = test.name.chars().count();
+        if name_chars == 0 || name_chars > MAX_TEST_NAME_CHARS || test.name.chars().any(char::is_control) {
+            faults.add(
+                format!("/tests/{index}/name"),
+                format!("must have 1 to {MAX_TEST_NAME_CHARS} characters, none a control character"),
+            );
+        } else if !seen.insert(test.name.as_str()) {
+            faults.add(format!("/tests/{index}/name"), "is the name of another test");
+        }
+        if test.weight > MAX_WEIGHT {
+            faults.add(format!("/tests/{index}/weight"), format!("must be between 0 and {MAX_WEIGHT}"));
+        }
+        validate::args(faults, &format!("/tests/{index}/args"), &test.args);
+    }
+}
+
+fn bytes_of(spec: &ExerciseSpec) -> usize {
+    let tests: usize = spec.tests.iter().map(|test| test.stdin.len() + test.expected.len()).sum();
+    let files: usize = spec.starter_files.iter().map(|file| file.content.len()).sum();
+    tests + files + spec.statement.len()
+}
+
+fn has_nul(text: &str) -> bool {
+    text.contains('\0')
+}
+
+/// A name as a part of a JSON pointer (RFC 6901).
+fn escaped(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}

@@ -1,0 +1,82 @@
+//! Reading and following submissions.
+
+use std::time::Duration;
+
+use super::{App, Caller, Error};
+use crate::domain::exercise::SourceFile;
+use crate::domain::ids::{Owner, SubmissionId};
+use crate::domain::submission::State;
+use crate::feed::{Follow, Resume};
+use crate::storage::{ListCursor, Placed, Storage as _, SubmissionFilter};
+
+impl App {
+    /// A submission, if the caller may see it.
+    pub async fn submission(&self, caller: &Caller, id: SubmissionId) -> Result<Placed, Error> {
+        let placed = self.inner.storage.submission(id).await?.ok_or(Error::NotFound)?;
+        if caller.sees(&placed.submission.owner) { Ok(placed) } else { Err(Error::NotFound) }
+    }
+
+    /// The submission when it has ended, when it is a draft, or when the time is over, whichever comes first.
+    pub async fn wait_ended(
+        &self,
+        caller: &Caller,
+        id: SubmissionId,
+        at_most: Duration,
+    ) -> Result<Placed, Error> {
+        let placed = self.submission(caller, id).await?;
+        if at_most.is_zero() || matches!(placed.submission.state, State::Draft) || placed.submission.state.is_ended() {
+            return Ok(placed);
+        }
+        tokio::select! {
+            ended = self.ended(id) => ended?,
+            () = tokio::time::sleep(at_most) => {}
+            () = self.inner.stopping.cancelled() => {}
+        }
+        self.submission(caller, id).await
+    }
+
+    async fn ended(&self, id: SubmissionId) -> Result<(), Error> {
+        match self.inner.feed.follow(id, Resume::Start).await? {
+            Follow::Ended => {}
+            Follow::Live(mut follower) => while follower.next().await?.is_some() {},
+        }
+        Ok(())
+    }
+
+    /// One file of a submission.
+    pub async fn file(&self, caller: &Caller, id: SubmissionId, path: &str) -> Result<SourceFile, Error> {
+        self.submission(caller, id).await?;
+        self.inner.storage.file(id, path).await?.ok_or(Error::NotFound)
+    }
+
+    /// Submissions that match and that the caller may see, newest first.
+    pub async fn submissions(
+        &self,
+        caller: &Caller,
+        mut filter: SubmissionFilter,
+        after: Option<ListCursor>,
+        limit: u32,
+    ) -> Result<Vec<Placed>, Error> {
+        if !caller.sees_all() {
+            if filter.owner.as_ref().is_some_and(|owner| *owner != caller.subject) {
+                return Ok(Vec::new());
+            }
+            filter.owner = Some(caller.subject.clone());
+        }
+        Ok(self.inner.storage.list(filter, after, limit).await?)
+    }
+
+    /// Follows the log of one submission.
+    pub async fn follow(&self, caller: &Caller, id: SubmissionId, from: Resume) -> Result<Follow, Error> {
+        self.submission(caller, id).await?;
+        Ok(self.inner.feed.follow(id, from).await?)
+    }
+
+    /// Follows the log of all submissions of `owner`.
+    pub async fn follow_owner(&self, caller: &Caller, owner: &Owner, from: Resume) -> Result<Follow, Error> {
+        if caller.subject != *owner && !caller.acts_for_others() {
+            return Err(Error::Forbidden("only a backend or an admin may follow somebody else's submissions"));
+        }
+        Ok(Follow::Live(self.inner.feed.follow_owner(owner, from)))
+    }
+}
