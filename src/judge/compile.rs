@@ -1,0 +1,58 @@
+//! Building a program from its files.
+
+use std::time::Instant;
+
+use tokio_util::sync::CancellationToken;
+
+use super::classify::classify;
+use super::diagnostics::diagnostics;
+use super::evaluate::{Setting, execution};
+use super::output::Budget;
+use crate::domain::runtime::Step;
+use crate::domain::verdict::{CompileReport, RUN_STREAM_BYTES};
+use crate::pool::{Container, Lost};
+
+/// What a compilation came to.
+pub enum Compiled {
+    /// Its report, and how long it took in milliseconds.
+    Report(CompileReport, u64),
+    /// It was stopped because somebody wanted that.
+    Aborted,
+}
+
+/// Runs the compiler over the files that were prepared in `container`.
+pub async fn compile(
+    setting: &Setting<'_>,
+    step: &Step,
+    container: &mut Container,
+    abort: &CancellationToken,
+) -> Result<Compiled, Lost> {
+    let maximum = &step.limits.maximum;
+    let limits = match setting.exercise {
+        Some(exercise) => exercise.compile_limits.over(&step.limits.default, maximum),
+        None => step.limits.default,
+    };
+    let begun = Instant::now();
+    let mut written = Vec::new();
+    let request = execution(setting, step.argv(setting.entry), &limits, true);
+    let mut take = |_stream, bytes: &[u8]| written.extend_from_slice(bytes);
+    let report = container.exec(request, &[], abort, &mut take).await?;
+    if report.stopped_by == Some(guichet_agent::StoppedBy::Abort) {
+        return Ok(Compiled::Aborted);
+    }
+    let meaning = classify(&report, &limits);
+    let compile = CompileReport {
+        ok: meaning.verdict.is_none(),
+        exit: meaning.exit,
+        limit: meaning.limit,
+        diagnostics: diagnostics(&written),
+        output: Budget::new(RUN_STREAM_BYTES).capture(&written),
+        usage: meaning.usage,
+    };
+    Ok(Compiled::Report(compile, millis(begun)))
+}
+
+/// Milliseconds since `begun`.
+pub fn millis(begun: Instant) -> u64 {
+    u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,241 @@
+//! One attempt: files in, compile, each test, out comes a result.
+
+use std::time::Instant;
+
+use guichet_agent as agent;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::classify::{Meaning, classify, usage_source};
+use super::compile::{Compiled, compile, millis};
+use super::output::{Budget, Collected};
+use crate::domain::blob::Blob;
+use crate::domain::checker::difference;
+use crate::domain::event::Progress;
+use crate::domain::exercise::{Checker, ExerciseSpec, TestCase, Visibility};
+use crate::domain::limits::Limits;
+use crate::domain::runtime::Runtime;
+use crate::domain::submission::Work;
+use crate::domain::verdict::{
+    CompileReport, Points, RUN_STREAM_BYTES, SubmissionResult, TEST_STREAM_BYTES, TestReport, Timings, Verdict,
+};
+use crate::pool::{Container, Lost};
+
+/// The environment that every program sees, before its runtime's own.
+const ENVIRONMENT: [&str; 4] = ["PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/tmp", "TMPDIR=/tmp", "LANG=C.UTF-8"];
+/// Name of the only test of a run.
+const RUN_NAME: &str = "run";
+
+/// What an attempt came to.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It has a result.
+    Finished(Box<SubmissionResult>),
+    /// It was stopped because somebody wanted that; no process of it exists any more.
+    Aborted,
+}
+
+/// What all commands of an attempt have in common.
+pub(super) struct Setting<'a> {
+    pub runtime: &'a Runtime,
+    pub exercise: Option<&'a ExerciseSpec>,
+    pub entry: &'a str,
+}
+
+/// A test as it is run: from an exercise, or a run's own input.
+struct Trial<'a> {
+    name: &'a str,
+    args: &'a [String],
+    stdin: &'a Blob,
+    visibility: Visibility,
+    /// What it should write and is worth; `None` in a run.
+    graded: Option<Graded<'a>>,
+}
+
+struct Graded<'a> {
+    expected: &'a Blob,
+    checker: &'a Checker,
+    weight: u64,
+}
+
+/// Runs `work` in `container` and reports each step.
+///
+/// * `progress` — what happened, as it happens.
+/// * `abort` — stops the running command at once.
+///
+/// # Errors
+/// [`Lost`] if the container or its host went away; what was reported until then stands.
+pub async fn evaluate(
+    work: &Work,
+    runtime: &Runtime,
+    container: &mut Container,
+    progress: mpsc::Sender<Progress>,
+    abort: &CancellationToken,
+) -> Result<Outcome, Lost> {
+    let begun = Instant::now();
+    let spec = work.exercise.as_ref().map(|exercise| &exercise.spec);
+    let entry = runtime.entry(work.files.iter().map(|file| file.path.as_str())).unwrap_or(&runtime.entry_file);
+    let setting = Setting { runtime, exercise: spec, entry };
+    container.prepare(&work.files);
+    let mut timings = Timings { prepared_ms: millis(begun), ..Timings::default() };
+    let mut built = None;
+    if let Some(step) = &runtime.compile {
+        match compile(&setting, step, container, abort).await? {
+            Compiled::Aborted => return Ok(Outcome::Aborted),
+            Compiled::Report(report, took_ms) => {
+                timings.compiled_ms = took_ms;
+                tell(&progress, Progress::Compiled(report.clone())).await;
+                built = Some(report);
+            }
+        }
+    }
+    let testing = Instant::now();
+    let trials = trials(work, spec);
+    let mut tests = Vec::new();
+    if built.as_ref().is_none_or(|report| report.ok) {
+        match run_trials(&setting, &trials, container, &progress, abort).await? {
+            Some(reports) => tests = reports,
+            None => return Ok(Outcome::Aborted),
+        }
+    }
+    timings.tested_ms = millis(testing);
+    let graded = work.submission.purpose.run().is_none();
+    let points = graded.then(|| Points {
+        score: tests.iter().filter_map(|test| test.points).map(|points| points.score).sum(),
+        max_score: trials.iter().filter_map(|trial| trial.graded.as_ref()).map(|graded| graded.weight).sum(),
+    });
+    Ok(Outcome::Finished(Box::new(SubmissionResult {
+        round: work.lease.round,
+        verdict: overall(built.as_ref(), &tests),
+        points,
+        usage_source: usage_source(container.usage_source()),
+        compile: built,
+        tests,
+        timings,
+    })))
+}
+
+fn trials<'a>(work: &'a Work, spec: Option<&'a ExerciseSpec>) -> Vec<Trial<'a>> {
+    match (work.submission.purpose.run(), spec) {
+        (Some(run), _) => vec![Trial {
+            name: RUN_NAME,
+            args: &run.args,
+            stdin: &run.stdin,
+            visibility: Visibility::Public,
+            graded: None,
+        }],
+        (None, Some(spec)) => spec.tests.iter().map(|test| Trial::of(test, &spec.checker)).collect(),
+        (None, None) => Vec::new(),
+    }
+}
+
+impl<'a> Trial<'a> {
+    fn of(test: &'a TestCase, checker: &'a Checker) -> Self {
+        Self {
+            name: &test.name,
+            args: &test.args,
+            stdin: &test.stdin,
+            visibility: test.visibility,
+            graded: Some(Graded { expected: &test.expected, checker, weight: test.weight }),
+        }
+    }
+}
+
+/// Runs the tests in order; `None` if they were aborted.
+async fn run_trials(
+    setting: &Setting<'_>,
+    trials: &[Trial<'_>],
+    container: &mut Container,
+    progress: &mpsc::Sender<Progress>,
+    abort: &CancellationToken,
+) -> Result<Option<Vec<TestReport>>, Lost> {
+    let limits = match setting.exercise {
+        Some(exercise) => exercise.run_limits(setting.runtime),
+        None => setting.runtime.run.limits.default,
+    };
+    let stop_early = setting.exercise.is_some_and(|exercise| exercise.stop_on_first_failure);
+    let each = if trials.iter().any(|trial| trial.graded.is_some()) { TEST_STREAM_BYTES } else { RUN_STREAM_BYTES };
+    let mut budget = Budget::new(each);
+    let mut reports = Vec::with_capacity(trials.len());
+    let of = u32::try_from(trials.len()).unwrap_or(u32::MAX);
+    for (index, trial) in (1..).zip(trials) {
+        let mut argv = setting.runtime.run.argv(setting.entry);
+        argv.extend(trial.args.iter().cloned());
+        let request = execution(setting, argv, &limits, false);
+        let mut output = Collected::default();
+        let mut take = |stream, bytes: &[u8]| output.take(stream, bytes);
+        let facts = container.exec(request, trial.stdin.as_bytes(), abort, &mut take).await?;
+        if facts.stopped_by == Some(agent::StoppedBy::Abort) {
+            return Ok(None);
+        }
+        let report = judge(index, trial, &classify(&facts, &limits), &output, &mut budget);
+        let failed = report.verdict != Verdict::Accepted;
+        tell(progress, Progress::TestFinished { of, test: Box::new(report.clone()) }).await;
+        reports.push(report);
+        if failed && stop_early {
+            break;
+        }
+    }
+    Ok(Some(reports))
+}
+
+fn judge(index: u32, trial: &Trial<'_>, meaning: &Meaning, output: &Collected, budget: &mut Budget) -> TestReport {
+    let mut message = None;
+    let verdict = meaning.verdict.unwrap_or_else(|| {
+        message = trial
+            .graded
+            .as_ref()
+            .and_then(|graded| difference(graded.checker, graded.expected.as_bytes(), &output.stdout));
+        if message.is_some() { Verdict::WrongAnswer } else { Verdict::Accepted }
+    });
+    let points = trial.graded.as_ref().map(|graded| Points {
+        score: if verdict == Verdict::Accepted { graded.weight } else { 0 },
+        max_score: graded.weight,
+    });
+    TestReport {
+        index,
+        name: trial.name.to_owned(),
+        visibility: trial.visibility,
+        verdict,
+        points,
+        usage: meaning.usage,
+        exit: meaning.exit,
+        limit: meaning.limit,
+        stdout: budget.capture(&output.stdout),
+        stderr: budget.capture(&output.stderr),
+        stdin: budget.excerpt(trial.stdin),
+        expected: trial.graded.as_ref().map(|graded| budget.excerpt(graded.expected)),
+        message,
+    }
+}
+
+fn overall(compile: Option<&CompileReport>, tests: &[TestReport]) -> Verdict {
+    if compile.is_some_and(|report| !report.ok) {
+        return Verdict::CompilationError;
+    }
+    tests.iter().map(|test| test.verdict).find(|verdict| *verdict != Verdict::Accepted).unwrap_or(Verdict::Accepted)
+}
+
+/// The agent's request for one command.
+pub(super) fn execution(setting: &Setting<'_>, argv: Vec<String>, limits: &Limits, keep: bool) -> agent::Exec {
+    let own = setting.runtime.env.iter().map(String::as_str);
+    agent::Exec {
+        argv: argv.into_iter().map(String::into_bytes).collect(),
+        env: ENVIRONMENT.into_iter().chain(own).map(|pair| pair.as_bytes().to_vec()).collect(),
+        limits: agent::Limits {
+            cpu_time_ms: limits.cpu_time_ms,
+            wall_time_ms: limits.wall_time_ms,
+            memory_bytes: limits.memory_bytes,
+            output_bytes: limits.output_bytes,
+            processes: limits.processes,
+        },
+        keep,
+    }
+}
+
+/// Reports a step. Nobody listens any more once the lease is lost, and the attempt is being aborted then.
+async fn tell(progress: &mpsc::Sender<Progress>, step: Progress) {
+    if progress.send(step).await.is_err() {
+        tracing::debug!("nobody listens to the progress of this attempt");
+    }
+}

@@ -1,0 +1,12 @@
+//! Running a submission: compile once, run the tests, check what they wrote.
+//!
+//! Programs run in a container; everything that decides about them stays here: expected outputs, checkers,
+//! limits, verdicts. No storage and no queue: who leased the submission stores what comes out.
+
+mod classify;
+mod compile;
+mod diagnostics;
+mod evaluate;
+mod output;
+
+pub use evaluate::{Outcome, evaluate};
