@@ -1,0 +1,176 @@
+//! One attempt: from the lease to the stored result.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::Scheduler;
+use super::running::Stop;
+use crate::domain::event::Progress;
+use crate::domain::exercise::{Isolation, MAX_TESTS};
+use crate::domain::lease::{Guarded, Lease};
+use crate::domain::submission::{LostReason, Work};
+use crate::domain::verdict::SubmissionResult;
+use crate::judge::{self, Outcome};
+use crate::pool::{Container, Lost};
+use crate::storage::{Ending, Leased, Storage as _};
+
+/// How long progress may wait for more, to share a commit.
+const SHARE_COMMIT: Duration = Duration::from_millis(20);
+/// Pause before a write is tried again, doubled each time.
+const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+/// Room for the progress of a whole attempt: a run is never held up by the database.
+const PROGRESS_ROOM: usize = MAX_TESTS + 1;
+
+impl Scheduler {
+    /// Runs a leased submission and stores what comes out.
+    pub(super) async fn attempt(self, leased: Leased, mut container: Container) {
+        let Leased { work, queued_at } = leased;
+        let lease = work.lease.clone();
+        let registered = self.inner.running.register(lease.clone());
+        let stop = registered.stop.clone();
+        let begun = self.inner.clock.now();
+        let Some(runtime) = self.inner.runtimes.get(&work.submission.runtime) else {
+            tracing::error!(submission.id = %lease.submission, "leased for a runtime that is not configured");
+            return self.give_up(&lease, LostReason::InstanceLost).await;
+        };
+        let (progress, reported) = mpsc::channel(PROGRESS_ROOM);
+        let hard = self.inner.tasks.hard().clone();
+        let evaluation = async {
+            let evaluated = judge::evaluate(&work, runtime, &mut container, progress, &stop.abort);
+            tokio::pin!(evaluated);
+            tokio::select! {
+                outcome = &mut evaluated => outcome,
+                () = hard.cancelled() => {
+                    stop.abort.cancel();
+                    evaluated.await
+                }
+            }
+        };
+        let (outcome, unrecorded) = tokio::join!(evaluation, self.record(&lease, reported, &stop));
+        match outcome {
+            Ok(outcome) => {
+                let isolation = isolation(&work);
+                let release = container.release(isolation);
+                let store = self.store(&lease, outcome, unrecorded, queued_at_ms(begun, queued_at), &stop);
+                tokio::join!(release, store);
+            }
+            Err(Lost { reason, detail }) => {
+                tracing::warn!(
+                    submission.id = %lease.submission, attempt = lease.attempt, reason = reason.name(), detail,
+                    "an attempt was lost"
+                );
+                drop(container);
+                self.give_up(&lease, reason).await;
+            }
+        }
+    }
+
+    /// Stores progress as it comes, several steps in one commit; answers what the ending should carry.
+    async fn record(&self, lease: &Lease, mut reported: mpsc::Receiver<Progress>, stop: &Stop) -> Vec<Progress> {
+        while let Some(first) = reported.recv().await {
+            let mut steps = vec![first];
+            let share = tokio::time::sleep(SHARE_COMMIT);
+            tokio::pin!(share);
+            loop {
+                tokio::select! {
+                    () = &mut share => break,
+                    step = reported.recv() => match step {
+                        Some(step) => steps.push(step),
+                        None => return steps,
+                    },
+                }
+            }
+            if !self.record_steps(lease, steps, stop).await {
+                return Vec::new();
+            }
+        }
+        Vec::new()
+    }
+
+    /// Stores steps; `false` if the lease is lost.
+    async fn record_steps(&self, lease: &Lease, steps: Vec<Progress>, stop: &Stop) -> bool {
+        let write = || self.inner.storage.record(lease, steps.clone(), self.inner.clock.now());
+        match self.persist(write, lease, stop).await {
+            Some(Guarded::LeaseHeld) => true,
+            Some(Guarded::LeaseLost) | None => {
+                stop.lose();
+                false
+            }
+        }
+    }
+
+    async fn store(&self, lease: &Lease, outcome: Outcome, steps: Vec<Progress>, queued_ms: u64, stop: &Stop) {
+        let ending = match outcome {
+            Outcome::Finished(result) => Ending::Finished(Box::new(timed(*result, queued_ms))),
+            Outcome::Aborted if stop.cancel.is_cancelled() => Ending::Cancelled,
+            Outcome::Aborted if stop.lost.is_cancelled() => return,
+            Outcome::Aborted => return self.give_up(lease, LostReason::InstanceLost).await,
+        };
+        fail::fail_point!("result_read");
+        let write = || self.inner.storage.finish(lease, steps.clone(), ending.clone(), self.inner.clock.now());
+        match self.persist(write, lease, stop).await {
+            Some(Guarded::LeaseHeld) => {
+                metrics::counter!("guichet_attempts_total", "outcome" => name(&ending)).increment(1);
+            }
+            Some(Guarded::LeaseLost) => {
+                metrics::counter!("guichet_late_results_total").increment(1);
+                tracing::warn!(submission.id = %lease.submission, attempt = lease.attempt, "a late result was dropped");
+            }
+            None => {}
+        }
+    }
+
+    /// Gives an attempt up: the submission goes back to its place, or has failed.
+    pub(super) async fn give_up(&self, lease: &Lease, reason: LostReason) {
+        let write = || self.inner.storage.give_up(lease, reason, self.inner.caps, self.inner.clock.now());
+        let held = self.persist(write, lease, &Stop::default()).await;
+        if held == Some(Guarded::LeaseHeld) {
+            metrics::counter!("guichet_rescues_total", "reason" => reason.name()).increment(1);
+        }
+    }
+
+    /// Writes until the database takes it. `None`: the lease was lost meanwhile, or the process has to end; the
+    /// lease runs out then and somebody else takes over.
+    async fn persist<F, W>(&self, write: W, lease: &Lease, stop: &Stop) -> Option<Guarded>
+    where
+        W: Fn() -> F,
+        F: Future<Output = crate::storage::Result<Guarded>>,
+    {
+        let mut pause = RETRY.0;
+        loop {
+            match write().await {
+                Ok(guarded) => return Some(guarded),
+                Err(error) => tracing::warn!(
+                    submission.id = %lease.submission, error = &error as &dyn std::error::Error,
+                    "an attempt's progress could not be stored yet"
+                ),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(pause) => pause = (pause * 2).min(RETRY.1),
+                () = stop.lost.cancelled() => return None,
+                () = self.inner.tasks.hard().cancelled() => return None,
+            }
+        }
+    }
+}
+
+fn isolation(work: &Work) -> Isolation {
+    work.exercise.as_ref().map_or(Isolation::Reset, |exercise| exercise.spec.isolation)
+}
+
+fn queued_at_ms(begun: crate::domain::time::Timestamp, queued_at: crate::domain::time::Timestamp) -> u64 {
+    begun.millis_since(queued_at)
+}
+
+fn timed(mut result: SubmissionResult, queued_ms: u64) -> SubmissionResult {
+    result.timings.queued_ms = queued_ms;
+    result
+}
+
+fn name(ending: &Ending) -> &'static str {
+    match ending {
+        Ending::Finished(result) => result.verdict.name(),
+        Ending::Cancelled => "cancelled",
+    }
+}

@@ -1,0 +1,102 @@
+//! Leases are renewed while attempts go on; wishes to cancel reach them; leases of the dead are taken back.
+
+use tokio::sync::broadcast::error::RecvError;
+
+use super::{HEARTBEAT, LEASE, Scheduler};
+use crate::domain::submission::StateName;
+use crate::storage::{self, Change, Renewed, Rescue, Storage as _};
+
+impl Scheduler {
+    /// Renews all leases of this process every [`HEARTBEAT`], until the hard stop or, after the soft stop, until
+    /// nothing runs.
+    pub(super) async fn renew_leases(self) {
+        loop {
+            tokio::select! {
+                () = self.inner.tasks.hard().cancelled() => return,
+                () = tokio::time::sleep(HEARTBEAT) => {}
+                () = self.idle_after_soft_stop() => return,
+            }
+            self.renew_once().await;
+        }
+    }
+
+    async fn idle_after_soft_stop(&self) {
+        self.inner.tasks.soft().cancelled().await;
+        while self.inner.running.count() > 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    }
+
+    async fn renew_once(&self) {
+        let leases = self.inner.running.leases();
+        if leases.is_empty() {
+            return;
+        }
+        let until = self.inner.clock.now().plus(LEASE);
+        match self.inner.storage.renew(leases.clone(), until).await {
+            Ok(renewed) => {
+                for (lease, renewed) in leases.iter().zip(renewed) {
+                    let Some(stop) = self.inner.running.stop_of(lease) else { continue };
+                    match renewed {
+                        Renewed::Held => {}
+                        Renewed::CancelRequested => stop.cancel(),
+                        Renewed::Lost => stop.lose(),
+                    }
+                }
+            }
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "leases could not be renewed");
+            }
+        }
+    }
+
+    /// Stops the attempts of submissions that somebody wants cancelled, until nothing runs after the soft stop.
+    pub(super) async fn watch_cancels(self) {
+        let mut changes = self.inner.storage.changes();
+        loop {
+            let change = tokio::select! {
+                () = self.inner.tasks.hard().cancelled() => return,
+                () = self.idle_after_soft_stop() => return,
+                change = changes.recv() => change,
+            };
+            match change {
+                Ok(Change::Cancel(id)) => {
+                    if let Some(stop) = self.inner.running.stop_of_submission(id) {
+                        stop.cancel();
+                    }
+                }
+                Ok(Change::Log { .. } | Change::Queue) => {}
+                Err(RecvError::Lagged(_)) => self.renew_once().await,
+                Err(RecvError::Closed) => return,
+            }
+        }
+    }
+
+    /// Takes expired leases back every [`HEARTBEAT`], until the soft stop.
+    pub(super) async fn rescue_expired(self) {
+        loop {
+            tokio::select! {
+                () = self.inner.tasks.soft().cancelled() => return,
+                () = tokio::time::sleep(HEARTBEAT) => {}
+            }
+            if let Err(error) = self.rescue(Rescue::Expired).await {
+                tracing::warn!(error = &error as &dyn std::error::Error, "expired leases could not be looked for");
+            }
+        }
+    }
+
+    /// Takes leases back and says so.
+    pub(super) async fn rescue(&self, whose: Rescue) -> storage::Result<()> {
+        let rescued = self.inner.storage.rescue(whose, self.inner.caps, self.inner.clock.now()).await?;
+        for one in &rescued {
+            metrics::counter!("guichet_rescues_total", "reason" => "instance_lost").increment(1);
+            match one.state {
+                StateName::Failed => tracing::error!(submission.id = %one.submission, "a submission failed: its last attempt was lost"),
+                StateName::Draft | StateName::Queued | StateName::Running | StateName::Finished | StateName::Cancelled => {
+                    tracing::warn!(submission.id = %one.submission, state = one.state.name(), "a lost lease was taken back");
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,67 @@
+//! Slow loops: the observed pace of the queue, and deleting what is old.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::Scheduler;
+use crate::domain::pace::Pace;
+use crate::storage::{Retention, Storage as _};
+
+/// Attempts that the pace is drawn from.
+const OBSERVED: u32 = 200;
+/// Pause between two looks at the pace.
+const PACE: Duration = Duration::from_secs(2);
+/// Pause between two prunings.
+const PRUNE: Duration = Duration::from_secs(600);
+
+impl Scheduler {
+    /// Publishes the pace of the queue when slots come or go, and as attempts end.
+    pub(super) async fn observe_pace(self, pace: watch::Sender<Pace>) {
+        let mut free = self.inner.pool.free();
+        loop {
+            let slots = u64::try_from(free.borrow_and_update().total).unwrap_or(u64::MAX);
+            match self.inner.storage.recent_durations(OBSERVED).await {
+                Ok(durations) => {
+                    let observed = Pace::observed(slots, &durations);
+                    pace.send_if_modified(|known| {
+                        let changed = *known != observed;
+                        *known = observed;
+                        changed
+                    });
+                }
+                Err(error) => {
+                    tracing::debug!(error = &error as &dyn std::error::Error, "the pace could not be read");
+                }
+            }
+            tokio::select! {
+                () = self.inner.tasks.soft().cancelled() => return,
+                () = slots_changed(&mut free, slots) => {}
+                () = tokio::time::sleep(PACE) => {}
+            }
+        }
+    }
+
+    /// Deletes what is old, now and then.
+    pub(super) async fn prune(self, retention: Retention) {
+        loop {
+            match self.inner.storage.prune(retention, self.inner.clock.now()).await {
+                Ok(0) => {}
+                Ok(submissions) => tracing::info!(submissions, "old submissions were deleted"),
+                Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "nothing could be pruned"),
+            }
+            tokio::select! {
+                () = self.inner.tasks.soft().cancelled() => return,
+                () = tokio::time::sleep(PRUNE) => {}
+            }
+        }
+    }
+}
+
+/// Waits until another number of slots works.
+async fn slots_changed(free: &mut watch::Receiver<crate::pool::Free>, known: u64) {
+    let changed = free.wait_for(|free| u64::try_from(free.total).unwrap_or(u64::MAX) != known).await;
+    if changed.is_err() {
+        std::future::pending::<()>().await;
+    }
+}

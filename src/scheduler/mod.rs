@@ -1,0 +1,97 @@
+//! The loops that keep work going: dispatch, attempts, heartbeat, rescue, pace, prune.
+//!
+//! Nothing runs without a lease, and a lease is taken only when a slot is free. Each loop reads the whole truth
+//! from the database each time; what it's told in between only wakes it early.
+
+mod attempt;
+mod dispatch;
+mod heartbeat;
+mod housekeeping;
+pub mod running;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use crate::clock::Clock;
+use crate::domain::ids::{RuntimeId, WorkerId};
+use crate::domain::lease::AttemptCaps;
+use crate::domain::pace::Pace;
+use crate::domain::runtime::Runtime;
+use crate::pool::Pool;
+use crate::shutdown::Tasks;
+use crate::storage::{self, Rescue, Retention, Storage as _, Store};
+use running::Running;
+
+/// How long a lease lasts.
+pub const LEASE: Duration = Duration::from_secs(15);
+/// Pause between two renewals, and between two looks for expired leases.
+pub const HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// What the loops work with; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Scheduler {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    storage: Store,
+    pool: Pool,
+    runtimes: Arc<BTreeMap<RuntimeId, Runtime>>,
+    clock: Clock,
+    worker: WorkerId,
+    caps: AttemptCaps,
+    running: Running,
+    tasks: Tasks,
+}
+
+/// What the room is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// The database.
+    pub storage: Store,
+    /// The containers.
+    pub pool: Pool,
+    /// Languages by id.
+    pub runtimes: Arc<BTreeMap<RuntimeId, Runtime>>,
+    /// What time it is.
+    pub clock: Clock,
+    /// This instance's name in leases; a restarted instance has the same.
+    pub worker: WorkerId,
+    /// Tasks and stop signals.
+    pub tasks: Tasks,
+}
+
+impl Scheduler {
+    /// Takes back what this worker had when it was last alive, then starts all loops.
+    ///
+    /// # Errors
+    /// [`storage::Error`] if the database can't be written; nothing was started then.
+    pub async fn start(
+        parts: Parts,
+        pace: watch::Sender<Pace>,
+        retention: Retention,
+    ) -> storage::Result<Self> {
+        let Parts { storage, pool, runtimes, clock, worker, tasks } = parts;
+        let caps = AttemptCaps::default();
+        let running = Running::default();
+        let inner = Inner { storage, pool, runtimes, clock, worker, caps, running, tasks: tasks.clone() };
+        let scheduler = Self { inner: Arc::new(inner) };
+        scheduler.rescue(Rescue::Worker(scheduler.inner.worker.clone())).await?;
+        tasks.start(scheduler.clone().dispatch());
+        tasks.start(scheduler.clone().renew_leases());
+        tasks.start(scheduler.clone().watch_cancels());
+        tasks.start(scheduler.clone().rescue_expired());
+        tasks.start(scheduler.clone().observe_pace(pace));
+        tasks.start(scheduler.clone().prune(retention));
+        Ok(scheduler)
+    }
+
+    /// Attempts going on in this process.
+    pub fn running(&self) -> usize {
+        self.inner.running.count()
+    }
+}
