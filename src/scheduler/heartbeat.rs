@@ -22,9 +22,7 @@ impl Scheduler {
 
     async fn idle_after_soft_stop(&self) {
         self.inner.tasks.soft().cancelled().await;
-        while self.inner.running.count() > 0 {
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        }
+        self.inner.running.idle().await;
     }
 
     async fn renew_once(&self) {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::ids::SubmissionId;
@@ -12,6 +13,7 @@ use crate::domain::lease::Lease;
 #[derive(Clone, Debug, Default)]
 pub struct Running {
     attempts: Arc<Mutex<HashMap<SubmissionId, Entry>>>,
+    count: watch::Sender<usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -58,7 +60,10 @@ impl Running {
     /// Puts an attempt on the list.
     pub fn register(&self, lease: Lease) -> Registered {
         let stop = Stop::default();
-        self.lock().insert(lease.submission, Entry { lease: lease.clone(), stop: stop.clone() });
+        let mut attempts = self.lock();
+        attempts.insert(lease.submission, Entry { lease: lease.clone(), stop: stop.clone() });
+        self.count.send_replace(attempts.len());
+        drop(attempts);
         Registered { running: self.clone(), lease, stop }
     }
 
@@ -79,7 +84,13 @@ impl Running {
 
     /// Number of attempts.
     pub fn count(&self) -> usize {
-        self.lock().len()
+        *self.count.borrow()
+    }
+
+    /// Waits until no attempt is on the list.
+    pub async fn idle(&self) {
+        // The sender is on `self`, so the channel is open.
+        drop(self.count.subscribe().wait_for(|count| *count == 0).await);
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<SubmissionId, Entry>> {
@@ -93,6 +104,7 @@ impl Drop for Registered {
         // A later attempt of the same submission may have taken the place.
         if attempts.get(&self.lease.submission).is_some_and(|entry| entry.lease == self.lease) {
             attempts.remove(&self.lease.submission);
+            self.running.count.send_replace(attempts.len());
         }
     }
 }

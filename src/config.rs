@@ -1,0 +1,382 @@
+//! Settings: embedded defaults, a file over them, the environment over both. Unknown keys are refused.
+//!
+//! The only place that reads environment variables.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer};
+use toml::{Table, Value};
+
+use crate::http::auth::AuthSettings;
+
+const DEFAULTS: &str = include_str!("config.default.toml");
+const DEFAULT_FILE: &str = "guichet.toml";
+const PREFIX: &str = "GUICHET_";
+/// Names without a section that scripts may rely on.
+const SHORT_NAMES: [(&str, &str, &str); 4] = [
+    ("LISTEN", "server", "listen"),
+    ("DATA_DIR", "data", "dir"),
+    ("DATABASE_URL", "database", "url"),
+    ("DOCKER_HOSTS", "docker", "hosts"),
+];
+const LOCAL_ENGINE: &str = "unix:///var/run/docker.sock";
+
+/// Why the settings can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file can't be read.
+    #[error("{path} cannot be read")]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file is no TOML.
+    #[error("{path} is not TOML")]
+    Syntax {
+        /// Which file.
+        path: PathBuf,
+        /// Where.
+        #[source]
+        source: Box<toml::de::Error>,
+    },
+    /// A variable names no setting.
+    #[error("the variable {0} names no setting")]
+    UnknownVariable(String),
+    /// A variable's value doesn't fit its setting.
+    #[error("the variable {name} must be {expected}")]
+    Variable {
+        /// Which variable.
+        name: String,
+        /// What would fit.
+        expected: &'static str,
+    },
+    /// A setting is unknown or doesn't fit.
+    #[error("the settings are not valid")]
+    Invalid(#[source] Box<toml::de::Error>),
+}
+
+/// All settings.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The API.
+    pub server: Server,
+    /// The data folder.
+    pub data: Data,
+    /// The database.
+    pub database: Database,
+    /// Docker engines.
+    pub docker: Docker,
+    /// Running programs.
+    pub execution: Execution,
+    /// How much may wait.
+    pub queue: Queue,
+    /// Who may come in.
+    pub auth: AuthSettings,
+    /// How often.
+    pub rate_limit: RateLimit,
+    /// Figures for operators.
+    pub metrics: Metrics,
+    /// What is logged.
+    pub log: Log,
+    /// What is kept.
+    pub retention: Retention,
+}
+
+/// The API.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Origins of pages that may call it from a browser.
+    pub cors_origins: Vec<String>,
+    /// How long running submissions may go on after a stop was asked for.
+    #[serde(deserialize_with = "duration")]
+    pub shutdown_grace: Duration,
+}
+
+/// The data folder.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Data {
+    /// Its path.
+    pub dir: PathBuf,
+}
+
+/// The database.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Database {
+    /// Its URL; empty: SQLite in the data folder.
+    pub url: String,
+    /// Whether `serve` migrates by itself.
+    pub migrate: bool,
+}
+
+/// Docker engines.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Docker {
+    /// URLs; empty: the local engine.
+    pub hosts: Vec<String>,
+}
+
+/// Running programs.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Execution {
+    /// Folder of the runtimes; empty: see [`Config::runtimes_dir`].
+    pub runtimes_dir: PathBuf,
+    /// The agent's program; empty: see [`Config::agent_path`].
+    pub agent_path: PathBuf,
+    /// Slots of each host; 0: one per core.
+    pub slots: usize,
+}
+
+/// How much may wait.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Queue {
+    /// Submissions in all.
+    pub max_length: u64,
+    /// Submissions of one owner.
+    pub max_per_owner: u64,
+}
+
+/// How many requests a student or teacher may make.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RateLimit {
+    /// Sustained, per second; at least 1.
+    pub per_second: std::num::NonZeroU32,
+    /// At once; at least 1.
+    pub burst: std::num::NonZeroU32,
+}
+
+/// Figures for operators.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metrics {
+    /// A listener of its own, without a token.
+    #[serde(deserialize_with = "optional_address")]
+    pub listen: Option<SocketAddr>,
+}
+
+/// What is logged.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    /// How a line looks.
+    pub format: LogFormat,
+    /// A level or filter.
+    pub level: String,
+}
+
+/// How a line of the log looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What is kept, and how long.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retention {
+    /// Ended submissions.
+    #[serde(deserialize_with = "duration")]
+    pub submissions: Duration,
+    /// Event logs of ended submissions.
+    #[serde(deserialize_with = "duration")]
+    pub events: Duration,
+}
+
+impl Config {
+    /// The settings from `file` (or `guichet.toml`, if there is one) and the environment.
+    pub fn load(file: Option<&Path>) -> Result<Self, Error> {
+        #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+        let variables = std::env::vars().filter_map(|(name, value)| Some((name.strip_prefix(PREFIX)?.to_owned(), value)));
+        Self::from_parts(read(file)?, variables)
+    }
+
+    fn from_parts(file: Table, variables: impl Iterator<Item = (String, String)>) -> Result<Self, Error> {
+        let mut settings: Table = DEFAULTS.parse().map_err(|source| Error::Invalid(Box::new(source)))?;
+        overlay(&mut settings, file);
+        for (name, value) in variables {
+            set_variable(&mut settings, &name, &value)?;
+        }
+        Value::Table(settings).try_into().map_err(|source| Error::Invalid(Box::new(source)))
+    }
+
+    /// The SQLite file.
+    pub fn sqlite_path(&self) -> PathBuf {
+        self.data.dir.join("guichet.sqlite")
+    }
+
+    /// The key that signs tokens if none is configured.
+    pub fn generated_key_path(&self) -> PathBuf {
+        self.data.dir.join("key")
+    }
+
+    /// URLs of the Docker engines; at least one.
+    pub fn docker_hosts(&self) -> Vec<String> {
+        if self.docker.hosts.is_empty() { vec![LOCAL_ENGINE.to_owned()] } else { self.docker.hosts.clone() }
+    }
+
+    /// The agent's program.
+    pub fn agent_path(&self) -> PathBuf {
+        if self.execution.agent_path.as_os_str().is_empty() {
+            beside_program("guichet-agent")
+        } else {
+            self.execution.agent_path.clone()
+        }
+    }
+
+    /// The folder of the runtimes: as set, or `runtimes` in the working folder, or beside the program.
+    pub fn runtimes_dir(&self) -> PathBuf {
+        let here = PathBuf::from("runtimes");
+        if !self.execution.runtimes_dir.as_os_str().is_empty() {
+            self.execution.runtimes_dir.clone()
+        } else if here.is_dir() {
+            here
+        } else {
+            beside_program("runtimes")
+        }
+    }
+}
+
+fn beside_program(name: &str) -> PathBuf {
+    let program = std::env::current_exe().unwrap_or_default();
+    program.parent().map(|folder| folder.join(name)).unwrap_or_default()
+}
+
+fn read(file: Option<&Path>) -> Result<Table, Error> {
+    let path = file.unwrap_or(Path::new(DEFAULT_FILE));
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(source) if file.is_none() && source.kind() == std::io::ErrorKind::NotFound => return Ok(Table::new()),
+        Err(source) => return Err(Error::Unreadable { path: path.to_owned(), source }),
+    };
+    text.parse().map_err(|source| Error::Syntax { path: path.to_owned(), source: Box::new(source) })
+}
+
+fn overlay(base: &mut Table, over: Table) {
+    for (key, value) in over {
+        match (base.get_mut(&key), value) {
+            (Some(Value::Table(inner)), Value::Table(over)) => overlay(inner, over),
+            (_, value) => {
+                base.insert(key, value);
+            }
+        }
+    }
+}
+
+/// Sets what a variable names. One without `__` that is no short name belongs to somebody else.
+fn set_variable(settings: &mut Table, name: &str, value: &str) -> Result<(), Error> {
+    let short = SHORT_NAMES.iter().find(|(short, ..)| *short == name);
+    let (section, key) = match (short, name.split_once("__")) {
+        (Some((_, section, key)), _) => ((*section).to_owned(), (*key).to_owned()),
+        (None, Some((section, key))) => (section.to_lowercase(), key.to_lowercase()),
+        (None, None) => return Ok(()),
+    };
+    let known = settings.get_mut(&section).and_then(Value::as_table_mut).and_then(|table| table.get_mut(&key));
+    let Some(known) = known else { return Err(Error::UnknownVariable(format!("{PREFIX}{name}"))) };
+    let wrong = |expected| Error::Variable { name: format!("{PREFIX}{name}"), expected };
+    *known = match known {
+        Value::String(_) => Value::String(value.to_owned()),
+        Value::Integer(_) => Value::Integer(value.parse().map_err(|_source| wrong("a whole number"))?),
+        Value::Boolean(_) => Value::Boolean(value.parse().map_err(|_source| wrong("true or false"))?),
+        Value::Array(_) => Value::Array(
+            value.split(',').map(str::trim).filter(|part| !part.is_empty()).map(|part| Value::String(part.to_owned())).collect(),
+        ),
+        Value::Float(_) | Value::Datetime(_) | Value::Table(_) => return Err(wrong("set in the file")),
+    };
+    Ok(())
+}
+
+fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    parse_duration(&text).ok_or_else(|| serde::de::Error::custom("must be a number with a unit: ms, s, m, h or d"))
+}
+
+/// A whole number with a unit: ms, s, m, h or d.
+pub fn parse_duration(text: &str) -> Option<Duration> {
+    let split = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at_checked(split)?;
+    let number: u64 = number.parse().ok()?;
+    let millis = match unit {
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _unknown => return None,
+    };
+    Some(Duration::from_millis(number.checked_mul(millis)?))
+}
+
+fn optional_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(serde::de::Error::custom) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Config, Error, Table, parse_duration};
+
+    fn with(variables: &[(&str, &str)], file: &str) -> Result<Config, Error> {
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Config::from_parts(file.parse::<Table>().unwrap(), variables)
+    }
+
+    #[test]
+    fn the_defaults_are_complete() {
+        let config = with(&[], "").unwrap();
+
+        assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
+        assert_eq!(config.queue.max_per_owner, 500);
+    }
+
+    #[test]
+    fn the_environment_stands_over_the_file() {
+        let config = with(&[("LISTEN", "127.0.0.1:9"), ("QUEUE__MAX_LENGTH", "7")], "[server]\nlisten = '127.0.0.1:8'").unwrap();
+
+        assert_eq!(config.server.listen.port(), 9);
+        assert_eq!(config.queue.max_length, 7);
+    }
+
+    #[test]
+    fn lists_in_the_environment_are_separated_by_commas() {
+        let config = with(&[("DOCKER_HOSTS", "unix:///a, tcp://b:1")], "").unwrap();
+
+        assert_eq!(config.docker_hosts(), ["unix:///a", "tcp://b:1"]);
+    }
+
+    #[test]
+    fn unknown_settings_are_refused() {
+        assert!(with(&[], "[server]\nlisten_on = 'x'").is_err());
+        assert!(matches!(with(&[("SERVER__LISTEN_ON", "x")], ""), Err(Error::UnknownVariable(_))));
+    }
+
+    #[test]
+    fn variables_of_others_are_left_alone() {
+        assert!(with(&[("TEST_DOCKER_HOST", "x")], "").is_ok());
+    }
+
+    #[test]
+    fn a_duration_needs_a_unit() {
+        assert_eq!(parse_duration("2m"), Some(Duration::from_secs(120)));
+        assert_eq!(parse_duration("2"), None);
+    }
+}
