@@ -1,18 +1,20 @@
-//! How the process ends: tasks are counted, and two tokens tell them to stop.
+//! How the process ends: tasks are counted, and three tokens tell them to stop, one after the other.
 //!
-//! Soft stop: accept and lease nothing, end streams, finish runs. Hard stop: kill runs, give leases back. Each
-//! loop ends by itself after the soft stop, at the latest after the hard one.
+//! Soft stop: accept and lease nothing, end streams, finish runs. Hand back: kill runs and give their leases back.
+//! Hard stop: end at once, whatever is left. Each loop ends by itself after the soft stop, at the latest after the
+//! hard one.
 
 use std::future::Future;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// The process's tasks and its two stop signals.
+/// The process's tasks and its stop signals.
 #[derive(Clone, Debug, Default)]
 pub struct Tasks {
     tracker: TaskTracker,
     soft: CancellationToken,
+    hand_back: CancellationToken,
     hard: CancellationToken,
 }
 
@@ -35,7 +37,12 @@ impl Tasks {
         &self.soft
     }
 
-    /// Cancelled when what is going on should be dropped; cancels [`Tasks::soft`] too.
+    /// Cancelled when running submissions should be killed and handed back.
+    pub const fn handing_back(&self) -> &CancellationToken {
+        &self.hand_back
+    }
+
+    /// Cancelled when what is going on should be dropped.
     pub const fn hard(&self) -> &CancellationToken {
         &self.hard
     }
@@ -45,9 +52,15 @@ impl Tasks {
         self.soft.cancel();
     }
 
+    /// Asks to kill running submissions and hand them back.
+    pub fn hand_back(&self) {
+        self.soft.cancel();
+        self.hand_back.cancel();
+    }
+
     /// Asks for a hard stop.
     pub fn stop_hard(&self) {
-        self.soft.cancel();
+        self.hand_back();
         self.hard.cancel();
     }
 

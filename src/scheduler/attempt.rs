@@ -35,13 +35,13 @@ impl Scheduler {
             return self.give_up(&lease, LostReason::InstanceLost).await;
         };
         let (progress, reported) = mpsc::channel(PROGRESS_ROOM);
-        let hard = self.inner.tasks.hard().clone();
+        let hand_back = self.inner.tasks.handing_back().clone();
         let evaluation = async {
             let evaluated = judge::evaluate(&work, runtime, &mut container, progress, &stop.abort);
             tokio::pin!(evaluated);
             tokio::select! {
                 outcome = &mut evaluated => outcome,
-                () = hard.cancelled() => {
+                () = hand_back.cancelled() => {
                     stop.abort.cancel();
                     evaluated.await
                 }

@@ -90,6 +90,11 @@ impl Scheduler {
         Ok(scheduler)
     }
 
+    /// Waits until no attempt goes on in this process.
+    pub async fn idle(&self) {
+        self.inner.running.idle().await;
+    }
+
     /// Attempts going on in this process.
     pub fn running(&self) -> usize {
         self.inner.running.count()

@@ -1,0 +1,108 @@
+//! Reads the languages: each folder of `runtimes` with a `runtime.toml` is one.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::domain::ids::RuntimeId;
+use crate::domain::limits::Limits;
+use crate::domain::runtime::{Runtime, Step};
+
+const FILE: &str = "runtime.toml";
+
+/// Why the languages can't be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A folder or file can't be read.
+    #[error("{path} cannot be read")]
+    Unreadable {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file doesn't say what it must.
+    #[error("{path} is not valid")]
+    Invalid {
+        /// Which.
+        path: PathBuf,
+        /// Where and why.
+        #[source]
+        source: Box<toml::de::Error>,
+    },
+    /// A file contradicts itself or its folder.
+    #[error("{path}: {problem}")]
+    Inconsistent {
+        /// Which.
+        path: PathBuf,
+        /// How.
+        problem: String,
+    },
+    /// No folder has a runtime.
+    #[error("{0} holds no runtime")]
+    None(PathBuf),
+}
+
+/// The languages below `folder`, by id; at least one.
+pub fn load(folder: &Path) -> Result<BTreeMap<RuntimeId, Runtime>, Error> {
+    let unreadable = |source| Error::Unreadable { path: folder.to_owned(), source };
+    let mut runtimes = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        let file = path.join(FILE);
+        if file.is_file() {
+            let runtime = read(&path, &file)?;
+            runtimes.insert(runtime.id.clone(), runtime);
+        }
+    }
+    if runtimes.is_empty() { Err(Error::None(folder.to_owned())) } else { Ok(runtimes) }
+}
+
+fn read(folder: &Path, file: &Path) -> Result<Runtime, Error> {
+    let path = || file.to_owned();
+    let text = std::fs::read_to_string(file).map_err(|source| Error::Unreadable { path: path(), source })?;
+    let runtime: Runtime =
+        toml::from_str(&text).map_err(|source| Error::Invalid { path: path(), source: Box::new(source) })?;
+    let inconsistent = |problem: String| Error::Inconsistent { path: path(), problem };
+    if folder.file_name().and_then(|name| name.to_str()) != Some(runtime.id.as_str()) {
+        return Err(inconsistent(format!("the id {} is not the folder's name", runtime.id)));
+    }
+    for step in runtime.compile.iter().chain([&runtime.run]) {
+        check(step).map_err(inconsistent)?;
+    }
+    Ok(runtime)
+}
+
+fn check(step: &Step) -> Result<(), String> {
+    if step.command.is_empty() {
+        return Err("a command is empty".to_owned());
+    }
+    let numbers = |limits: &Limits| {
+        [
+            ("cpu_time_ms", limits.cpu_time_ms),
+            ("wall_time_ms", limits.wall_time_ms),
+            ("memory_bytes", limits.memory_bytes),
+            ("output_bytes", limits.output_bytes),
+            ("processes", u64::from(limits.processes)),
+        ]
+    };
+    let (default, maximum) = (numbers(&step.limits.default), numbers(&step.limits.maximum));
+    match default.into_iter().zip(maximum).find(|((_, default), (_, maximum))| *default == 0 || default > maximum) {
+        Some(((name, default), (_, maximum))) => {
+            Err(format!("{name}: the default {default} must be between 1 and the maximum {maximum}"))
+        }
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    #[test]
+    fn the_runtimes_of_this_repository_are_valid() {
+        let runtimes = super::load(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/runtimes"))).unwrap();
+
+        assert_eq!(runtimes.keys().map(|id| id.as_str()).collect::<Vec<_>>(), ["c", "python"]);
+    }
+}

@@ -1,0 +1,203 @@
+//! Puts the rooms together and runs them until somebody asks to stop: the only composition root.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::app::{self, App};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::domain::ids::WorkerId;
+use crate::domain::pace::Pace;
+use crate::feed::Feed;
+use crate::http::auth::{Verifier, generate_key_if_missing};
+use crate::http::{self, HttpState};
+use crate::pool::{self, Pool};
+use crate::scheduler::{self, Scheduler};
+use crate::shutdown::Tasks;
+use crate::storage::sqlite::{Options, SqliteStorage};
+use crate::storage::{QueueCaps, Retention, Storage as _, Store};
+use crate::{runtimes, telemetry};
+
+/// The process ended at once, with work handed back.
+const EXIT_HARD_STOP: u8 = 4;
+/// How long the tasks may take to end after the hard stop.
+const HARD_STOP: Duration = Duration::from_secs(10);
+
+/// Serves until SIGTERM or SIGINT; a second signal stops at once.
+pub async fn serve(config: Config) -> anyhow::Result<ExitCode> {
+    telemetry::start_logs(&config.log)?;
+    let metrics = telemetry::start_metrics()?;
+    make_data_folder(&config)?;
+    let tasks = Tasks::default();
+    let storage = open_storage(&config, &tasks).await?;
+    let served = run(&config, storage.clone(), metrics, &tasks).await;
+    tasks.stop_hard();
+    storage.close().await;
+    let ended = tokio::time::timeout(HARD_STOP, tasks.ended()).await.is_ok();
+    tracing::info!(ended, "stopped");
+    Ok(if ended { served? } else { ExitCode::from(EXIT_HARD_STOP) })
+}
+
+/// Brings the database up to date and ends.
+pub async fn migrate(config: Config) -> anyhow::Result<ExitCode> {
+    make_data_folder(&config)?;
+    let tasks = Tasks::default();
+    let options = Options { path: config.sqlite_path(), migrate: true };
+    SqliteStorage::open(options, tasks.tracker()).await?.close().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn run(
+    config: &Config,
+    storage: Store,
+    metrics: metrics_exporter_prometheus::PrometheusHandle,
+    tasks: &Tasks,
+) -> anyhow::Result<ExitCode> {
+    let mut signals = Signals::listen()?;
+    let clock = Clock::System;
+    let verifier = Arc::new(verifier(config)?);
+    let installation = storage.installation().await?;
+    let languages = Arc::new(runtimes::load(&config.runtimes_dir())?);
+    let listener = TcpListener::bind(config.server.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", config.server.listen))?;
+    let pool = Pool::start(pool_settings(config, installation.id), languages.clone(), tasks.tracker(), tasks.hard().clone());
+    let (pace_sender, pace) = watch::channel(Pace::observed(0, &[]));
+    let feed = Feed::start(storage.clone(), pace.clone(), clock.clone(), tasks);
+    // On one machine the database has one process, so whatever is leased was leased by the one before.
+    let worker: WorkerId = installation.id.to_string().parse()?;
+    let parts = scheduler::Parts {
+        storage: storage.clone(),
+        pool: pool.clone(),
+        runtimes: languages.clone(),
+        clock: clock.clone(),
+        worker,
+        tasks: tasks.clone(),
+    };
+    let scheduler = Scheduler::start(parts, pace_sender, retention(config)).await?;
+    let app = App::new(app::Inner {
+        storage,
+        feed,
+        pool: pool.clone(),
+        runtimes: languages,
+        pace,
+        caps: QueueCaps { total: config.queue.max_length, per_owner: config.queue.max_per_owner },
+        clock,
+        installation,
+        stopping: tasks.soft().clone(),
+    });
+    let state = HttpState::new(app, verifier, metrics.clone(), tasks.clone(), http_settings(config));
+    if let Some(address) = config.metrics.listen {
+        let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+        tasks.start(http::serve(listener, http::metrics_router(metrics), tasks.soft().clone()));
+    }
+    tracing::info!(address = %listener.local_addr()?, version = env!("CARGO_PKG_VERSION"), "guichet serves");
+    tasks.start(http::serve(listener, http::router(state), tasks.soft().clone()));
+    signals.next().await;
+    Ok(stop(config.server.shutdown_grace, tasks, &pool, &scheduler, &mut signals).await)
+}
+
+/// Soft stop first; what is left after the grace period, or a second signal, is dropped.
+async fn stop(
+    grace: Duration,
+    tasks: &Tasks,
+    pool: &Pool,
+    scheduler: &Scheduler,
+    signals: &mut Signals,
+) -> ExitCode {
+    tracing::info!(running = scheduler.running(), "stopping: running submissions may end");
+    tasks.stop_softly();
+    let softly = tokio::select! {
+        () = scheduler.idle() => true,
+        () = tokio::time::sleep(grace) => false,
+        () = signals.next() => false,
+    };
+    if !softly {
+        tracing::warn!(running = scheduler.running(), "stopping now: running submissions are handed back");
+        tasks.hand_back();
+        if tokio::time::timeout(HARD_STOP, scheduler.idle()).await.is_err() {
+            tracing::warn!("some runs could not be handed back; their leases will run out");
+        }
+    }
+    pool.shutdown().await;
+    if softly { ExitCode::SUCCESS } else { ExitCode::from(EXIT_HARD_STOP) }
+}
+
+fn make_data_folder(config: &Config) -> anyhow::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let folder = &config.data.dir;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .with_context(|| format!("cannot make the data folder {}", folder.display()))
+}
+
+/// Opens the database, migrating it unless the settings say otherwise.
+pub async fn open_storage(config: &Config, tasks: &Tasks) -> anyhow::Result<Store> {
+    anyhow::ensure!(config.database.url.is_empty(), "only SQLite in the data folder is supported: database.url must be empty");
+    let options = Options { path: config.sqlite_path(), migrate: config.database.migrate };
+    Ok(Arc::new(SqliteStorage::open(options, tasks.tracker()).await?))
+}
+
+fn verifier(config: &Config) -> anyhow::Result<Verifier> {
+    if !config.auth.keys.is_empty() {
+        return Ok(Verifier::from_settings(&config.auth)?);
+    }
+    let path = config.generated_key_path();
+    if generate_key_if_missing(&path)? {
+        tracing::info!(
+            path = %path.display(),
+            "made a key for tokens; mint one with: guichet token --sub alice --role student"
+        );
+    }
+    Ok(Verifier::from_generated_key(&path, &config.auth)?)
+}
+
+fn pool_settings(config: &Config, installation: uuid::Uuid) -> pool::Settings {
+    pool::Settings {
+        hosts: config.docker_hosts(),
+        slots: (config.execution.slots > 0).then_some(config.execution.slots),
+        agent_path: config.agent_path(),
+        installation,
+        boot: uuid::Uuid::new_v4(),
+        warm_per_runtime: 1,
+    }
+}
+
+fn http_settings(config: &Config) -> http::HttpSettings {
+    http::HttpSettings {
+        cors_origins: config.server.cors_origins.clone(),
+        requests_per_second: config.rate_limit.per_second,
+        burst: config.rate_limit.burst,
+    }
+}
+
+const fn retention(config: &Config) -> Retention {
+    Retention { submissions: config.retention.submissions, events: config.retention.events }
+}
+
+/// The signals that ask the process to stop.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
