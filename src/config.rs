@@ -14,6 +14,8 @@ use crate::http::auth::AuthSettings;
 const DEFAULTS: &str = include_str!("config.default.toml");
 const DEFAULT_FILE: &str = "guichet.toml";
 const PREFIX: &str = "GUICHET_";
+/// Settings without a default; they are texts.
+const OPTIONAL: [(&str, &str); 2] = [("auth", "issuer"), ("auth", "audience")];
 /// Names without a section that scripts may rely on.
 const SHORT_NAMES: [(&str, &str, &str); 4] = [
     ("LISTEN", "server", "listen"),
@@ -288,7 +290,13 @@ fn set_variable(settings: &mut Table, name: &str, value: &str) -> Result<(), Err
         (None, Some((section, key))) => (section.to_lowercase(), key.to_lowercase()),
         (None, None) => return Ok(()),
     };
-    let known = settings.get_mut(&section).and_then(Value::as_table_mut).and_then(|table| table.get_mut(&key));
+    let table = settings.get_mut(&section).and_then(Value::as_table_mut);
+    let known = table.and_then(|table| {
+        if OPTIONAL.contains(&(section.as_str(), key.as_str())) {
+            table.entry(&key).or_insert(Value::String(String::new()));
+        }
+        table.get_mut(&key)
+    });
     let Some(known) = known else { return Err(Error::UnknownVariable(format!("{PREFIX}{name}"))) };
     let wrong = |expected| Error::Variable { name: format!("{PREFIX}{name}"), expected };
     *known = match known {

@@ -17,3 +17,12 @@ pub mod serve;
 pub mod shutdown;
 pub mod storage;
 pub mod telemetry;
+
+/// A named point at which a test can end the process; nothing in other builds.
+macro_rules! failpoint {
+    ($name:literal) => {
+        #[cfg(feature = "failpoints")]
+        fail::fail_point!($name);
+    };
+}
+pub(crate) use failpoint;

@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::domain::ids::WorkerId;
 use crate::domain::pace::Pace;
 use crate::feed::Feed;
-use crate::http::auth::{Verifier, generate_key_if_missing};
+use crate::http::auth::{Keys, Verifier, generate_key_if_missing};
 use crate::http::{self, HttpState};
 use crate::pool::{self, Pool};
 use crate::scheduler::{self, Scheduler};
@@ -147,17 +147,19 @@ pub async fn open_storage(config: &Config, tasks: &Tasks) -> anyhow::Result<Stor
 }
 
 fn verifier(config: &Config) -> anyhow::Result<Verifier> {
-    if !config.auth.keys.is_empty() {
-        return Ok(Verifier::from_settings(&config.auth)?);
-    }
-    let path = config.generated_key_path();
-    if generate_key_if_missing(&path)? {
-        tracing::info!(
-            path = %path.display(),
-            "made a key for tokens; mint one with: guichet token --sub alice --role student"
-        );
-    }
-    Ok(Verifier::from_generated_key(&path, &config.auth)?)
+    let keys = if config.auth.keys.is_empty() {
+        let path = config.generated_key_path();
+        if generate_key_if_missing(&path)? {
+            tracing::info!(
+                path = %path.display(),
+                "made a key for tokens; mint one with: guichet token --sub alice --role student"
+            );
+        }
+        Keys::from_generated(&path)?
+    } else {
+        Keys::from_settings(&config.auth.keys)?
+    };
+    Ok(Verifier::new(keys, &config.auth))
 }
 
 fn pool_settings(config: &Config, installation: uuid::Uuid) -> pool::Settings {

@@ -2,3 +2,5 @@
 
 mod image;
 pub mod runtime;
+pub mod openapi;
+pub mod token;

@@ -107,7 +107,7 @@ impl Scheduler {
             Outcome::Aborted if stop.lost.is_cancelled() => return,
             Outcome::Aborted => return self.give_up(lease, LostReason::InstanceLost).await,
         };
-        fail::fail_point!("result_read");
+        crate::failpoint!("result_read");
         let write = || self.inner.storage.finish(lease, steps.clone(), ending.clone(), self.inner.clock.now());
         match self.persist(write, lease, stop).await {
             Some(Guarded::LeaseHeld) => {

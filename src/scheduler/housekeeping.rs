@@ -60,8 +60,12 @@ impl Scheduler {
 
 /// Waits until another number of slots works.
 async fn slots_changed(free: &mut watch::Receiver<crate::pool::Free>, known: u64) {
-    let changed = free.wait_for(|free| u64::try_from(free.total).unwrap_or(u64::MAX) != known).await;
-    if changed.is_err() {
-        std::future::pending::<()>().await;
+    loop {
+        if free.changed().await.is_err() {
+            return std::future::pending().await;
+        }
+        if u64::try_from(free.borrow().total).unwrap_or(u64::MAX) != known {
+            return;
+        }
     }
 }
