@@ -139,6 +139,8 @@ pub struct Execution {
     pub agent_path: PathBuf,
     /// Slots of each host; 0: one per core.
     pub slots: usize,
+    /// Free slots of each host that hold a warm container of each runtime; 0: all.
+    pub warm_per_runtime: usize,
 }
 
 /// How much may wait.

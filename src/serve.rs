@@ -169,7 +169,10 @@ fn pool_settings(config: &Config, installation: uuid::Uuid) -> pool::Settings {
         agent_path: config.agent_path(),
         installation,
         boot: uuid::Uuid::new_v4(),
-        warm_per_runtime: 1,
+        warm_per_runtime: match config.execution.warm_per_runtime {
+            0 => usize::MAX,
+            some => some,
+        },
     }
 }
 
