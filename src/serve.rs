@@ -143,7 +143,7 @@ fn make_data_folder(config: &Config) -> anyhow::Result<()> {
 pub async fn open_storage(config: &Config, tasks: &Tasks) -> anyhow::Result<Store> {
     anyhow::ensure!(config.database.url.is_empty(), "only SQLite in the data folder is supported: database.url must be empty");
     let options = Options { path: config.sqlite_path(), migrate: config.database.migrate };
-    Ok(Arc::new(SqliteStorage::open(options, tasks.tracker()).await?))
+    Ok(SqliteStorage::open(options, tasks.tracker()).await?)
 }
 
 fn verifier(config: &Config) -> anyhow::Result<Verifier> {

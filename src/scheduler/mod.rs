@@ -22,7 +22,7 @@ use crate::domain::pace::Pace;
 use crate::domain::runtime::Runtime;
 use crate::pool::Pool;
 use crate::shutdown::Tasks;
-use crate::storage::{self, Rescue, Retention, Storage as _, Store};
+use crate::storage::{self, Rescue, Retention, Store};
 use running::Running;
 
 /// How long a lease lasts.
