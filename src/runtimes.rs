@@ -87,7 +87,11 @@ fn check(step: &Step) -> Result<(), String> {
         ]
     };
     let (default, maximum) = (numbers(&step.limits.default), numbers(&step.limits.maximum));
-    match default.into_iter().zip(maximum).find(|((_, default), (_, maximum))| *default == 0 || default > maximum) {
+    match default
+        .into_iter()
+        .zip(maximum)
+        .find(|((_, default), (_, maximum))| *default == 0 || default > maximum)
+    {
         Some(((name, default), (_, maximum))) => {
             Err(format!("{name}: the default {default} must be between 1 and the maximum {maximum}"))
         }

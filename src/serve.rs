@@ -69,7 +69,7 @@ async fn run(
         .with_context(|| format!("cannot listen on {}", config.server.listen))?;
     let pool = Pool::start(pool_settings(config, installation.id), languages.clone(), tasks.tracker(), tasks.hard().clone());
     let (pace_sender, pace) = watch::channel(Pace::observed(0, &[]));
-    let feed = Feed::start(storage.clone(), pace.clone(), clock.clone(), tasks);
+    let feed = Feed::start(storage.clone(), pace.clone(), tasks);
     // On one machine the database has one process, so whatever is leased was leased by the one before.
     let worker: WorkerId = installation.id.to_string().parse()?;
     let parts = scheduler::Parts {

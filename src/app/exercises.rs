@@ -7,7 +7,7 @@ use super::{App, Caller, Error};
 use crate::domain::exercise::{Checker, Exercise, ExerciseSpec, MAX_TESTS, MAX_WEIGHT, TestCase};
 use crate::domain::ids::ExerciseId;
 use crate::domain::limits::{LimitChoice, Ranges};
-use crate::storage::{Expected, ExercisePut, Storage as _};
+use crate::storage::{ExercisePut, Expected, Storage as _};
 
 /// Most bytes of the decoded inputs, outputs and files of an exercise.
 pub const MAX_EXERCISE_BYTES: usize = 32 << 20;
@@ -54,7 +54,12 @@ impl App {
     }
 
     /// Deletes an exercise; its submissions stay readable.
-    pub async fn delete_exercise(&self, caller: &Caller, id: &ExerciseId, expected: Expected) -> Result<(), Error> {
+    pub async fn delete_exercise(
+        &self,
+        caller: &Caller,
+        id: &ExerciseId,
+        expected: Expected,
+    ) -> Result<(), Error> {
         if !caller.teaches() {
             return Err(Error::Forbidden("a student may not delete exercises"));
         }
@@ -101,7 +106,10 @@ impl App {
         }
         for runtime in spec.limits_by_runtime.keys() {
             if !spec.runtimes.contains(runtime) {
-                faults.add(format!("/limits_by_runtime/{}", escaped(runtime.as_str())), "is not one of `runtimes`");
+                faults.add(
+                    format!("/limits_by_runtime/{}", escaped(runtime.as_str())),
+                    "is not one of `runtimes`",
+                );
             }
         }
     }
@@ -112,10 +120,22 @@ impl App {
         let most_compile =
             allowed().filter_map(|runtime| Some(runtime.compile.as_ref()?.limits.maximum.memory_bytes)).max();
         check_choice(faults, "/limits", &spec.limits, &Ranges::RUN, most_run);
-        check_choice(faults, "/compile_limits", &spec.compile_limits, &Ranges::COMPILE, most_compile.or(most_run));
+        check_choice(
+            faults,
+            "/compile_limits",
+            &spec.compile_limits,
+            &Ranges::COMPILE,
+            most_compile.or(most_run),
+        );
         for (id, choice) in &spec.limits_by_runtime {
             let most = self.inner.runtimes.get(id).map(|runtime| runtime.run.limits.maximum.memory_bytes);
-            check_choice(faults, &format!("/limits_by_runtime/{}", escaped(id.as_str())), choice, &Ranges::RUN, most);
+            check_choice(
+                faults,
+                &format!("/limits_by_runtime/{}", escaped(id.as_str())),
+                choice,
+                &Ranges::RUN,
+                most,
+            );
         }
     }
 }
@@ -123,7 +143,10 @@ impl App {
 fn check_choice(faults: &mut Faults, at: &str, choice: &LimitChoice, ranges: &Ranges, most: Option<u64>) {
     // Without a runtime the maximum isn't known, and the missing runtime is told already.
     for wrong in choice.out_of_range(ranges, most.unwrap_or(u64::MAX)) {
-        faults.add(format!("{at}/{}", wrong.field), format!("must be between {} and {}", wrong.least, wrong.most));
+        faults.add(
+            format!("{at}/{}", wrong.field),
+            format!("must be between {} and {}", wrong.least, wrong.most),
+        );
     }
 }
 

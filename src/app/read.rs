@@ -24,7 +24,10 @@ impl App {
         at_most: Duration,
     ) -> Result<Placed, Error> {
         let placed = self.submission(caller, id).await?;
-        if at_most.is_zero() || matches!(placed.submission.state, State::Draft) || placed.submission.state.is_ended() {
+        if at_most.is_zero()
+            || matches!(placed.submission.state, State::Draft)
+            || placed.submission.state.is_ended()
+        {
             return Ok(placed);
         }
         tokio::select! {
@@ -73,9 +76,11 @@ impl App {
     }
 
     /// Follows the log of all submissions of `owner`.
-    pub async fn follow_owner(&self, caller: &Caller, owner: &Owner, from: Resume) -> Result<Follow, Error> {
+    pub fn follow_owner(&self, caller: &Caller, owner: &Owner, from: Resume) -> Result<Follow, Error> {
         if caller.subject != *owner && !caller.acts_for_others() {
-            return Err(Error::Forbidden("only a backend or an admin may follow somebody else's submissions"));
+            return Err(Error::Forbidden(
+                "only a backend or an admin may follow somebody else's submissions",
+            ));
         }
         Ok(Follow::Live(self.inner.feed.follow_owner(owner, from)))
     }

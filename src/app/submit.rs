@@ -90,7 +90,11 @@ impl App {
             return Err(Error::Stopping);
         }
         let now = self.inner.clock.now();
-        let key = key.map(|key| IdempotencyKey { subject: caller.subject.clone(), key: key.key, digest: key.digest });
+        let key = key.map(|key| IdempotencyKey {
+            subject: caller.subject.clone(),
+            key: key.key,
+            digest: key.digest,
+        });
         if let Some(key) = &key
             && let Some(replayed) = self.inner.storage.replay(key, now).await?
         {
@@ -143,12 +147,16 @@ impl App {
         validate::files(faults, &format!("{at}/files"), &request.files)?;
         let metadata_bytes = serde_json::to_vec(&request.metadata).map_or(usize::MAX, |json| json.len());
         if metadata_bytes > MAX_METADATA_BYTES {
-            faults.add(format!("{at}/metadata"), format!("must not be longer than {MAX_METADATA_BYTES} bytes"));
+            faults
+                .add(format!("{at}/metadata"), format!("must not be longer than {MAX_METADATA_BYTES} bytes"));
         }
         if let Some(run) = &request.run {
             validate::args(faults, &format!("{at}/run/args"), &run.args);
             if run.stdin.len() > MAX_RUN_STDIN_BYTES {
-                faults.add(format!("{at}/run/stdin"), format!("must not be longer than {MAX_RUN_STDIN_BYTES} bytes"));
+                faults.add(
+                    format!("{at}/run/stdin"),
+                    format!("must not be longer than {MAX_RUN_STDIN_BYTES} bytes"),
+                );
             }
         }
         let owner = match &request.owner {
@@ -168,7 +176,9 @@ impl App {
             }
         }
         let (Some(owner), Some(runtime)) = (owner, runtime) else { return Ok(None) };
-        let reference = exercise.as_ref().map(|exercise| ExerciseRef { id: exercise.id.clone(), version: exercise.version });
+        let reference = exercise
+            .as_ref()
+            .map(|exercise| ExerciseRef { id: exercise.id.clone(), version: exercise.version });
         let purpose = match (request.run, reference) {
             (Some(input), exercise) => Purpose::Run { input, exercise },
             (None, Some(exercise)) => Purpose::Graded(exercise),
@@ -180,7 +190,10 @@ impl App {
             legacy,
             purpose,
             runtime: runtime.id.clone(),
-            priority: request.priority.or(exercise.map(|exercise| exercise.spec.priority)).unwrap_or(Priority::Normal),
+            priority: request
+                .priority
+                .or(exercise.map(|exercise| exercise.spec.priority))
+                .unwrap_or(Priority::Normal),
             metadata: request.metadata,
             files: request.files,
             enqueue: request.enqueue,
@@ -188,7 +201,12 @@ impl App {
     }
 
     /// The exercise that a request names. A missing one is told at once: nothing else can be checked then.
-    async fn exercise_for(&self, request: &Submit, at: &str, faults: &mut Faults) -> Result<Option<Exercise>, Error> {
+    async fn exercise_for(
+        &self,
+        request: &Submit,
+        at: &str,
+        faults: &mut Faults,
+    ) -> Result<Option<Exercise>, Error> {
         let Some(named) = &request.exercise_id else {
             if request.run.is_none() {
                 faults.add(format!("{at}/exercise_id"), "is required, unless `run` is given");

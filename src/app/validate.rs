@@ -57,7 +57,9 @@ impl Faults {
 /// [`Error::TooLarge`] if they are longer than [`MAX_FILES_BYTES`] together.
 pub fn files(faults: &mut Faults, pointer: &str, files: &[SourceFile]) -> Result<(), Error> {
     if files.iter().map(|file| file.content.len()).sum::<usize>() > MAX_FILES_BYTES {
-        return Err(Error::TooLarge(format!("the files of a submission may have {MAX_FILES_BYTES} bytes together")));
+        return Err(Error::TooLarge(format!(
+            "the files of a submission may have {MAX_FILES_BYTES} bytes together"
+        )));
     }
     if files.is_empty() || files.len() > MAX_FILES {
         faults.add(pointer, format!("must have 1 to {MAX_FILES} files"));

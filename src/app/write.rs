@@ -18,7 +18,9 @@ impl App {
         match self.inner.storage.enqueue(id, self.inner.caps, self.pace(), now).await? {
             Enqueued::Queued(placed) | Enqueued::Unchanged(placed) => Ok(placed),
             Enqueued::QueueFull => Err(Error::QueueFull { retry_after_s: retry_after_s(&self.pace()) }),
-            Enqueued::TooManyQueued => Err(Error::TooManyQueued { retry_after_s: retry_after_s(&self.pace()) }),
+            Enqueued::TooManyQueued => {
+                Err(Error::TooManyQueued { retry_after_s: retry_after_s(&self.pace()) })
+            }
             Enqueued::NotFound => Err(Error::NotFound),
         }
     }

@@ -2,5 +2,3 @@
 
 mod image;
 pub mod runtime;
-pub mod openapi;
-pub mod token;

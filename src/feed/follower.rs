@@ -65,7 +65,17 @@ impl Follower {
     fn open(feed: Feed, topic: Topic, from: Resume) -> Self {
         let slot = feed.inner.slots.open(topic.clone());
         let waiting = HashMap::new();
-        Self { feed, topic, slot, from, begun: false, after: 0, pending: VecDeque::new(), live: false, waiting }
+        Self {
+            feed,
+            topic,
+            slot,
+            from,
+            begun: false,
+            after: 0,
+            pending: VecDeque::new(),
+            live: false,
+            waiting,
+        }
     }
 
     /// The next thing to tell, or `None` after the ending event of the last round. Dropping the future loses

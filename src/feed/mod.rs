@@ -16,7 +16,6 @@ use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Notify, watch};
 
-use crate::clock::Clock;
 use crate::domain::event::Event;
 use crate::domain::ids::{Owner, SubmissionId};
 use crate::domain::pace::{Eta, Pace};
@@ -97,13 +96,12 @@ struct Inner {
     slots: Slots,
     queue_changed: Notify,
     pace: watch::Receiver<Pace>,
-    clock: Clock,
 }
 
 impl Feed {
     /// Starts to listen for commits and to push places.
-    pub fn start(storage: Store, pace: watch::Receiver<Pace>, clock: Clock, tasks: &Tasks) -> Self {
-        let inner = Inner { storage, slots: Slots::default(), queue_changed: Notify::new(), pace, clock };
+    pub fn start(storage: Store, pace: watch::Receiver<Pace>, tasks: &Tasks) -> Self {
+        let inner = Inner { storage, slots: Slots::default(), queue_changed: Notify::new(), pace };
         let feed = Self { inner: Arc::new(inner) };
         tasks.start(feed.clone().listen(tasks.soft().clone()));
         tasks.start(places::push(feed.clone(), tasks.soft().clone()));

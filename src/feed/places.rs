@@ -32,10 +32,14 @@ pub(super) async fn push(feed: Feed, stop: CancellationToken) {
                         feed.inner.slots.place(&entry.owner, place);
                     }
                 }
-                metrics::histogram!("guichet_positions_queue_length").record(u32::try_from(queue.len()).unwrap_or(u32::MAX));
+                metrics::histogram!("guichet_positions_queue_length")
+                    .record(u32::try_from(queue.len()).unwrap_or(u32::MAX));
             }
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "places in the queue could not be read");
+                tracing::warn!(
+                    error = %crate::chain::Chain(&error),
+                    "places in the queue could not be read"
+                );
                 feed.inner.queue_changed.notify_one();
             }
         }
@@ -132,7 +136,11 @@ mod tests {
         }
     }
 
-    fn reason_of_last(before: &[QueueEntry], after: &[QueueEntry], slots: (u64, u64)) -> (u64, PositionReason) {
+    fn reason_of_last(
+        before: &[QueueEntry],
+        after: &[QueueEntry],
+        slots: (u64, u64),
+    ) -> (u64, PositionReason) {
         let mut board = Board::default();
         board.update(before, &Pace::observed(slots.0, &[]));
         let (_, place) = board.update(after, &Pace::observed(slots.1, &[])).pop().unwrap();

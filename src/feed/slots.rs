@@ -111,11 +111,15 @@ impl Slots {
     /// Whether anybody follows the submission or its owner.
     pub fn follows(&self, submission: SubmissionId, owner: &Owner) -> bool {
         let by_topic = lock(&self.by_topic);
-        by_topic.contains_key(&Topic::Submission(submission)) || by_topic.contains_key(&Topic::Owner(owner.clone()))
+        by_topic.contains_key(&Topic::Submission(submission))
+            || by_topic.contains_key(&Topic::Owner(owner.clone()))
     }
 
     fn of(&self, topic: &Topic) -> Vec<Arc<Slot>> {
-        lock(&self.by_topic).get(topic).map(|slots| slots.iter().filter_map(Weak::upgrade).collect()).unwrap_or_default()
+        lock(&self.by_topic)
+            .get(topic)
+            .map(|slots| slots.iter().filter_map(Weak::upgrade).collect())
+            .unwrap_or_default()
     }
 }
 

@@ -85,8 +85,13 @@ mod tests {
 
     use super::{Limits, Verdict, classify};
 
-    const LIMITS: Limits =
-        Limits { cpu_time_ms: 1000, wall_time_ms: 3000, memory_bytes: 1 << 26, output_bytes: 65536, processes: 16 };
+    const LIMITS: Limits = Limits {
+        cpu_time_ms: 1000,
+        wall_time_ms: 3000,
+        memory_bytes: 1 << 26,
+        output_bytes: 65536,
+        processes: 16,
+    };
 
     const WELL: Report = Report {
         ended: Ended::Exited(0),

@@ -47,7 +47,8 @@ mod tests {
 
     #[test]
     fn gcc_tells_file_line_and_column() {
-        let found = diagnostics(b"main.c: In function 'main':\nmain.c:3:5: error: expected ';'\n    3 |     }\n");
+        let found =
+            diagnostics(b"main.c: In function 'main':\nmain.c:3:5: error: expected ';'\n    3 |     }\n");
 
         assert_eq!(found.len(), 1);
         assert_eq!((found[0].line, found[0].column, found[0].severity), (3, Some(5), Severity::Error));

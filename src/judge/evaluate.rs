@@ -17,12 +17,14 @@ use crate::domain::limits::Limits;
 use crate::domain::runtime::Runtime;
 use crate::domain::submission::Work;
 use crate::domain::verdict::{
-    CompileReport, Points, RUN_STREAM_BYTES, SubmissionResult, TEST_STREAM_BYTES, TestReport, Timings, Verdict,
+    CompileReport, Points, RUN_STREAM_BYTES, SubmissionResult, TEST_STREAM_BYTES, TestReport, Timings,
+    Verdict,
 };
 use crate::pool::{Container, Lost};
 
 /// The environment that every program sees, before its runtime's own.
-const ENVIRONMENT: [&str; 4] = ["PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/tmp", "TMPDIR=/tmp", "LANG=C.UTF-8"];
+const ENVIRONMENT: [&str; 4] =
+    ["PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/tmp", "TMPDIR=/tmp", "LANG=C.UTF-8"];
 /// Name of the only test of a run.
 const RUN_NAME: &str = "run";
 
@@ -74,7 +76,8 @@ pub async fn evaluate(
 ) -> Result<Outcome, Lost> {
     let begun = Instant::now();
     let spec = work.exercise.as_ref().map(|exercise| &exercise.spec);
-    let entry = runtime.entry(work.files.iter().map(|file| file.path.as_str())).unwrap_or(&runtime.entry_file);
+    let entry =
+        runtime.entry(work.files.iter().map(|file| file.path.as_str())).unwrap_or(&runtime.entry_file);
     let setting = Setting { runtime, exercise: spec, entry };
     container.prepare(&work.files);
     let mut timings = Timings { prepared_ms: millis(begun), ..Timings::default() };
@@ -154,7 +157,8 @@ async fn run_trials(
         None => setting.runtime.run.limits.default,
     };
     let stop_early = setting.exercise.is_some_and(|exercise| exercise.stop_on_first_failure);
-    let each = if trials.iter().any(|trial| trial.graded.is_some()) { TEST_STREAM_BYTES } else { RUN_STREAM_BYTES };
+    let each =
+        if trials.iter().any(|trial| trial.graded.is_some()) { TEST_STREAM_BYTES } else { RUN_STREAM_BYTES };
     let mut budget = Budget::new(each);
     let mut reports = Vec::with_capacity(trials.len());
     let of = u32::try_from(trials.len()).unwrap_or(u32::MAX);
@@ -179,7 +183,13 @@ async fn run_trials(
     Ok(Some(reports))
 }
 
-fn judge(index: u32, trial: &Trial<'_>, meaning: &Meaning, output: &Collected, budget: &mut Budget) -> TestReport {
+fn judge(
+    index: u32,
+    trial: &Trial<'_>,
+    meaning: &Meaning,
+    output: &Collected,
+    budget: &mut Budget,
+) -> TestReport {
     let mut message = None;
     let verdict = meaning.verdict.unwrap_or_else(|| {
         message = trial
@@ -213,11 +223,20 @@ fn overall(compile: Option<&CompileReport>, tests: &[TestReport]) -> Verdict {
     if compile.is_some_and(|report| !report.ok) {
         return Verdict::CompilationError;
     }
-    tests.iter().map(|test| test.verdict).find(|verdict| *verdict != Verdict::Accepted).unwrap_or(Verdict::Accepted)
+    tests
+        .iter()
+        .map(|test| test.verdict)
+        .find(|verdict| *verdict != Verdict::Accepted)
+        .unwrap_or(Verdict::Accepted)
 }
 
 /// The agent's request for one command.
-pub(super) fn execution(setting: &Setting<'_>, argv: Vec<String>, limits: &Limits, keep: bool) -> agent::Exec {
+pub(super) fn execution(
+    setting: &Setting<'_>,
+    argv: Vec<String>,
+    limits: &Limits,
+    keep: bool,
+) -> agent::Exec {
     let own = setting.runtime.env.iter().map(String::as_str);
     agent::Exec {
         argv: argv.into_iter().map(String::into_bytes).collect(),

@@ -67,7 +67,12 @@ impl Scheduler {
     }
 
     /// Stores progress as it comes, several steps in one commit; answers what the ending should carry.
-    async fn record(&self, lease: &Lease, mut reported: mpsc::Receiver<Progress>, stop: &Stop) -> Vec<Progress> {
+    async fn record(
+        &self,
+        lease: &Lease,
+        mut reported: mpsc::Receiver<Progress>,
+        stop: &Stop,
+    ) -> Vec<Progress> {
         while let Some(first) = reported.recv().await {
             let mut steps = vec![first];
             let share = tokio::time::sleep(SHARE_COMMIT);
@@ -100,7 +105,14 @@ impl Scheduler {
         }
     }
 
-    async fn store(&self, lease: &Lease, outcome: Outcome, steps: Vec<Progress>, queued_ms: u64, stop: &Stop) {
+    async fn store(
+        &self,
+        lease: &Lease,
+        outcome: Outcome,
+        steps: Vec<Progress>,
+        queued_ms: u64,
+        stop: &Stop,
+    ) {
         let ending = match outcome {
             Outcome::Finished(result) => Ending::Finished(Box::new(timed(*result, queued_ms))),
             Outcome::Aborted if stop.cancel.is_cancelled() => Ending::Cancelled,
@@ -108,7 +120,8 @@ impl Scheduler {
             Outcome::Aborted => return self.give_up(lease, LostReason::InstanceLost).await,
         };
         crate::failpoint!("result_read");
-        let write = || self.inner.storage.finish(lease, steps.clone(), ending.clone(), self.inner.clock.now());
+        let write =
+            || self.inner.storage.finish(lease, steps.clone(), ending.clone(), self.inner.clock.now());
         match self.persist(write, lease, stop).await {
             Some(Guarded::LeaseHeld) => {
                 metrics::counter!("guichet_attempts_total", "outcome" => name(&ending)).increment(1);
@@ -142,7 +155,7 @@ impl Scheduler {
             match write().await {
                 Ok(guarded) => return Some(guarded),
                 Err(error) => tracing::warn!(
-                    submission.id = %lease.submission, error = &error as &dyn std::error::Error,
+                    submission.id = %lease.submission, error = %crate::chain::Chain(&error),
                     "an attempt's progress could not be stored yet"
                 ),
             }

@@ -32,7 +32,7 @@ impl Scheduler {
                 Ok(true) => continue,
                 Ok(false) => POLL,
                 Err(error) => {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "nothing could be leased");
+                    tracing::warn!(error = %crate::chain::Chain(&error), "nothing could be leased");
                     RETRY
                 }
             };
@@ -52,7 +52,8 @@ impl Scheduler {
             return Ok(false);
         }
         let now = self.inner.clock.now();
-        let leased = self.inner.storage.lease_next(&self.inner.worker, &runtimes, now, now.plus(LEASE)).await?;
+        let leased =
+            self.inner.storage.lease_next(&self.inner.worker, &runtimes, now, now.plus(LEASE)).await?;
         let Some(leased) = leased else { return Ok(false) };
         metrics::counter!("guichet_leases_total").increment(1);
         match self.claim(&leased).await {

@@ -43,7 +43,7 @@ impl Scheduler {
                 }
             }
             Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "leases could not be renewed");
+                tracing::warn!(error = %crate::chain::Chain(&error), "leases could not be renewed");
             }
         }
     }
@@ -78,7 +78,10 @@ impl Scheduler {
                 () = tokio::time::sleep(HEARTBEAT) => {}
             }
             if let Err(error) = self.rescue(Rescue::Expired).await {
-                tracing::warn!(error = &error as &dyn std::error::Error, "expired leases could not be looked for");
+                tracing::warn!(
+                    error = %crate::chain::Chain(&error),
+                    "expired leases could not be looked for"
+                );
             }
         }
     }
@@ -89,8 +92,14 @@ impl Scheduler {
         for one in &rescued {
             metrics::counter!("guichet_rescues_total", "reason" => "instance_lost").increment(1);
             match one.state {
-                StateName::Failed => tracing::error!(submission.id = %one.submission, "a submission failed: its last attempt was lost"),
-                StateName::Draft | StateName::Queued | StateName::Running | StateName::Finished | StateName::Cancelled => {
+                StateName::Failed => {
+                    tracing::error!(submission.id = %one.submission, "a submission failed: its last attempt was lost");
+                }
+                StateName::Draft
+                | StateName::Queued
+                | StateName::Running
+                | StateName::Finished
+                | StateName::Cancelled => {
                     tracing::warn!(submission.id = %one.submission, state = one.state.name(), "a lost lease was taken back");
                 }
             }

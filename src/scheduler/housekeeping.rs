@@ -13,7 +13,7 @@ const OBSERVED: u32 = 200;
 /// Pause between two looks at the pace.
 const PACE: Duration = Duration::from_secs(2);
 /// Pause between two prunings.
-const PRUNE: Duration = Duration::from_secs(600);
+const PRUNE: Duration = Duration::from_mins(10);
 
 impl Scheduler {
     /// Publishes the pace of the queue when slots come or go, and as attempts end.
@@ -31,7 +31,7 @@ impl Scheduler {
                     });
                 }
                 Err(error) => {
-                    tracing::debug!(error = &error as &dyn std::error::Error, "the pace could not be read");
+                    tracing::debug!(error = %crate::chain::Chain(&error), "the pace could not be read");
                 }
             }
             tokio::select! {
@@ -48,7 +48,9 @@ impl Scheduler {
             match self.inner.storage.prune(retention, self.inner.clock.now()).await {
                 Ok(0) => {}
                 Ok(submissions) => tracing::info!(submissions, "old submissions were deleted"),
-                Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "nothing could be pruned"),
+                Err(error) => {
+                    tracing::warn!(error = %crate::chain::Chain(&error), "nothing could be pruned");
+                }
             }
             tokio::select! {
                 () = self.inner.tasks.soft().cancelled() => return,

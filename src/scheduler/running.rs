@@ -74,7 +74,10 @@ impl Running {
 
     /// How the attempt under `lease` is stopped, if it's on the list.
     pub fn stop_of(&self, lease: &Lease) -> Option<Stop> {
-        self.lock().get(&lease.submission).filter(|entry| entry.lease == *lease).map(|entry| entry.stop.clone())
+        self.lock()
+            .get(&lease.submission)
+            .filter(|entry| entry.lease == *lease)
+            .map(|entry| entry.stop.clone())
     }
 
     /// How the attempt of a submission is stopped, if one is on the list.
