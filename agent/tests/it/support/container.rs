@@ -49,6 +49,11 @@ static VICTIM: LazyLock<PathBuf> = LazyLock::new(|| {
     program
 });
 
+/// The program that does what the tests want, on this side.
+pub fn victim_program() -> &'static Path {
+    &VICTIM
+}
+
 /// Which cgroups the container has.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Cgroups {
@@ -95,7 +100,7 @@ impl Container {
             ])
             .args(["sh", "-euc", SCRIPT, "sh"])
             .arg(&root)
-            .args([env!("CARGO_BIN_EXE_guichet-agent"), VICTIM.to_str().unwrap()])
+            .args([env!("CARGO_BIN_EXE_guichet-agent"), victim_program().to_str().unwrap()])
             .arg(slot.as_deref().unwrap_or_default())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -1,6 +1,6 @@
 //! A container without an engine: namespaces, a read-only root, tmpfs folders, a slot's cgroups, few capabilities.
 
-mod container;
+pub mod container;
 
 use std::{
     io::{Read, Write},
