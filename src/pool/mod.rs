@@ -4,20 +4,28 @@
 //! warm container of each runtime, in which a resident agent waits. [`Pool::claim`] takes a free slot with a warm
 //! container; the [`Container`] gives it back. This room knows nothing of queues, verdicts or storage.
 
+mod agent_client;
+mod container;
+mod docker;
+mod host;
 pub mod image;
+mod owner;
+mod state;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use guichet_agent::{Exec, Report, Stream, UsageSource};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::domain::exercise::{Isolation, SourceFile};
 use crate::domain::ids::RuntimeId;
 use crate::domain::runtime::Runtime;
-use crate::domain::submission::LostReason;
+use owner::{CHANNEL_PLACES, Message, Owner};
+use state::Link;
+
+pub use container::{Container, Lost};
 
 /// What the pool is told at its start.
 #[derive(Clone, Debug)]
@@ -47,20 +55,32 @@ pub struct Free {
     pub runtimes: BTreeSet<RuntimeId>,
 }
 
-/// An attempt that cannot be finished: the container, or its host, is gone.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}: {detail}", reason.name())]
-pub struct Lost {
-    /// Which of the two.
-    pub reason: LostReason,
-    /// For the log.
-    pub detail: String,
+/// How a host does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostState {
+    /// An attempt to reach it goes on.
+    Connecting,
+    /// It answers.
+    Healthy,
+    /// It did not answer the last time; nothing new is sent there.
+    Suspect,
+    /// It cannot be reached; it is tried again and again.
+    Unreachable,
+}
+
+/// What is known of hosts and runtimes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Status {
+    hosts: Vec<(String, Link)>,
+    ready: BTreeSet<RuntimeId>,
 }
 
 /// The containers of all hosts.
 #[derive(Clone, Debug)]
 pub struct Pool {
+    messages: mpsc::Sender<Message>,
     free: watch::Receiver<Free>,
+    status: watch::Receiver<Status>,
 }
 
 impl Pool {
@@ -75,12 +95,14 @@ impl Pool {
         tasks: &TaskTracker,
         stop: CancellationToken,
     ) -> Self {
-        let (sender, free) = watch::channel(Free::default());
-        tasks.spawn(async move {
-            stop.cancelled().await;
-            drop((sender, settings, runtimes));
-        });
-        Self { free }
+        let (messages, inbox) = mpsc::channel(CHANNEL_PLACES);
+        let (free_sender, free) = watch::channel(Free::default());
+        let (status_sender, status) = watch::channel(Status::default());
+        let runtimes = runtimes.values().cloned().map(Arc::new).collect();
+        let owner =
+            Owner::new(settings, runtimes, tasks.clone(), messages.clone(), free_sender, status_sender);
+        tasks.spawn(owner.run(inbox, stop));
+        Self { messages, free, status }
     }
 
     /// What could be claimed, always the newest.
@@ -91,58 +113,31 @@ impl Pool {
     /// A container for one submission, or `None` if none is free just now.
     ///
     /// The slot is taken until the container is released or dropped.
-    #[expect(clippy::unused_async, reason = "asks the task that owns the pool")]
-    pub async fn claim(&self, _runtime: &RuntimeId) -> Option<Container> {
-        None
+    pub async fn claim(&self, runtime: &RuntimeId) -> Option<Container> {
+        let (reply, answer) = oneshot::channel();
+        self.messages.send(Message::Claim { runtime: runtime.clone(), reply }).await.ok()?;
+        answer.await.ok().flatten()
     }
 
     /// Whether the runtime's image is on some host that answers and a container of it has started there.
     pub fn ready(&self, runtime: &RuntimeId) -> bool {
-        self.free.borrow().runtimes.contains(runtime)
+        self.status.borrow().ready.contains(runtime)
+    }
+
+    /// How each host does, by its address, in the order of the settings.
+    pub fn hosts(&self) -> Vec<(String, HostState)> {
+        let status = self.status.borrow();
+        status.hosts.iter().map(|(address, link)| (address.clone(), (*link).into())).collect()
     }
 
     /// Removes all containers of this boot; returns when they are gone.
-    #[expect(clippy::unused_async, reason = "waits for the task that owns the pool")]
-    pub async fn shutdown(&self) {}
-}
-
-/// A container for one submission. Dropped without [`Container::release`], it is destroyed and replaced.
-#[derive(Debug)]
-pub struct Container {
-    usage_source: UsageSource,
-}
-
-impl Container {
-    /// Where its usage figures come from.
-    pub const fn usage_source(&self) -> UsageSource {
-        self.usage_source
+    ///
+    /// Afterwards, and already meanwhile, there is nothing to claim.
+    pub async fn shutdown(&self) {
+        let (done, ended) = oneshot::channel();
+        if self.messages.send(Message::Close { done }).await.is_ok() {
+            // An error means that the pool has ended, for whatever reason: nothing is left then either.
+            let _ended = ended.await;
+        }
     }
-
-    /// Puts files into the empty work folder before the first command; sent together with it.
-    pub fn prepare(&mut self, _files: &[SourceFile]) {}
-
-    /// Runs one command to its end.
-    ///
-    /// * `stdin` — what it reads from standard input.
-    /// * `abort` — when cancelled, the command is stopped at once and the report says so.
-    /// * `sink` — gets what the command writes, in order within each stream, never more than its limit in all.
-    ///
-    /// # Errors
-    /// [`Lost`] if the container or its host is gone or broke the protocol; the container is then of no use.
-    #[expect(clippy::unused_async, reason = "talks to the agent")]
-    pub async fn exec(
-        &mut self,
-        _exec: Exec,
-        _stdin: &[u8],
-        _abort: &CancellationToken,
-        _sink: &mut (impl FnMut(Stream, &[u8]) + Send),
-    ) -> Result<Report, Lost> {
-        Err(Lost { reason: LostReason::HostLost, detail: "no host".to_owned() })
-    }
-
-    /// Ends the submission: the container is emptied and verified, or replaced in the background.
-    ///
-    /// Returns as soon as it's decided which; after [`Isolation::Fresh`] or any doubt it is replaced.
-    #[expect(clippy::unused_async, reason = "talks to the agent")]
-    pub async fn release(self, _isolation: Isolation) {}
 }

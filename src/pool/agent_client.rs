@@ -1,0 +1,265 @@
+//! The conversation with one agent, over whatever wire leads to it.
+//!
+//! What the agent says is not trusted further than it must be: frames have a greatest length, output its limit,
+//! and every wait a deadline. After an error the conversation is over and the container of no use.
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use guichet_agent::{
+    Clean, Decoder, Exec, FrameError, Hello, Reply, Report, Request, Setup, Stream, VERSION,
+};
+use tokio::io::AsyncWriteExt;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::docker::Wire;
+use crate::domain::exercise::SourceFile;
+
+/// Time an agent has to say hello once its container has started.
+const HELLO_DEADLINE: Duration = Duration::from_secs(15);
+
+/// Time beyond a command's wall limit after which the agent has failed to stop it.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Time for emptying and verifying a container.
+const CLEAN_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Bytes of a file or of standard input in one message.
+const PIECE_BYTES: usize = 256 << 10;
+
+/// Why a conversation cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The wire ended.
+    #[error("the connection to the agent ended")]
+    Closed,
+    /// The wire broke.
+    #[error("the connection to the agent broke: {0}")]
+    Wire(#[from] std::io::Error),
+    /// What came is no message.
+    #[error("the agent sent a {0}")]
+    Frame(#[from] FrameError),
+    /// What came is a message, but not one that may come here.
+    #[error("the agent said {0}")]
+    Unexpected(&'static str),
+    /// The agent gave up.
+    #[error("the agent gave up: {0}")]
+    Fault(String),
+    /// Nothing came in time.
+    #[error("no {0} from the agent in time")]
+    Late(&'static str),
+    /// It speaks another version of the protocol.
+    #[error("the agent speaks version {0} of the protocol, not {VERSION}")]
+    Version(u32),
+}
+
+/// A conversation with an agent.
+#[derive(Debug)]
+pub struct AgentClient {
+    wire: Wire,
+    decoder: Decoder,
+    /// Requests that go out with the next one that has an answer.
+    queued: Vec<u8>,
+}
+
+impl AgentClient {
+    /// Begins a conversation: who may run in the container, and what the agent found there.
+    ///
+    /// # Errors
+    /// That no agent of our version answered.
+    pub async fn greet(wire: Wire, setup: Setup) -> Result<(Self, Hello), Error> {
+        let mut client = Self { wire, decoder: Decoder::new(), queued: Vec::new() };
+        client.queue(&Request::Setup(setup))?;
+        match client.ask("hello", HELLO_DEADLINE).await? {
+            Reply::Hello(hello) if hello.version == VERSION => Ok((client, hello)),
+            Reply::Hello(hello) => Err(Error::Version(hello.version)),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Opens a submission with these files; goes out together with its first command.
+    ///
+    /// # Errors
+    /// [`Error::Frame`] if a path is longer than a frame; cannot be for paths that were checked.
+    pub fn open(&mut self, files: &[SourceFile]) -> Result<(), Error> {
+        self.queue(&Request::Begin)?;
+        for file in files {
+            let mut append = false;
+            for piece in pieces(file.content.as_bytes()) {
+                let path = file.path.clone();
+                self.queue(&Request::Write { path, append, bytes: piece.to_vec() })?;
+                append = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs a command to its end; see [`super::Container::exec`].
+    ///
+    /// # Errors
+    /// That its report did not come, or something else did.
+    pub async fn exec(
+        &mut self,
+        exec: Exec,
+        stdin: &[u8],
+        abort: &CancellationToken,
+        sink: &mut (impl FnMut(Stream, &[u8]) + Send),
+    ) -> Result<Report, Error> {
+        let mut room = exec.limits.output_bytes;
+        let mut latest = Instant::now() + Duration::from_millis(exec.limits.wall_time_ms) + GRACE;
+        self.queue(&Request::Exec(exec))?;
+        let mut input = Input::new(std::mem::take(&mut self.queued), stdin);
+        input.refill()?;
+        let mut aborted = false;
+        let Wire { input: writer, output: reader } = &mut self.wire;
+        let decoder = &mut self.decoder;
+        let report = loop {
+            tokio::select! {
+                biased;
+                reply = next_reply(reader, decoder) => match reply? {
+                    Reply::Output { stream, bytes } => {
+                        room = room
+                            .checked_sub(u64::try_from(bytes.len()).unwrap_or(u64::MAX))
+                            .ok_or(Error::Unexpected("more than the command may write"))?;
+                        sink(stream, &bytes);
+                    }
+                    Reply::Report(report) => break report,
+                    other => return Err(unexpected(other)),
+                },
+                written = writer.write(input.bytes()), if !input.bytes().is_empty() => {
+                    input.advance(written?)?;
+                }
+                () = abort.cancelled(), if !aborted => {
+                    aborted = true;
+                    latest = latest.min(Instant::now() + GRACE);
+                    input.cut_off(&Request::Abort)?;
+                }
+                () = sleep_until(latest) => return Err(Error::Late("report")),
+            }
+        };
+        // Half a message would garble the next one; what was not begun needs not be sent.
+        let rest = async {
+            writer.write_all(input.bytes()).await?;
+            writer.flush().await
+        };
+        match timeout(GRACE, rest).await {
+            Ok(written) => written?,
+            Err(_elapsed) => return Err(Error::Late("reading of what was sent")),
+        }
+        Ok(report)
+    }
+
+    /// Closes the submission: everything of it is killed and wiped.
+    ///
+    /// # Errors
+    /// That the agent did not say in time what it found.
+    pub async fn close(&mut self) -> Result<Clean, Error> {
+        self.queue(&Request::End)?;
+        match self.ask("word that it is clean", CLEAN_DEADLINE).await? {
+            Reply::Clean(clean) => Ok(clean),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    fn queue(&mut self, request: &Request) -> Result<(), Error> {
+        Ok(guichet_agent::encode(request, &mut self.queued)?)
+    }
+
+    async fn ask(&mut self, what: &'static str, deadline: Duration) -> Result<Reply, Error> {
+        let queued = std::mem::take(&mut self.queued);
+        let Wire { input: writer, output: reader } = &mut self.wire;
+        let decoder = &mut self.decoder;
+        let asked = async {
+            writer.write_all(&queued).await?;
+            writer.flush().await?;
+            next_reply(reader, decoder).await
+        };
+        match timeout(deadline, asked).await {
+            Ok(reply) => reply,
+            Err(_elapsed) => Err(Error::Late(what)),
+        }
+    }
+}
+
+/// What is still to be written while a command runs: encoded requests, then its standard input in pieces.
+struct Input<'a> {
+    /// Whole requests; those before `written` are gone.
+    encoded: Vec<u8>,
+    written: usize,
+    /// What of standard input is not encoded yet; `None` at its end.
+    stdin: Option<&'a [u8]>,
+}
+
+impl<'a> Input<'a> {
+    const fn new(encoded: Vec<u8>, stdin: &'a [u8]) -> Self {
+        Self { encoded, written: 0, stdin: Some(stdin) }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.encoded.get(self.written..).unwrap_or_default()
+    }
+
+    fn advance(&mut self, written: usize) -> Result<(), Error> {
+        if written == 0 {
+            return Err(Error::Closed);
+        }
+        self.written += written;
+        if self.bytes().is_empty() {
+            self.encoded.clear();
+            self.written = 0;
+            self.refill()?;
+        }
+        Ok(())
+    }
+
+    /// Appends the next piece of standard input, if there is one.
+    fn refill(&mut self) -> Result<(), Error> {
+        if let Some(rest) = self.stdin.take() {
+            let (piece, rest) = rest.split_at(rest.len().min(PIECE_BYTES));
+            let last = rest.is_empty();
+            guichet_agent::encode(&Request::Stdin { bytes: piece.to_vec(), last }, &mut self.encoded)?;
+            self.stdin = (!last).then_some(rest);
+        }
+        Ok(())
+    }
+
+    /// Lets `request` follow what is encoded, in place of the standard input that isn't.
+    fn cut_off(&mut self, request: &Request) -> Result<(), Error> {
+        self.stdin = None;
+        guichet_agent::encode(request, &mut self.encoded)?;
+        Ok(())
+    }
+}
+
+type Reader = std::pin::Pin<Box<dyn futures_util::Stream<Item = std::io::Result<bytes::Bytes>> + Send>>;
+
+/// The next message; may be dropped and called again without losing one.
+async fn next_reply(reader: &mut Reader, decoder: &mut Decoder) -> Result<Reply, Error> {
+    loop {
+        if let Some(reply) = decoder.pull()? {
+            return Ok(reply);
+        }
+        match reader.next().await {
+            Some(piece) => decoder.push(&piece?),
+            None => return Err(Error::Closed),
+        }
+    }
+}
+
+fn unexpected(reply: Reply) -> Error {
+    match reply {
+        Reply::Fault { message } => Error::Fault(message.chars().take(500).collect()),
+        Reply::Hello(_) => Error::Unexpected("hello again"),
+        Reply::Output { .. } => Error::Unexpected("output without a command"),
+        Reply::Report(_) => Error::Unexpected("a report without a command"),
+        Reply::Clean(_) => Error::Unexpected("clean out of turn"),
+        Reply::Pong => Error::Unexpected("pong without a ping"),
+    }
+}
+
+/// The bytes in pieces that fit a frame; one empty piece if there are none.
+fn pieces(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let empty: &[u8] = &[];
+    bytes.is_empty().then_some(empty).into_iter().chain(bytes.chunks(PIECE_BYTES))
+}

@@ -1,0 +1,204 @@
+//! What one submission gets: a container until it's released, and the reason if it is lost.
+
+use std::time::Duration;
+
+use guichet_agent::{Exec, Report, Stream, UsageSource};
+use tokio::sync::mpsc::OwnedPermit;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use super::agent_client;
+use super::host::HostLink;
+use super::owner::{Idle, Message};
+use super::state::{Fate, Place};
+use crate::domain::exercise::{Isolation, SourceFile};
+use crate::domain::submission::LostReason;
+
+/// Time in which an engine that took its containers along falls silent itself.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Pause between questions in that time.
+const QUESTION_PAUSE: Duration = Duration::from_millis(200);
+
+/// An attempt that cannot be finished: the container, or its host, is gone.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {detail}", reason.name())]
+pub struct Lost {
+    /// Which of the two.
+    pub reason: LostReason,
+    /// For the log.
+    pub detail: String,
+}
+
+/// How much of a submission is in the container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Condition {
+    /// Nothing.
+    Untouched,
+    /// Its files, and what its commands left.
+    Used,
+    /// A command was begun and its report did not come.
+    Unknown,
+}
+
+/// A container for one submission. Dropped without [`Container::release`], it is destroyed and replaced.
+#[derive(Debug)]
+pub struct Container {
+    /// `None` once it is given back.
+    held: Option<Held>,
+    usage_source: UsageSource,
+    condition: Condition,
+}
+
+#[derive(Debug)]
+struct Held {
+    place: Place,
+    idle: Idle,
+    way_back: OwnedPermit<Message>,
+}
+
+impl Held {
+    fn give_back(self, fate: impl FnOnce(Idle) -> Fate<Idle>) {
+        self.way_back.send(Message::GiveBack { place: self.place, fate: fate(self.idle) });
+    }
+}
+
+impl Container {
+    pub(super) const fn new(place: Place, idle: Idle, way_back: OwnedPermit<Message>) -> Self {
+        let usage_source = idle.hello.usage_source;
+        Self { held: Some(Held { place, idle, way_back }), usage_source, condition: Condition::Untouched }
+    }
+
+    /// Where its usage figures come from.
+    pub const fn usage_source(&self) -> UsageSource {
+        self.usage_source
+    }
+
+    /// Puts files into the empty work folder before the first command; sent together with it.
+    pub fn prepare(&mut self, files: &[SourceFile]) {
+        if let Some(held) = &mut self.held
+            && let Err(error) = held.idle.client.open(files)
+        {
+            // Only a path longer than a frame is refused; the command then finds that its file is missing.
+            tracing::warn!(%error, "a file cannot be sent to the agent");
+        }
+    }
+
+    /// Runs one command to its end.
+    ///
+    /// * `stdin` — what it reads from standard input.
+    /// * `abort` — when cancelled, the command is stopped at once and the report says so.
+    /// * `sink` — gets what the command writes, in order within each stream, never more than its limit in all.
+    ///
+    /// # Errors
+    /// [`Lost`] if the container or its host is gone or broke the protocol; the container is then of no use.
+    pub async fn exec(
+        &mut self,
+        exec: Exec,
+        stdin: &[u8],
+        abort: &CancellationToken,
+        sink: &mut (impl FnMut(Stream, &[u8]) + Send),
+    ) -> Result<Report, Lost> {
+        let Some(held) = &mut self.held else {
+            return Err(Lost {
+                reason: LostReason::ContainerLost,
+                detail: "the container was given back".to_owned(),
+            });
+        };
+        if self.condition == Condition::Unknown {
+            return Err(Lost {
+                reason: LostReason::ContainerLost,
+                detail: "the command before did not end".to_owned(),
+            });
+        }
+        self.condition = Condition::Unknown;
+        let Idle { id, host, client, .. } = &mut held.idle;
+        let ended = tokio::select! {
+            ended = client.exec(exec, stdin, abort, sink) => ended,
+            () = host.gone.cancelled() => return Err(lost(LostReason::HostLost, "the host went away".to_owned())),
+        };
+        match ended {
+            Ok(report) => {
+                self.condition = Condition::Used;
+                Ok(report)
+            }
+            Err(error) => Err(diagnose(host, id, &error).await),
+        }
+    }
+
+    /// Ends the submission: the container is emptied and verified, or replaced in the background.
+    ///
+    /// Returns as soon as it's decided which; after [`Isolation::Fresh`] or any doubt it is replaced.
+    pub async fn release(mut self, isolation: Isolation) {
+        let emptied = match (&mut self.held, self.condition) {
+            (None, _) | (_, Condition::Unknown) => return,
+            (Some(_), Condition::Untouched) => true,
+            (Some(held), Condition::Used) => empty(&mut held.idle).await,
+        };
+        let Some(held) = self.held.take() else { return };
+        match isolation {
+            Isolation::Reset if emptied => held.give_back(Fate::Reusable),
+            Isolation::Fresh if emptied => held.give_back(Fate::Retired),
+            Isolation::Reset | Isolation::Fresh => held.give_back(Fate::Doubtful),
+        }
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        if let Some(held) = self.held.take() {
+            held.give_back(Fate::Doubtful);
+        }
+    }
+}
+
+/// Whether the agent emptied the container and found it so.
+async fn empty(idle: &mut Idle) -> bool {
+    match idle.client.close().await {
+        Ok(clean) if clean.ok => true,
+        Ok(clean) => {
+            tracing::warn!(
+                host = idle.host.address,
+                container.id = idle.id,
+                problems = clean.problems.join("; "),
+                "a container is not clean and will be replaced"
+            );
+            false
+        }
+        Err(error) => {
+            tracing::warn!(
+                host = idle.host.address, container.id = idle.id, %error,
+                "a container could not be emptied and will be replaced"
+            );
+            false
+        }
+    }
+}
+
+fn lost(reason: LostReason, detail: String) -> Lost {
+    metrics::counter!("guichet_attempts_lost_total", "reason" => reason.name()).increment(1);
+    Lost { reason, detail }
+}
+
+/// Tells a lost host from a lost container: the end of a connection alone says neither.
+async fn diagnose(host: &HostLink, id: &str, error: &agent_client::Error) -> Lost {
+    host.doubt();
+    let runs = match host.engine.runs(id).await {
+        Ok(runs) => runs,
+        Err(silence) => return lost(LostReason::HostLost, format!("{error}; the engine: {silence}")),
+    };
+    let ended = matches!(error, agent_client::Error::Closed | agent_client::Error::Wire(_));
+    let latest = Instant::now() + LAST_WORDS;
+    // An engine that is stopping ends its containers first and its answers a little later.
+    while ended && Instant::now() < latest {
+        if let Err(silence) = host.engine.ping().await {
+            return lost(LostReason::HostLost, format!("{error}; the engine: {silence}"));
+        }
+        tokio::select! {
+            () = sleep(QUESTION_PAUSE) => {}
+            () = host.gone.cancelled() => return lost(LostReason::HostLost, "the host went away".to_owned()),
+        }
+    }
+    let state = if runs { "still runs" } else { "has ended" };
+    lost(LostReason::ContainerLost, format!("{error}; the container {state}"))
+}

@@ -1,0 +1,161 @@
+//! The agent's way to a host: a layer upon the runtime's image, built there once for each agent and image.
+//!
+//! Nothing is read from the host's file system and no path of our machine is named, so the host may be remote.
+
+use bollard::query_parameters::BuildImageOptionsBuilder;
+use futures_util::TryStreamExt;
+use sha2::{Digest, Sha256};
+use tokio::time::timeout;
+
+use super::{Engine, Error, QUESTION_DEADLINE, WORK_DEADLINE, within};
+
+/// The agent inside the image; only root may enter its folder.
+pub(super) const AGENT: &str = "/.guichet/agent";
+
+/// Where the agent finds the cgroup folders of its cell.
+pub(super) const CGROUP_FOLDER: &str = "/.guichet/cgroup";
+
+/// Changes when the layer does, besides by the agent.
+const LAYOUT: &[u8] = b"guichet agent layer 1";
+
+/// The agent's executable.
+#[derive(Clone)]
+pub struct AgentProgram(Vec<u8>);
+
+impl std::fmt::Debug for AgentProgram {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "AgentProgram({} bytes)", self.0.len())
+    }
+}
+
+impl AgentProgram {
+    /// An agent of these bytes.
+    pub const fn new(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+}
+
+impl Engine {
+    /// Name of the image that is `image` with the agent in it; builds it if it isn't there.
+    ///
+    /// # Errors
+    /// [`Error::MissingImage`], [`Error::UnusableImage`], or what the engine said.
+    pub async fn agent_image(&self, image: &str, agent: &AgentProgram) -> Result<String, Error> {
+        let base = match within(QUESTION_DEADLINE, self.docker.inspect_image(image)).await {
+            Ok(base) => base,
+            Err(error) if error.is_not_found() => return Err(Error::MissingImage(image.to_owned())),
+            Err(error) => return Err(error),
+        };
+        let config = base.config.unwrap_or_default();
+        if config.volumes.is_some_and(|volumes| !volumes.is_empty()) {
+            return Err(unusable(
+                image,
+                "it declares volumes, which would be writable and outlive a program",
+            ));
+        }
+        if config.on_build.is_some_and(|steps| !steps.is_empty()) {
+            return Err(unusable(image, "it declares ONBUILD steps, which would change it"));
+        }
+        let name = derived_name(base.id.as_deref().unwrap_or(image), agent);
+        match within(QUESTION_DEADLINE, self.docker.inspect_image(&name)).await {
+            Ok(_there) => Ok(name),
+            Err(error) if error.is_not_found() => {
+                self.build(image, &name, agent).await?;
+                Ok(name)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn build(&self, image: &str, name: &str, agent: &AgentProgram) -> Result<(), Error> {
+        let context = build_context(image, agent).map_err(|error| unusable(image, &error.to_string()))?;
+        let options = BuildImageOptionsBuilder::new()
+            .dockerfile("Dockerfile")
+            .t(name)
+            .networkmode("none")
+            .rm(true)
+            .forcerm(true)
+            .build();
+        let progress = self
+            .docker
+            .build_image(options, None, Some(bollard::body_full(context.into())))
+            .try_for_each(|step| async move {
+                match step.error_detail.and_then(|detail| detail.message) {
+                    Some(error) => Err(bollard::errors::Error::DockerStreamError { error }),
+                    None => Ok(()),
+                }
+            });
+        match timeout(WORK_DEADLINE * 4, progress).await {
+            Ok(built) => Ok(built?),
+            Err(_elapsed) => Err(Error::Silent(WORK_DEADLINE * 4)),
+        }
+    }
+}
+
+fn unusable(image: &str, reason: &str) -> Error {
+    Error::UnusableImage { image: image.to_owned(), reason: reason.to_owned() }
+}
+
+fn derived_name(base_id: &str, agent: &AgentProgram) -> String {
+    let digest = Sha256::new_with_prefix(LAYOUT).chain_update(base_id).chain_update(&agent.0).finalize();
+    format!("guichet-agent:{}", hex(&digest, 12))
+}
+
+/// The first `bytes` bytes in hexadecimal.
+pub(super) fn hex(digest: &[u8], bytes: usize) -> String {
+    digest.iter().take(bytes).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A tar with the build's two steps and the tree `root`, which is laid over the image's own.
+fn build_context(image: &str, agent: &AgentProgram) -> std::io::Result<Vec<u8>> {
+    let dockerfile = format!("FROM {image}\nLABEL guichet.agent=true\nCOPY root/ /\n");
+    let mut tar = tar::Builder::new(Vec::with_capacity(agent.0.len() + 16_384));
+    add(&mut tar, "Dockerfile", tar::EntryType::Regular, 0o644, dockerfile.as_bytes())?;
+    add(&mut tar, "root/", tar::EntryType::Directory, 0o755, &[])?;
+    add(&mut tar, &format!("root{}", folder_of(AGENT)), tar::EntryType::Directory, 0o700, &[])?;
+    add(&mut tar, &format!("root{AGENT}"), tar::EntryType::Regular, 0o700, &agent.0)?;
+    // Mount points must exist in a root that is read-only; the last one is written over it.
+    for folder in ["", "/memory", "/cpuacct", "/pids", "/unified"] {
+        add(&mut tar, &format!("root{CGROUP_FOLDER}{folder}/"), tar::EntryType::Directory, 0o700, &[])?;
+    }
+    for folder in ["root/w/", "root/tmp/"] {
+        add(&mut tar, folder, tar::EntryType::Directory, 0o1777, &[])?;
+    }
+    tar.into_inner()
+}
+
+fn folder_of(path: &str) -> String {
+    path.rsplit_once('/').map(|(folder, _name)| format!("{folder}/")).unwrap_or_default()
+}
+
+fn add(
+    tar: &mut tar::Builder<Vec<u8>>,
+    path: &str,
+    kind: tar::EntryType,
+    mode: u32,
+    bytes: &[u8],
+) -> std::io::Result<()> {
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(kind);
+    header.set_mode(mode);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(0);
+    header.set_size(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+    tar.append_data(&mut header, path, bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{AgentProgram, derived_name};
+
+    #[test]
+    fn another_agent_or_another_base_makes_another_image() {
+        let agent = AgentProgram::new(b"one".to_vec());
+        let other = AgentProgram::new(b"two".to_vec());
+
+        let names = [derived_name("a", &agent), derived_name("a", &other), derived_name("b", &agent)];
+
+        assert_eq!(names.iter().collect::<std::collections::BTreeSet<_>>().len(), 3);
+    }
+}

@@ -1,0 +1,240 @@
+//! The fields of a container: everything that keeps a student's program inside.
+//!
+//! The agent is process 1 and root with five capabilities; the program gets a uid of the slot's range and none.
+//! Nothing is mounted from the host but the cell's own cgroup folders, below a folder that only root may enter.
+
+use std::collections::HashMap;
+
+use bollard::models::{
+    ContainerCreateBody, HealthConfig, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig,
+    ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
+};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::Cgroups;
+use super::agent_image::{AGENT, CGROUP_FOLDER};
+use crate::domain::runtime::Runtime;
+
+/// System calls a container may make.
+const SECCOMP: &str = include_str!("../seccomp.json");
+
+/// Memory above the greatest limit of a command: the agent itself and what the kernel keeps for the container.
+const ROOM_FOR_AGENT_BYTES: u64 = 32 << 20;
+
+/// Processes above the greatest limit of a command: the agent and the kernel's delay in counting the dead.
+const ROOM_FOR_AGENT_PROCESSES: u32 = 16;
+
+/// Uids of a slot.
+pub const UIDS_PER_SLOT: u32 = 64;
+
+/// The lowest uid in use; all stay below 65536, the most that an engine without root may have.
+const FIRST_UID: u32 = 20_000;
+
+/// Slots whose uids differ from each other; what comes after them shares uids.
+const SLOTS_WITH_OWN_UIDS: u32 = (65_536 - FIRST_UID) / UIDS_PER_SLOT;
+
+/// First uid of a slot's range. Limits per uid count over all containers of a host, so slots share none.
+pub fn first_uid(slot: usize) -> u32 {
+    let slots = usize::try_from(SLOTS_WITH_OWN_UIDS).unwrap_or(1);
+    FIRST_UID + u32::try_from(slot % slots).unwrap_or(0) * UIDS_PER_SLOT
+}
+
+/// Whose a container is.
+#[derive(Clone, Copy, Debug)]
+pub struct Labels {
+    /// The installation, the same at each start.
+    pub installation: Uuid,
+    /// The process.
+    pub boot: Uuid,
+}
+
+const INSTALLATION: &str = "guichet.installation";
+const BOOT: &str = "guichet.boot";
+
+impl Labels {
+    /// What containers of all boots of the installation have.
+    pub fn of_installation(&self) -> Vec<String> {
+        vec![format!("{INSTALLATION}={}", self.installation)]
+    }
+
+    /// What containers of this boot have.
+    pub fn of_boot(&self) -> Vec<String> {
+        vec![format!("{INSTALLATION}={}", self.installation), format!("{BOOT}={}", self.boot)]
+    }
+}
+
+/// Which container, and where.
+#[derive(Clone, Copy, Debug)]
+pub struct Placement<'a> {
+    /// Whose it is.
+    pub labels: Labels,
+    /// The language it is for.
+    pub runtime: &'a Runtime,
+    /// The image: the runtime's with the agent in it.
+    pub image: &'a str,
+    /// The host's slot, from 0.
+    pub slot: usize,
+    /// Number of the runtime, from 0: with the slot it makes the cell, which holds one container at a time.
+    pub runtime_index: usize,
+}
+
+pub(super) fn container(placement: &Placement<'_>, cores: usize, cgroups: Cgroups) -> ContainerCreateBody {
+    let host_config = host_config(placement, cores, cgroups);
+    let profile = profile_digest(&host_config);
+    ContainerCreateBody {
+        image: Some(placement.image.to_owned()),
+        entrypoint: Some(vec![AGENT.to_owned()]),
+        cmd: Some(Vec::new()),
+        user: Some("0:0".to_owned()),
+        working_dir: Some("/".to_owned()),
+        hostname: Some("box".to_owned()),
+        network_disabled: Some(true),
+        tty: Some(false),
+        open_stdin: Some(true),
+        stdin_once: Some(true),
+        attach_stdin: Some(true),
+        attach_stdout: Some(true),
+        attach_stderr: Some(false),
+        healthcheck: Some(HealthConfig { test: Some(vec!["NONE".to_owned()]), ..HealthConfig::default() }),
+        stop_signal: Some("SIGKILL".to_owned()),
+        stop_timeout: Some(1),
+        labels: Some(HashMap::from([
+            (INSTALLATION.to_owned(), placement.labels.installation.to_string()),
+            (BOOT.to_owned(), placement.labels.boot.to_string()),
+            ("guichet.runtime".to_owned(), placement.runtime.id.to_string()),
+            ("guichet.slot".to_owned(), placement.slot.to_string()),
+            ("guichet.profile".to_owned(), profile),
+        ])),
+        host_config: Some(host_config),
+        ..ContainerCreateBody::default()
+    }
+}
+
+fn host_config(placement: &Placement<'_>, cores: usize, cgroups: Cgroups) -> HostConfig {
+    let memory = i64::try_from(most_memory(placement.runtime) + ROOM_FOR_AGENT_BYTES).unwrap_or(i64::MAX);
+    let processes = most_processes(placement.runtime) + ROOM_FOR_AGENT_PROCESSES;
+    let cgroup = CellCgroup::new(placement, cgroups);
+    HostConfig {
+        network_mode: Some("none".to_owned()),
+        readonly_rootfs: Some(true),
+        privileged: Some(false),
+        init: Some(false),
+        auto_remove: Some(true),
+        restart_policy: Some(RestartPolicy {
+            name: Some(RestartPolicyNameEnum::NO),
+            ..RestartPolicy::default()
+        }),
+        // A logging driver would store what the agent says, again and without end.
+        log_config: Some(HostConfigLogConfig { typ: Some("none".to_owned()), config: None }),
+        cap_drop: Some(vec!["ALL".to_owned()]),
+        cap_add: Some(words(&["SETUID", "SETGID", "KILL", "CHOWN", "DAC_OVERRIDE"])),
+        security_opt: Some(vec!["no-new-privileges".to_owned(), format!("seccomp={SECCOMP}")]),
+        memory: Some(memory),
+        memory_swap: Some(memory),
+        pids_limit: Some(i64::from(processes)),
+        cpuset_cpus: Some((placement.slot % cores.max(1)).to_string()),
+        cgroup_parent: cgroup.as_ref().map(|cell| cell.parent.clone()),
+        cgroupns_mode: Some(HostConfigCgroupnsModeEnum::PRIVATE),
+        binds: cgroup.map(|cell| cell.binds),
+        ulimits: Some(vec![ulimit("nofile", 256), ulimit("core", 0), ulimit("memlock", 1 << 16)]),
+        // "none" would take /dev/shm away, which Python's multiprocessing needs.
+        ipc_mode: Some("private".to_owned()),
+        shm_size: Some(16 << 20),
+        tmpfs: Some(HashMap::from([
+            ("/w".to_owned(), "rw,exec,nosuid,nodev,size=64m,nr_inodes=16k,mode=1777".to_owned()),
+            ("/tmp".to_owned(), "rw,noexec,nosuid,nodev,size=64m,nr_inodes=16k,mode=1777".to_owned()),
+        ])),
+        sysctls: Some(sysctls()),
+        masked_paths: Some(words(MASKED_PATHS)),
+        readonly_paths: Some(words(READONLY_PATHS)),
+        ..HostConfig::default()
+    }
+}
+
+/// Docker's own list, and what tells a program of those before it or beside it.
+const MASKED_PATHS: &[&str] = &[
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/key-users",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/loadavg",
+    "/proc/locks",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/proc/sysvipc",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/sys",
+];
+
+const READONLY_PATHS: &[&str] = &["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+
+/// No System V objects and no message queues: they would outlive the program that made them.
+fn sysctls() -> HashMap<String, String> {
+    [("kernel.shmmni", "0"), ("kernel.msgmni", "0"), ("kernel.sem", "0 0 0 0"), ("fs.mqueue.queues_max", "0")]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+fn most_memory(runtime: &Runtime) -> u64 {
+    steps(runtime).map(|maximum| maximum.memory_bytes).max().unwrap_or(0)
+}
+
+fn most_processes(runtime: &Runtime) -> u32 {
+    steps(runtime).map(|maximum| maximum.processes).max().unwrap_or(0)
+}
+
+fn steps(runtime: &Runtime) -> impl Iterator<Item = crate::domain::limits::Limits> + '_ {
+    runtime.compile.iter().chain([&runtime.run]).map(|step| step.limits.maximum)
+}
+
+/// The cgroup that holds a cell's container and nothing else, so that its counters are the container's.
+struct CellCgroup {
+    parent: String,
+    binds: Vec<String>,
+}
+
+impl CellCgroup {
+    fn new(placement: &Placement<'_>, cgroups: Cgroups) -> Option<Self> {
+        let installation = placement.labels.installation.simple().to_string();
+        let short = installation.get(..12).unwrap_or_default();
+        let cell = format!("s{}r{}", placement.slot, placement.runtime_index);
+        let folder = format!("/guichet/{short}/{cell}");
+        // systemd nests a slice by the dashes in its name.
+        let slice = format!("guichet-{short}-{cell}.slice");
+        let slice_folder = format!("/guichet.slice/guichet-{short}.slice/{slice}");
+        let first = |folder: &str| -> Vec<String> {
+            ["memory", "cpuacct", "pids"]
+                .iter()
+                .map(|name| format!("/sys/fs/cgroup/{name}{folder}:{CGROUP_FOLDER}/{name}:rw"))
+                .collect()
+        };
+        let second = |folder: &str| vec![format!("/sys/fs/cgroup{folder}:{CGROUP_FOLDER}/unified:rw")];
+        match cgroups {
+            Cgroups::V1Cgroupfs => Some(Self { binds: first(&folder), parent: folder }),
+            Cgroups::V1Systemd => Some(Self { binds: first(&slice_folder), parent: slice }),
+            Cgroups::V2Cgroupfs => Some(Self { binds: second(&folder), parent: folder }),
+            Cgroups::V2Systemd => Some(Self { binds: second(&slice_folder), parent: slice }),
+            Cgroups::Unusable => None,
+        }
+    }
+}
+
+fn ulimit(name: &str, most: i64) -> ResourcesUlimits {
+    ResourcesUlimits { name: Some(name.to_owned()), soft: Some(most), hard: Some(most) }
+}
+
+fn words(list: &[&str]) -> Vec<String> {
+    list.iter().map(|word| (*word).to_owned()).collect()
+}
+
+/// Tells containers of different fields apart, for whoever looks at them from outside.
+fn profile_digest(host_config: &HostConfig) -> String {
+    let json = serde_json::to_vec(host_config).unwrap_or_default();
+    super::agent_image::hex(&Sha256::digest(json), 6)
+}

@@ -1,0 +1,296 @@
+//! A Docker engine and what is asked of it; with `image`, the only place that knows its API.
+//!
+//! Every call ends: with an answer, an error or [`Error::Silent`]. A container's standard streams become a
+//! [`Wire`], so that nobody else sees how Docker carries them.
+
+mod agent_image;
+mod fields;
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::time::Duration;
+
+use bollard::container::LogOutput;
+use bollard::errors::Error as DockerError;
+use bollard::models::{EventMessage, SystemInfo, SystemInfoCgroupDriverEnum, SystemInfoCgroupVersionEnum};
+use bollard::query_parameters::{
+    AttachContainerOptionsBuilder, CreateContainerOptions, EventsOptionsBuilder, InspectContainerOptions,
+    ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
+};
+use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker};
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt, TryStreamExt, stream};
+use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use hyper_util::rt::TokioExecutor;
+use tokio::io::AsyncWrite;
+use tokio::time::timeout;
+
+pub use agent_image::AgentProgram;
+pub use fields::{Labels, Placement, UIDS_PER_SLOT, first_uid};
+
+/// Longest time for an answer to a question that needs no work, in a healthy engine a millisecond.
+const QUESTION_DEADLINE: Duration = Duration::from_secs(3);
+
+/// Longest time for creating, starting or removing one container.
+const WORK_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Deadline of the client itself, above all of ours (it counts whole seconds).
+const CLIENT_DEADLINE_SECONDS: u64 = 120;
+
+/// Containers removed at the same time.
+const REMOVED_AT_ONCE: usize = 8;
+
+/// Why the engine did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It said no, or the connection broke.
+    #[error(transparent)]
+    Engine(#[from] DockerError),
+    /// It did not answer in time.
+    #[error("no answer within {0:?}")]
+    Silent(Duration),
+    /// The address is neither `unix://` nor `tcp://`.
+    #[error("{0} is neither unix:///path nor tcp://host:port")]
+    Address(String),
+    /// The image is not on the host.
+    #[error("image {0} is not on the host")]
+    MissingImage(String),
+    /// The image cannot be used as it is.
+    #[error("image {image}: {reason}")]
+    UnusableImage {
+        /// Its name.
+        image: String,
+        /// What is in the way.
+        reason: String,
+    },
+}
+
+impl Error {
+    /// Whether the engine answered, and said that what was named does not exist.
+    pub const fn is_not_found(&self) -> bool {
+        matches!(self, Self::Engine(DockerError::DockerResponseServerError { status_code: 404, .. }))
+    }
+
+}
+
+/// How a host keeps its control groups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cgroups {
+    /// Version 1, a tree for each controller; folders made by the engine itself.
+    V1Cgroupfs,
+    /// Version 1 with systemd.
+    V1Systemd,
+    /// Version 2, one tree; folders made by the engine itself.
+    V2Cgroupfs,
+    /// Version 2 with systemd.
+    V2Systemd,
+    /// The engine may not use them (a rootless one without delegation).
+    Unusable,
+}
+
+impl Cgroups {
+    fn of(info: &SystemInfo) -> Self {
+        let rootless = info.security_options.iter().flatten().any(|option| option.contains("rootless"));
+        let second = info.cgroup_version == Some(SystemInfoCgroupVersionEnum::_2);
+        match info.cgroup_driver {
+            _ if rootless => Self::Unusable,
+            Some(SystemInfoCgroupDriverEnum::SYSTEMD) if second => Self::V2Systemd,
+            Some(SystemInfoCgroupDriverEnum::SYSTEMD) => Self::V1Systemd,
+            Some(SystemInfoCgroupDriverEnum::CGROUPFS) if second => Self::V2Cgroupfs,
+            Some(SystemInfoCgroupDriverEnum::CGROUPFS) => Self::V1Cgroupfs,
+            Some(SystemInfoCgroupDriverEnum::EMPTY | SystemInfoCgroupDriverEnum::NONE) | None => {
+                Self::Unusable
+            }
+        }
+    }
+}
+
+/// A container's standard input and output.
+pub struct Wire {
+    /// Its standard input.
+    pub input: Pin<Box<dyn AsyncWrite + Send>>,
+    /// Its standard output, in pieces of any size; ends when the container or the connection does.
+    pub output: Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>,
+}
+
+impl std::fmt::Debug for Wire {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Wire")
+    }
+}
+
+/// A connection to a Docker engine.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    docker: Docker,
+    cores: usize,
+    cgroups: Cgroups,
+}
+
+impl Engine {
+    /// Reaches the engine at `address` and asks what it is.
+    ///
+    /// # Errors
+    /// [`Error::Address`], or that it did not answer.
+    pub async fn connect(address: &str) -> Result<Self, Error> {
+        let docker = client(address)?;
+        let docker = within(QUESTION_DEADLINE, docker.negotiate_version()).await?;
+        let facts = within(QUESTION_DEADLINE, docker.info()).await?;
+        let cores = facts.ncpu.and_then(|count| usize::try_from(count).ok()).unwrap_or(1).max(1);
+        Ok(Self { docker, cores, cgroups: Cgroups::of(&facts) })
+    }
+
+    /// Number of its cores, at least 1.
+    pub const fn cores(&self) -> usize {
+        self.cores
+    }
+
+    /// Whether it answers.
+    ///
+    /// # Errors
+    /// That it doesn't.
+    pub async fn ping(&self) -> Result<(), Error> {
+        within(QUESTION_DEADLINE, self.docker.ping()).await.map(drop)
+    }
+
+    /// Whether the container exists and runs.
+    ///
+    /// # Errors
+    /// That the engine could not say.
+    pub async fn runs(&self, id: &str) -> Result<bool, Error> {
+        let asked = self.docker.inspect_container(id, None::<InspectContainerOptions>);
+        match within(QUESTION_DEADLINE, asked).await {
+            Ok(found) => Ok(found.state.and_then(|state| state.running).unwrap_or(false)),
+            Err(error) if error.is_not_found() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Creates a container and starts it, attached from its first byte on; returns its id.
+    ///
+    /// # Errors
+    /// What the engine said; nothing of it is left then, as far as the engine still answers.
+    pub async fn launch(&self, placement: &Placement<'_>) -> Result<(String, Wire), Error> {
+        let body = fields::container(placement, self.cores, self.cgroups);
+        let created =
+            within(WORK_DEADLINE, self.docker.create_container(None::<CreateContainerOptions>, body)).await?;
+        match self.attach_and_start(&created.id).await {
+            Ok(wire) => Ok((created.id, wire)),
+            Err(error) => {
+                if let Err(error) = self.remove(&created.id).await {
+                    tracing::warn!(container.id = created.id, %error, "cannot remove a container that did not start");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn attach_and_start(&self, id: &str) -> Result<Wire, Error> {
+        let options =
+            AttachContainerOptionsBuilder::new().stream(true).stdin(true).stdout(true).stderr(false).build();
+        let attached = within(QUESTION_DEADLINE, self.docker.attach_container(id, Some(options))).await?;
+        within(WORK_DEADLINE, self.docker.start_container(id, None::<StartContainerOptions>)).await?;
+        let output = attached.output.map(|piece| match piece {
+            Ok(LogOutput::StdOut { message } | LogOutput::Console { message }) => Ok(message),
+            Ok(LogOutput::StdErr { .. } | LogOutput::StdIn { .. }) => Ok(Bytes::new()),
+            Err(error) => Err(io::Error::other(error)),
+        });
+        Ok(Wire { input: attached.input, output: Box::pin(output) })
+    }
+
+    /// Kills and removes a container; one that is gone already is no error.
+    ///
+    /// # Errors
+    /// That the engine could not do it.
+    pub async fn remove(&self, id: &str) -> Result<(), Error> {
+        let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
+        match within(WORK_DEADLINE, self.docker.remove_container(id, Some(options))).await {
+            // 404: gone. 409: it is removing itself just now.
+            Ok(())
+            | Err(Error::Engine(DockerError::DockerResponseServerError { status_code: 404 | 409, .. })) => {
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Ids of all containers with these labels, in whatever state, each with the boot it belongs to.
+    ///
+    /// # Errors
+    /// That the engine could not say.
+    pub async fn list(&self, labels: &[String]) -> Result<Vec<String>, Error> {
+        let filters = HashMap::from([("label", labels.to_vec())]);
+        let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
+        let found = within(WORK_DEADLINE, self.docker.list_containers(Some(options))).await?;
+        Ok(found.into_iter().filter_map(|container| container.id).collect())
+    }
+
+    /// Removes all containers with these labels; returns how many there were.
+    ///
+    /// # Errors
+    /// That some could not be removed.
+    pub async fn sweep(&self, labels: &[String]) -> Result<usize, Error> {
+        let ids = self.list(labels).await?;
+        let count = ids.len();
+        stream::iter(ids)
+            .map(Ok)
+            .try_for_each_concurrent(REMOVED_AT_ONCE, async |id: String| self.remove(&id).await)
+            .await?;
+        Ok(count)
+    }
+
+    /// Ids of containers with these labels as they die; ends when the engine goes away.
+    pub fn deaths(&self, labels: &[String]) -> impl Stream<Item = String> + Send + use<> {
+        let filters = HashMap::from([
+            ("type", vec!["container".to_owned()]),
+            ("event", vec!["die".to_owned()]),
+            ("label", labels.to_vec()),
+        ]);
+        let options = EventsOptionsBuilder::new().filters(&filters).build();
+        let docker = self.docker.clone();
+        let events: Pin<Box<dyn Stream<Item = Result<EventMessage, DockerError>> + Send>> =
+            Box::pin(docker.events(Some(options)));
+        events
+            .take_while(|event| std::future::ready(event.is_ok()))
+            .filter_map(async |event| event.ok()?.actor?.id)
+    }
+}
+
+fn client(address: &str) -> Result<Docker, Error> {
+    if address.starts_with("unix://") {
+        Ok(Docker::connect_with_unix(address, CLIENT_DEADLINE_SECONDS, API_DEFAULT_VERSION)?)
+    } else if let Some(rest) = address.strip_prefix("tcp://") {
+        let mut connector = HttpConnector::new();
+        // Requests to the agent are small and wait for no acknowledgement.
+        connector.set_nodelay(true);
+        connector.set_connect_timeout(Some(QUESTION_DEADLINE));
+        connector.set_keepalive(Some(Duration::from_secs(15)));
+        let http = Client::builder(TokioExecutor::new()).build(connector);
+        let transport = move |request: BollardRequest| {
+            let answer = http.request(request);
+            Box::pin(async move { Ok(answer.await?) })
+                as Pin<Box<dyn Future<Output = Result<_, DockerError>> + Send>>
+        };
+        let base = format!("http://{rest}");
+        Ok(Docker::connect_with_custom_transport(
+            transport,
+            Some(base),
+            CLIENT_DEADLINE_SECONDS,
+            API_DEFAULT_VERSION,
+        )?)
+    } else {
+        Err(Error::Address(address.to_owned()))
+    }
+}
+
+async fn within<T>(
+    deadline: Duration,
+    answer: impl Future<Output = Result<T, DockerError>> + Send,
+) -> Result<T, Error> {
+    match timeout(deadline, answer).await {
+        Ok(answered) => Ok(answered?),
+        Err(_elapsed) => Err(Error::Silent(deadline)),
+    }
+}

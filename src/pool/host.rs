@@ -1,0 +1,130 @@
+//! One connected Docker host, and the task that watches it.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::docker::Engine;
+
+/// Time between two questions whether a host answers.
+const ROUND: Duration = Duration::from_secs(5);
+
+/// Time after which a host that did not answer is asked again.
+const SECOND_LOOK: Duration = Duration::from_millis(500);
+
+/// Questions without an answer, one after the other, that make a host lost: with a question's own deadline, a
+/// host that swallows them is lost within 15 s.
+const SILENCES: u32 = 2;
+
+/// A connection to a host, as long as it holds.
+#[derive(Debug)]
+pub(super) struct HostLink {
+    pub(super) address: String,
+    pub(super) engine: Engine,
+    /// Cancelled when the host is lost: whoever waits for something there gives up.
+    pub(super) gone: CancellationToken,
+    doubts: Notify,
+}
+
+/// What the watch of a host saw.
+#[derive(Debug)]
+pub(super) enum News {
+    /// A container of ours died.
+    Died(String),
+    /// It did not answer.
+    Silent,
+    /// It answers again.
+    Answers,
+    /// It is gone; the watch ends.
+    Lost,
+}
+
+impl HostLink {
+    pub(super) fn new(address: String, engine: Engine) -> Self {
+        Self { address, engine, gone: CancellationToken::new(), doubts: Notify::new() }
+    }
+
+    /// Lets the watch ask the host at once.
+    pub(super) fn doubt(&self) {
+        self.doubts.notify_one();
+    }
+}
+
+/// The watch of one connection.
+pub(super) struct HostWatch {
+    link: Arc<HostLink>,
+    labels: Vec<String>,
+    closing: CancellationToken,
+}
+
+/// A watch over containers with these labels; ends when the host is lost or `closing` is cancelled.
+pub(super) const fn watch_host(
+    link: Arc<HostLink>,
+    labels: Vec<String>,
+    closing: CancellationToken,
+) -> HostWatch {
+    HostWatch { link, labels, closing }
+}
+
+impl HostWatch {
+    /// Tells what it sees; ends when nobody listens.
+    pub(super) async fn run<Told>(self, tell: impl Fn(Arc<HostLink>, News) -> Told + Send)
+    where
+        Told: Future<Output = bool> + Send,
+    {
+        let closing = self.closing.clone();
+        tokio::select! {
+            () = self.watch(tell) => {}
+            () = closing.cancelled() => {}
+        }
+    }
+
+    async fn watch<Told>(self, tell: impl Fn(Arc<HostLink>, News) -> Told + Send)
+    where
+        Told: Future<Output = bool> + Send,
+    {
+        let Self { link, labels, .. } = self;
+        let say = |news| tell(Arc::clone(&link), news);
+        let mut deaths = std::pin::pin!(link.engine.deaths(&labels).fuse());
+        let mut deaths_seen = true;
+        let mut next_round = Instant::now() + ROUND;
+        loop {
+            tokio::select! {
+                death = deaths.next(), if deaths_seen => {
+                    if let Some(id) = death {
+                        if !say(News::Died(id)).await {
+                            return;
+                        }
+                        continue;
+                    }
+                    deaths_seen = false;
+                }
+                () = sleep_until(next_round) => {}
+                () = link.doubts.notified() => {}
+            }
+            next_round = Instant::now() + ROUND;
+            let mut silences = 0;
+            while let Err(error) = link.engine.ping().await {
+                tracing::debug!(host = link.address, %error, "the Docker host did not answer");
+                silences += 1;
+                let news = if silences < SILENCES { News::Silent } else { News::Lost };
+                if !say(news).await || silences == SILENCES {
+                    return;
+                }
+                sleep(SECOND_LOOK).await;
+            }
+            if silences > 0 && !say(News::Answers).await {
+                return;
+            }
+            if !deaths_seen {
+                deaths.set(link.engine.deaths(&labels).fuse());
+                deaths_seen = true;
+            }
+        }
+    }
+}

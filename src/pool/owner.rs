@@ -1,0 +1,513 @@
+//! The one task that owns the pool's state: it hears what happened, asks the machine what to do, and begins that.
+//!
+//! Nothing here waits for an engine. What takes time runs in a task of its own and reports back through the same
+//! bounded channel that claims come through; a claimed container holds its place in that channel, so that it can
+//! always be given back.
+
+use std::collections::{BTreeSet, HashMap};
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use guichet_agent::{Hello, Setup};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::agent_client::{self, AgentClient};
+use super::container::Container;
+use super::docker::{self, AgentProgram, Engine, Labels, Placement, UIDS_PER_SLOT, first_uid};
+use super::host::{HostLink, News, watch_host};
+use super::state::{Action, Fate, Link, Machine, Place};
+use super::{Free, Settings, Status};
+use crate::domain::ids::RuntimeId;
+use crate::domain::runtime::Runtime;
+
+/// Messages on their way to the owner, claimed containers included.
+pub(super) const CHANNEL_PLACES: usize = 4096;
+
+/// Longest time for removing everything at the end.
+const CLOSING_DEADLINE: Duration = Duration::from_secs(20);
+
+/// Pause between attempts to remove a container.
+const REMOVAL_PAUSE: Duration = Duration::from_millis(500);
+
+/// A container with nothing in it, and how to talk to its agent.
+#[derive(Debug)]
+pub(super) struct Idle {
+    pub(super) id: String,
+    pub(super) host: Arc<HostLink>,
+    pub(super) client: AgentClient,
+    pub(super) hello: Hello,
+}
+
+/// What the owner hears.
+#[derive(Debug)]
+pub(super) enum Message {
+    /// Somebody wants a container.
+    Claim { runtime: RuntimeId, reply: oneshot::Sender<Option<Container>> },
+    /// Somebody gives one back.
+    GiveBack { place: Place, fate: Fate<Idle> },
+    /// Everything shall be removed.
+    Close { done: oneshot::Sender<()> },
+    /// A host's watch has news.
+    News { host: usize, link: Arc<HostLink>, news: News },
+    /// Something begun has ended.
+    Outcome(Outcome),
+}
+
+/// How something begun has ended.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    Connected { host: usize, result: Result<Arc<HostLink>, docker::Error> },
+    ImagePrepared { host: usize, runtime: usize, link: Arc<HostLink>, result: Result<String, PrepareError> },
+    Launched { place: Place, result: Result<Idle, LaunchError> },
+    Removed { place: Place },
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PrepareError {
+    #[error("cannot read the agent's program at {path}: {source}")]
+    Program { path: PathBuf, source: std::io::Error },
+    #[error(transparent)]
+    Engine(#[from] docker::Error),
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LaunchError {
+    #[error(transparent)]
+    Engine(#[from] docker::Error),
+    #[error(transparent)]
+    Agent(#[from] agent_client::Error),
+    #[error("the host went away")]
+    HostGone,
+}
+
+impl LaunchError {
+    const fn is_image_gone(&self) -> bool {
+        matches!(self, Self::Engine(error) if error.is_not_found())
+    }
+}
+
+/// The owner of the pool's state.
+pub(super) struct Owner {
+    settings: Settings,
+    labels: Labels,
+    runtimes: Vec<Arc<Runtime>>,
+    machine: Machine<Idle>,
+    links: Vec<Option<Arc<HostLink>>>,
+    images: HashMap<(usize, usize), String>,
+    /// The last complaint about a host, or a runtime on it: each is logged once until it changes.
+    complaints: HashMap<(usize, Option<usize>), String>,
+    messages: mpsc::Sender<Message>,
+    tasks: TaskTracker,
+    /// Tasks begun whose outcome is not heard yet.
+    under_way: usize,
+    closing: CancellationToken,
+    free: watch::Sender<Free>,
+    status: watch::Sender<Status>,
+}
+
+impl Owner {
+    pub(super) fn new(
+        settings: Settings,
+        runtimes: Vec<Arc<Runtime>>,
+        tasks: TaskTracker,
+        messages: mpsc::Sender<Message>,
+        free: watch::Sender<Free>,
+        status: watch::Sender<Status>,
+    ) -> Self {
+        let labels = Labels { installation: settings.installation, boot: settings.boot };
+        let (seed, _) = settings.boot.as_u64_pair();
+        let machine = Machine::new(
+            settings.hosts.len(),
+            runtimes.len(),
+            settings.warm_per_runtime,
+            seed,
+            Instant::now().into_std(),
+        );
+        Self {
+            links: vec![None; settings.hosts.len()],
+            settings,
+            labels,
+            runtimes,
+            machine,
+            images: HashMap::new(),
+            complaints: HashMap::new(),
+            messages,
+            tasks,
+            under_way: 0,
+            closing: CancellationToken::new(),
+            free,
+            status,
+        }
+    }
+
+    /// Runs until somebody closes the pool or `stop` is cancelled; returns when no container is left.
+    pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Message>, stop: CancellationToken) {
+        let mut closers = Vec::new();
+        while closers.is_empty() && !stop.is_cancelled() {
+            let now = Instant::now();
+            for action in self.machine.plan(now.into_std()) {
+                self.begin(action);
+            }
+            self.publish();
+            let wake =
+                self.machine.next_wake(now.into_std()).map_or(now + CLOSING_DEADLINE, Instant::from_std);
+            tokio::select! {
+                Some(message) = inbox.recv() => closers.extend(self.hear(message)),
+                () = sleep_until(wake) => {}
+                () = stop.cancelled() => {}
+            }
+        }
+        self.close(&mut inbox, &mut closers).await;
+        for closer in closers {
+            // Who asked may have stopped waiting.
+            let _gone = closer.send(());
+        }
+    }
+
+    async fn close(&mut self, inbox: &mut mpsc::Receiver<Message>, closers: &mut Vec<oneshot::Sender<()>>) {
+        self.machine.close();
+        self.publish();
+        self.closing.cancel();
+        let latest = Instant::now() + CLOSING_DEADLINE;
+        while self.under_way > 0 {
+            tokio::select! {
+                Some(message) = inbox.recv() => closers.extend(self.hear(message)),
+                () = sleep_until(latest) => break,
+            }
+        }
+        let labels = self.labels.of_boot();
+        let sweeps = self.links.iter().flatten().map(|link| sweep_until_gone(link, &labels));
+        let rest = latest.saturating_duration_since(Instant::now()).max(Duration::from_secs(5));
+        if timeout(rest, join_all(sweeps)).await.is_err() {
+            tracing::warn!("some containers could not be removed; the next start removes them");
+        }
+        for link in self.links.iter().flatten() {
+            link.gone.cancel();
+        }
+    }
+
+    /// Takes a message in; gives back who waits for the end.
+    fn hear(&mut self, message: Message) -> Option<oneshot::Sender<()>> {
+        let now = Instant::now().into_std();
+        match message {
+            Message::Claim { runtime, reply } => {
+                let container = self.claim(&runtime);
+                // A container that nobody takes any more gives itself back.
+                let _unclaimed = reply.send(container);
+            }
+            Message::GiveBack { place, fate } => {
+                if let Some(action) = self.machine.give_back(place, fate, now) {
+                    self.begin(action);
+                }
+            }
+            Message::Close { done } => return Some(done),
+            Message::News { host, link, news } => self.hear_news(host, &link, news),
+            Message::Outcome(outcome) => {
+                self.under_way = self.under_way.saturating_sub(1);
+                self.hear_outcome(outcome);
+            }
+        }
+        None
+    }
+
+    fn claim(&mut self, runtime: &RuntimeId) -> Option<Container> {
+        let index = self.runtimes.iter().position(|known| known.id == *runtime)?;
+        let way_back = self.messages.clone().try_reserve_owned().ok()?;
+        let (place, idle) = self.machine.claim(index)?;
+        Some(Container::new(place, idle, way_back))
+    }
+
+    fn hear_news(&mut self, host: usize, link: &Arc<HostLink>, news: News) {
+        let now = Instant::now().into_std();
+        let current = self.links.get(host).and_then(Option::as_ref);
+        if !current.is_some_and(|current| Arc::ptr_eq(current, link)) {
+            return;
+        }
+        match news {
+            News::Died(id) => self.machine.died(host, |idle| idle.id == id, now),
+            News::Silent => {
+                tracing::warn!(
+                    host = link.address,
+                    "the Docker host does not answer; nothing new is sent there"
+                );
+                self.machine.suspect(host);
+            }
+            News::Answers => {
+                tracing::info!(host = link.address, "the Docker host answers again");
+                self.machine.trust(host);
+            }
+            News::Lost => {
+                tracing::error!(host = link.address, "the Docker host is lost; what ran there is lost");
+                metrics::counter!("guichet_host_losses_total", "host" => link.address.clone()).increment(1);
+                link.gone.cancel();
+                self.images.retain(|(of, _), _| *of != host);
+                if let Some(place) = self.links.get_mut(host) {
+                    *place = None;
+                }
+                self.machine.lost(host, now);
+            }
+        }
+    }
+
+    fn hear_outcome(&mut self, outcome: Outcome) {
+        let now = Instant::now().into_std();
+        match outcome {
+            Outcome::Connected { host, result } => self.connected(host, result),
+            Outcome::ImagePrepared { host, runtime, link, result } => {
+                if self
+                    .links
+                    .get(host)
+                    .and_then(Option::as_ref)
+                    .is_some_and(|known| Arc::ptr_eq(known, &link))
+                {
+                    self.image_prepared(host, runtime, result);
+                }
+            }
+            Outcome::Launched { place, result: Ok(idle) } => {
+                metrics::counter!("guichet_containers_launched_total").increment(1);
+                self.complaints.remove(&(place.host, Some(place.runtime)));
+                if !idle.hello.weaknesses.is_empty() {
+                    let text = format!("containers are weaker here: {}", idle.hello.weaknesses.join(", "));
+                    self.complain(place.host, None, text);
+                }
+                drop(self.machine.launched(place, idle, now));
+            }
+            Outcome::Launched { place, result: Err(error) } => {
+                metrics::counter!("guichet_containers_failed_total").increment(1);
+                self.complain(place.host, Some(place.runtime), format!("a container did not start: {error}"));
+                self.machine.launch_failed(place, error.is_image_gone(), now);
+            }
+            Outcome::Removed { place } => self.machine.removed(place),
+        }
+    }
+
+    fn connected(&mut self, host: usize, result: Result<Arc<HostLink>, docker::Error>) {
+        match result {
+            Ok(link) => {
+                let slots = self.settings.slots.unwrap_or_else(|| link.engine.cores());
+                tracing::info!(host = link.address, slots, "the Docker host is connected");
+                self.complaints.retain(|(of, _), _| *of != host);
+                self.machine.connected(host, slots);
+                let messages = self.messages.clone();
+                let watch = watch_host(Arc::clone(&link), self.labels.of_boot(), self.closing.clone());
+                self.tasks.spawn(watch.run(move |link, news| {
+                    let messages = messages.clone();
+                    async move { messages.send(Message::News { host, link, news }).await.is_ok() }
+                }));
+                if let Some(place) = self.links.get_mut(host) {
+                    *place = Some(link);
+                }
+            }
+            Err(error) => {
+                self.complain(host, None, format!("the Docker host cannot be reached: {error}"));
+                self.machine.connect_failed(host, Instant::now().into_std());
+            }
+        }
+    }
+
+    fn image_prepared(&mut self, host: usize, runtime: usize, result: Result<String, PrepareError>) {
+        match result {
+            Ok(image) => {
+                self.images.insert((host, runtime), image);
+                self.machine.image_ready(host, runtime);
+            }
+            Err(error) => {
+                let advice = match &error {
+                    PrepareError::Engine(docker::Error::MissingImage(_)) => {
+                        "; `guichet runtime build` makes it"
+                    }
+                    PrepareError::Engine(_) | PrepareError::Program { .. } => "",
+                };
+                self.complain(host, Some(runtime), format!("the runtime is not ready: {error}{advice}"));
+                self.machine.image_failed(host, runtime, Instant::now().into_std());
+            }
+        }
+    }
+
+    fn begin(&mut self, action: Action<Idle>) {
+        match action {
+            Action::Connect { host } => {
+                let Some(address) = self.settings.hosts.get(host).cloned() else { return };
+                let connecting = connect(address, self.labels);
+                self.spawn(async move { Outcome::Connected { host, result: connecting.await } });
+            }
+            Action::PrepareImage { host, runtime } => {
+                let (Some(link), Some(known)) = (self.link(host), self.runtimes.get(runtime)) else { return };
+                let (image, path) = (known.image.clone(), self.settings.agent_path.clone());
+                self.spawn(async move {
+                    let result = prepare_image(&link.engine, &image, path).await;
+                    Outcome::ImagePrepared { host, runtime, link, result }
+                });
+            }
+            Action::Launch(place) => {
+                let (Some(link), Some(known)) = (self.link(place.host), self.runtimes.get(place.runtime))
+                else {
+                    return;
+                };
+                let image = self.images.get(&(place.host, place.runtime)).cloned().unwrap_or_default();
+                let (runtime, labels) = (Arc::clone(known), self.labels);
+                self.spawn(async move {
+                    let result = launch(link, place, labels, &runtime, &image).await;
+                    Outcome::Launched { place, result }
+                });
+            }
+            Action::Remove(place, idle) => {
+                metrics::counter!("guichet_containers_replaced_total").increment(1);
+                let closing = self.closing.clone();
+                self.spawn(async move {
+                    remove(idle, closing).await;
+                    Outcome::Removed { place }
+                });
+            }
+        }
+    }
+
+    fn link(&self, host: usize) -> Option<Arc<HostLink>> {
+        self.links.get(host).cloned().flatten()
+    }
+
+    fn spawn(&mut self, work: impl Future<Output = Outcome> + Send + 'static) {
+        self.under_way += 1;
+        let messages = self.messages.clone();
+        self.tasks.spawn(async move {
+            let outcome = work.await;
+            if messages.send(Message::Outcome(outcome)).await.is_err() {
+                tracing::debug!("the pool has closed meanwhile");
+            }
+        });
+    }
+
+    fn complain(&mut self, host: usize, runtime: Option<usize>, text: String) {
+        if self.complaints.get(&(host, runtime)) == Some(&text) {
+            return;
+        }
+        let address = self.settings.hosts.get(host).map_or("", String::as_str);
+        match runtime.and_then(|index| self.runtimes.get(index)) {
+            Some(runtime) => tracing::warn!(host = address, runtime = %runtime.id, "{text}"),
+            None => tracing::warn!(host = address, "{text}"),
+        }
+        self.complaints.insert((host, runtime), text);
+    }
+
+    fn publish(&self) {
+        let supply = self.machine.supply();
+        let ids = |indices: &BTreeSet<usize>| -> BTreeSet<RuntimeId> {
+            indices
+                .iter()
+                .filter_map(|index| self.runtimes.get(*index))
+                .map(|runtime| runtime.id.clone())
+                .collect()
+        };
+        let free = Free { total: supply.total, free: supply.free, runtimes: ids(&supply.claimable) };
+        let hosts = self.settings.hosts.iter().cloned().zip(self.machine.links()).collect();
+        let status = Status { hosts, ready: ids(&supply.started) };
+        replace(&self.free, free);
+        replace(&self.status, status);
+    }
+}
+
+fn replace<T: PartialEq>(sender: &watch::Sender<T>, value: T) {
+    sender.send_if_modified(|present| {
+        let differs = *present != value;
+        *present = value;
+        differs
+    });
+}
+
+/// Connects and removes what an earlier life of ours left there, before anything new is begun.
+async fn connect(address: String, labels: Labels) -> Result<Arc<HostLink>, docker::Error> {
+    let engine = Engine::connect(&address).await?;
+    let left = engine.sweep(&labels.of_installation()).await?;
+    if left > 0 {
+        tracing::info!(host = address, containers = left, "removed containers that were left here");
+    }
+    Ok(Arc::new(HostLink::new(address, engine)))
+}
+
+async fn prepare_image(engine: &Engine, image: &str, path: PathBuf) -> Result<String, PrepareError> {
+    let program = match tokio::fs::read(&path).await {
+        Ok(bytes) => AgentProgram::new(bytes),
+        Err(source) => return Err(PrepareError::Program { path, source }),
+    };
+    Ok(engine.agent_image(image, &program).await?)
+}
+
+async fn launch(
+    link: Arc<HostLink>,
+    place: Place,
+    labels: Labels,
+    runtime: &Runtime,
+    image: &str,
+) -> Result<Idle, LaunchError> {
+    let placement = Placement { labels, runtime, image, slot: place.slot, runtime_index: place.runtime };
+    let starting = async {
+        let (id, wire) = link.engine.launch(&placement).await?;
+        let setup = Setup {
+            version: guichet_agent::VERSION,
+            first_uid: first_uid(place.slot),
+            uid_count: UIDS_PER_SLOT,
+        };
+        match AgentClient::greet(wire, setup).await {
+            Ok((client, hello)) => Ok((id, client, hello)),
+            Err(error) => {
+                if let Err(error) = link.engine.remove(&id).await {
+                    tracing::warn!(container.id = id, %error, "cannot remove a container without an agent");
+                }
+                Err(error.into())
+            }
+        }
+    };
+    let started = tokio::select! {
+        started = starting => started,
+        () = link.gone.cancelled() => Err(LaunchError::HostGone),
+    };
+    let (id, client, hello) = started?;
+    Ok(Idle { id, host: link, client, hello })
+}
+
+/// Removes a container, however often it takes; its host's loss or the pool's end makes a sweep do it.
+async fn remove(idle: Idle, closing: CancellationToken) {
+    let Idle { id, host, client, .. } = idle;
+    drop(client);
+    let removing = async {
+        while let Err(error) = host.engine.remove(&id).await {
+            tracing::warn!(host = host.address, container.id = id, %error, "cannot remove a container yet");
+            sleep(REMOVAL_PAUSE).await;
+        }
+    };
+    tokio::select! {
+        () = removing => {}
+        () = host.gone.cancelled() => {}
+        () = closing.cancelled() => {}
+    }
+}
+
+async fn sweep_until_gone(link: &HostLink, labels: &[String]) {
+    loop {
+        match link.engine.sweep(labels).await {
+            Ok(0) => return,
+            Ok(_some) => {}
+            Err(error) => {
+                tracing::warn!(host = link.address, %error, "cannot remove the pool's containers yet");
+                sleep(REMOVAL_PAUSE).await;
+            }
+        }
+    }
+}
+
+impl From<Link> for super::HostState {
+    fn from(link: Link) -> Self {
+        match link {
+            Link::Away { .. } => Self::Unreachable,
+            Link::Connecting => Self::Connecting,
+            Link::Healthy => Self::Healthy,
+            Link::Suspect => Self::Suspect,
+        }
+    }
+}

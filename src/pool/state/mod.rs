@@ -1,0 +1,402 @@
+//! What is where: hosts, their slots, and in each slot one cell for each runtime. Pure: no clock, no engine.
+//!
+//! ```text
+//! host:  away ──► connecting ──► healthy ◄──► suspect          cell:  empty ──► starting ──► warm ──► busy
+//!          ▲           │            │            │                      ▲           │          │        │
+//!          └───────────┴────────────┴────────────┘                      └───────────┴──────────┴─► removing
+//! ```
+//!
+//! A slot runs at most one submission: of its cells at most one is busy. Each container has a serial number of its
+//! own, so that news of one that is gone changes nothing. The owner asks [`Machine::plan`] after each change what to
+//! begin, begins it, and tells the machine how it went.
+
+mod host;
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use host::{Cell, Content, Host, Image, Life, Pause, Slot, pause_after, repeat};
+
+/// Launches going on at one time on one host: more only makes each of them slower.
+const LAUNCHES_AT_ONCE: usize = 4;
+
+/// Submissions after which a container is replaced.
+const MOST_SUBMISSIONS: u32 = 500;
+
+/// Age at which an idle container is replaced; each has up to a quarter more, so that they don't go together.
+const MOST_AGE: Duration = Duration::from_hours(1);
+
+/// First and longest pause after something failed.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+
+/// One container's place, now and never again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Index of the host.
+    pub host: usize,
+    /// Index of the slot on it.
+    pub slot: usize,
+    /// Index of the runtime.
+    pub runtime: usize,
+    /// Serial number of the container.
+    pub serial: u64,
+}
+
+/// What is to be begun.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Action<C> {
+    /// Connect to a host and remove what is left there; answered by `connected` or `connect_failed`.
+    Connect {
+        /// Index of the host.
+        host: usize,
+    },
+    /// See to a runtime's image; answered by `image_ready` or `image_failed`.
+    PrepareImage {
+        /// Index of the host.
+        host: usize,
+        /// Index of the runtime.
+        runtime: usize,
+    },
+    /// Start a container; answered by `launched` or `launch_failed`.
+    Launch(Place),
+    /// Remove a container; answered by `removed`.
+    Remove(Place, C),
+}
+
+/// What became of a container after a submission.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Fate<C> {
+    /// It is empty and verified.
+    Reusable(C),
+    /// Nothing of the submission runs any more, but it shall not be used again.
+    Retired(C),
+    /// Something of the submission may still run.
+    Doubtful(C),
+}
+
+/// How a host does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// Not connected; the next attempt is at this instant.
+    Away {
+        /// When.
+        until: Instant,
+    },
+    /// An attempt goes on.
+    Connecting,
+    /// It answers.
+    Healthy,
+    /// It did not answer the last time.
+    Suspect,
+}
+
+/// What can be claimed, by index of the runtime.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Supply {
+    /// Slots of all healthy hosts.
+    pub total: usize,
+    /// Those without a submission.
+    pub free: usize,
+    /// Runtimes that a claim would get at once.
+    pub claimable: BTreeSet<usize>,
+    /// Runtimes of which a container has started on a healthy host that still has the image.
+    pub started: BTreeSet<usize>,
+}
+
+/// The state of all hosts.
+#[derive(Debug)]
+pub struct Machine<C> {
+    hosts: Vec<Host<C>>,
+    runtimes: usize,
+    warm_per_runtime: usize,
+    seed: u64,
+    last_serial: u64,
+    closed: bool,
+}
+
+impl<C> Machine<C> {
+    /// A machine with nothing in it.
+    ///
+    /// * `warm_per_runtime` — free slots of a host that shall hold a warm container of each runtime.
+    /// * `seed` — spreads retries of different processes over time.
+    pub fn new(hosts: usize, runtimes: usize, warm_per_runtime: usize, seed: u64, now: Instant) -> Self {
+        let host = || Host {
+            link: Link::Away { until: now },
+            failures: 0,
+            images: Vec::new(),
+            slots: Vec::new(),
+            started: BTreeSet::new(),
+        };
+        Self {
+            hosts: std::iter::repeat_with(host).take(hosts).collect(),
+            runtimes,
+            warm_per_runtime: warm_per_runtime.max(1),
+            seed,
+            last_serial: 0,
+            closed: false,
+        }
+    }
+
+    /// Begins nothing any more and gives no container away.
+    pub const fn close(&mut self) {
+        self.closed = true;
+    }
+
+    /// How each host does.
+    pub fn links(&self) -> impl Iterator<Item = Link> + '_ {
+        self.hosts.iter().map(|host| host.link)
+    }
+
+    /// What can be claimed.
+    pub fn supply(&self) -> Supply {
+        let mut supply = Supply::default();
+        for host in self.hosts.iter().filter(|host| host.link == Link::Healthy && !self.closed) {
+            supply.total += host.slots.len();
+            supply.started.extend(&host.started);
+            for slot in host.slots.iter().filter(|slot| slot.taken_by.is_none()) {
+                supply.free += 1;
+                supply.claimable.extend(slot.warm());
+            }
+        }
+        supply
+    }
+
+    /// Gives a warm container away, from the host with most free slots.
+    pub fn claim(&mut self, runtime: usize) -> Option<(Place, C)> {
+        if self.closed {
+            return None;
+        }
+        let (host_index, host) = self
+            .hosts
+            .iter_mut()
+            .enumerate()
+            .filter(|(_, host)| host.link == Link::Healthy)
+            .filter(|(_, host)| host.slots.iter().any(|slot| slot.can_serve(runtime)))
+            .max_by_key(|(_, host)| host.slots.iter().filter(|slot| slot.taken_by.is_none()).count())?;
+        let (slot_index, slot) =
+            host.slots.iter_mut().enumerate().find(|(_, slot)| slot.can_serve(runtime))?;
+        let cell = slot.cells.get_mut(runtime)?;
+        let Content::Warm { container, life } = std::mem::replace(&mut cell.content, Content::Empty) else {
+            return None;
+        };
+        cell.content = Content::Busy { life: Life { submissions: life.submissions + 1, ..life } };
+        slot.taken_by = Some(cell.serial);
+        Some((Place { host: host_index, slot: slot_index, runtime, serial: cell.serial }, container))
+    }
+
+    /// Takes a container back; answers with one that is to be removed.
+    pub fn give_back(&mut self, place: Place, fate: Fate<C>, now: Instant) -> Option<Action<C>> {
+        let Some((cell, taken_by)) = self.cell(place) else {
+            // Its host was lost meanwhile; what is left of it there is swept when the host is back.
+            return None;
+        };
+        let Content::Busy { life } = &cell.content else { return None };
+        let life = *life;
+        let spent = life.submissions >= MOST_SUBMISSIONS || life.until <= now;
+        let (content, removed) = match fate {
+            Fate::Reusable(container) if !spent => {
+                cell.pause = Pause::none();
+                (Content::Warm { container, life }, None)
+            }
+            Fate::Reusable(container) | Fate::Retired(container) => (Content::Removing, Some(container)),
+            Fate::Doubtful(container) => {
+                cell.content = Content::Removing;
+                return Some(Action::Remove(place, container));
+            }
+        };
+        cell.content = content;
+        *taken_by = None;
+        removed.map(|container| Action::Remove(place, container))
+    }
+
+    /// A container is gone.
+    pub fn removed(&mut self, place: Place) {
+        if let Some((cell, taken_by)) = self.cell(place)
+            && matches!(cell.content, Content::Removing)
+        {
+            cell.content = Content::Empty;
+            if *taken_by == Some(place.serial) {
+                *taken_by = None;
+            }
+        }
+    }
+
+    /// A container has started. Answers with it if nobody waits for it any more.
+    pub fn launched(&mut self, place: Place, container: C, now: Instant) -> Option<C> {
+        let spread = self.spread(place.serial, MOST_AGE / 4);
+        let Some((cell, _)) = self.cell(place) else { return Some(container) };
+        if !matches!(cell.content, Content::Starting) {
+            return Some(container);
+        }
+        cell.content =
+            Content::Warm { container, life: Life { until: now + MOST_AGE + spread, submissions: 0 } };
+        if let Some(host) = self.hosts.get_mut(place.host) {
+            host.started.insert(place.runtime);
+        }
+        None
+    }
+
+    /// A container did not start; with `image_gone`, for lack of its image.
+    pub fn launch_failed(&mut self, place: Place, image_gone: bool, now: Instant) {
+        let spread = self.spread(place.serial, FIRST_PAUSE);
+        let Some((cell, _)) = self.cell(place) else { return };
+        if !matches!(cell.content, Content::Starting) {
+            return;
+        }
+        cell.content = Content::Empty;
+        cell.pause.lengthen(now, spread);
+        if image_gone && let Some(host) = self.hosts.get_mut(place.host) {
+            host.started.remove(&place.runtime);
+            if let Some((image, _)) = host.images.get_mut(place.runtime) {
+                *image = Image::Absent;
+            }
+        }
+    }
+
+    /// Warm containers that died by themselves are forgotten, those that `is_dead` names.
+    pub fn died(&mut self, host: usize, is_dead: impl Fn(&C) -> bool, now: Instant) {
+        let cells = self.hosts.get_mut(host).into_iter().flat_map(|host| &mut host.slots);
+        for cell in cells.flat_map(|slot| &mut slot.cells) {
+            if matches!(&cell.content, Content::Warm { container, .. } if is_dead(container)) {
+                cell.content = Content::Empty;
+                cell.pause.lengthen(now, Duration::ZERO);
+            }
+        }
+    }
+
+    /// A host is connected and holds nothing of ours; it has this many slots.
+    pub fn connected(&mut self, host: usize, slots: usize) {
+        let runtimes = self.runtimes;
+        if let Some(host) = self.hosts.get_mut(host)
+            && host.link == Link::Connecting
+        {
+            host.link = Link::Healthy;
+            host.failures = 0;
+            host.images = repeat(runtimes, || (Image::Absent, Pause::none()));
+            host.slots = repeat(slots, || Slot { taken_by: None, cells: repeat(runtimes, Cell::empty) });
+        }
+    }
+
+    /// A host could not be reached.
+    pub fn connect_failed(&mut self, host: usize, now: Instant) {
+        self.lost(host, now);
+    }
+
+    /// A runtime's image is on a host.
+    pub fn image_ready(&mut self, host: usize, runtime: usize) {
+        if let Some((image, pause)) = self.image(host, runtime) {
+            *image = Image::Ready;
+            *pause = Pause::none();
+        }
+    }
+
+    /// A runtime's image is not on a host.
+    pub fn image_failed(&mut self, host: usize, runtime: usize, now: Instant) {
+        self.last_serial += 1;
+        let spread = self.spread(self.last_serial, FIRST_PAUSE);
+        if let Some((image, pause)) = self.image(host, runtime) {
+            *image = Image::Absent;
+            pause.lengthen(now, spread);
+        }
+    }
+
+    /// A host did not answer in time: nothing new goes there.
+    pub fn suspect(&mut self, host: usize) {
+        self.relink(host, Link::Healthy, Link::Suspect);
+    }
+
+    /// A suspected host answers again.
+    pub fn trust(&mut self, host: usize) {
+        self.relink(host, Link::Suspect, Link::Healthy);
+    }
+
+    /// A host is gone, and what was on it.
+    pub fn lost(&mut self, host: usize, now: Instant) {
+        self.last_serial += 1;
+        let spread = self.spread(self.last_serial, FIRST_PAUSE);
+        if let Some(host) = self.hosts.get_mut(host) {
+            host.link = Link::Away { until: now + pause_after(host.failures) + spread };
+            host.failures = host.failures.saturating_add(1);
+            host.images.clear();
+            host.slots.clear();
+            host.started.clear();
+        }
+    }
+
+    /// What is to be begun now; counts as begun.
+    pub fn plan(&mut self, now: Instant) -> Vec<Action<C>> {
+        let mut actions = Vec::new();
+        if self.closed {
+            return actions;
+        }
+        for (index, host) in self.hosts.iter_mut().enumerate() {
+            match host.link {
+                Link::Away { until } if until <= now => {
+                    host.link = Link::Connecting;
+                    actions.push(Action::Connect { host: index });
+                }
+                Link::Healthy => {
+                    host.plan_images(index, now, &mut actions);
+                    host.retire_old(index, now, &mut actions);
+                    host.plan_launches(
+                        index,
+                        now,
+                        self.warm_per_runtime,
+                        &mut self.last_serial,
+                        &mut actions,
+                    );
+                }
+                Link::Away { .. } | Link::Connecting | Link::Suspect => {}
+            }
+        }
+        actions
+    }
+
+    /// The next instant at which [`Machine::plan`] may have something to say by itself.
+    pub fn next_wake(&self, now: Instant) -> Option<Instant> {
+        let instants = self.hosts.iter().flat_map(|host| {
+            let away = match host.link {
+                Link::Away { until } => Some(until),
+                Link::Connecting | Link::Healthy | Link::Suspect => None,
+            };
+            let images = host.images.iter().filter_map(|(_, pause)| pause.until);
+            let cells =
+                host.slots.iter().flat_map(|slot| &slot.cells).filter_map(|cell| match &cell.content {
+                    Content::Empty => cell.pause.until,
+                    Content::Warm { life, .. } => Some(life.until),
+                    Content::Starting | Content::Busy { .. } | Content::Removing => None,
+                });
+            away.into_iter().chain(images).chain(cells)
+        });
+        instants.filter(|instant| *instant > now).min()
+    }
+
+    fn cell(&mut self, place: Place) -> Option<(&mut Cell<C>, &mut Option<u64>)> {
+        let slot = self.hosts.get_mut(place.host)?.slots.get_mut(place.slot)?;
+        let cell = slot.cells.get_mut(place.runtime)?;
+        (cell.serial == place.serial).then_some((cell, &mut slot.taken_by))
+    }
+
+    fn image(&mut self, host: usize, runtime: usize) -> Option<&mut (Image, Pause)> {
+        let image = self.hosts.get_mut(host)?.images.get_mut(runtime)?;
+        matches!(image.0, Image::Preparing).then_some(image)
+    }
+
+    fn relink(&mut self, host: usize, from: Link, to: Link) {
+        if let Some(host) = self.hosts.get_mut(host)
+            && host.link == from
+        {
+            host.link = to;
+        }
+    }
+
+    /// A part of `most` that differs by process and number (splitmix64).
+    fn spread(&self, number: u64, most: Duration) -> Duration {
+        let mut mixed = self.seed.wrapping_add(number.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        let part = u32::try_from(mixed >> 54).unwrap_or(0);
+        most * part / 1024
+    }
+}
