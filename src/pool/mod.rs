@@ -98,7 +98,7 @@ impl Pool {
         let (messages, inbox) = mpsc::channel(CHANNEL_PLACES);
         let (free_sender, free) = watch::channel(Free::default());
         let (status_sender, status) = watch::channel(Status::default());
-        let runtimes = runtimes.values().cloned().map(Arc::new).collect();
+        let runtimes = Arc::unwrap_or_clone(runtimes).into_values().map(Arc::new).collect();
         let owner =
             Owner::new(settings, runtimes, tasks.clone(), messages.clone(), free_sender, status_sender);
         tasks.spawn(owner.run(inbox, stop));

@@ -103,7 +103,8 @@ fn derived_name(base_id: &str, agent: &AgentProgram) -> String {
 
 /// The first `bytes` bytes in hexadecimal.
 pub(super) fn hex(digest: &[u8], bytes: usize) -> String {
-    digest.iter().take(bytes).map(|byte| format!("{byte:02x}")).collect()
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16);
+    digest.iter().take(bytes).flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).flatten().collect()
 }
 
 /// A tar with the build's two steps and the tree `root`, which is laid over the image's own.

@@ -72,7 +72,6 @@ impl Error {
     pub const fn is_not_found(&self) -> bool {
         matches!(self, Self::Engine(DockerError::DockerResponseServerError { status_code: 404, .. }))
     }
-
 }
 
 /// How a host keeps its control groups.
@@ -270,8 +269,9 @@ fn client(address: &str) -> Result<Docker, Error> {
         let http = Client::builder(TokioExecutor::new()).build(connector);
         let transport = move |request: BollardRequest| {
             let answer = http.request(request);
-            Box::pin(async move { Ok(answer.await?) })
-                as Pin<Box<dyn Future<Output = Result<_, DockerError>> + Send>>
+            let answer: Pin<Box<dyn Future<Output = Result<_, DockerError>> + Send>> =
+                Box::pin(async move { Ok(answer.await?) });
+            answer
         };
         let base = format!("http://{rest}");
         Ok(Docker::connect_with_custom_transport(

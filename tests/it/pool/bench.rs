@@ -1,0 +1,238 @@
+//! A pool on the tests' engine, and what tests do with it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bollard::Docker;
+use guichet::domain::exercise::{Isolation, SourceFile};
+use guichet::domain::ids::RuntimeId;
+use guichet::domain::runtime::Runtime;
+use guichet::domain::submission::LostReason;
+use guichet::pool::{Container, Lost, Pool, Settings};
+use guichet_agent::{Exec, Limits, Report, Stream};
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+/// Limits that none of the well-behaved programs reaches.
+pub const ROOMY: Limits = Limits {
+    cpu_time_ms: 10_000,
+    wall_time_ms: 20_000,
+    memory_bytes: 256 << 20,
+    output_bytes: 1 << 20,
+    processes: 32,
+};
+
+/// Longest time for something that should happen at once, on a busy machine.
+pub const SOON: Duration = Duration::from_secs(20);
+
+/// Address of the engine that tests share.
+#[expect(clippy::disallowed_methods, reason = "the tests' engine is named by the environment")]
+pub fn shared_engine() -> String {
+    std::env::var("GUICHET_TEST_DOCKER_HOST").unwrap_or_else(|_| "unix:///tmp/engine/docker.sock".to_owned())
+}
+
+#[expect(clippy::disallowed_methods, reason = "the agent's place is named by the environment")]
+fn agent_path() -> PathBuf {
+    let built = || format!("{}/target/agent/guichet-agent", env!("CARGO_MANIFEST_DIR"));
+    let path = PathBuf::from(std::env::var("GUICHET_EXECUTION__AGENT_PATH").unwrap_or_else(|_| built()));
+    assert!(path.exists(), "{} is missing; `make agent` builds it", path.display());
+    path
+}
+
+pub fn id(runtime: &str) -> RuntimeId {
+    runtime.parse().expect("a runtime's id")
+}
+
+/// The runtimes in this repository.
+pub fn runtimes() -> BTreeMap<RuntimeId, Runtime> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("runtimes");
+    ["c", "python"]
+        .into_iter()
+        .map(|name| {
+            let text = std::fs::read_to_string(folder.join(name).join("runtime.toml")).expect("runtime.toml");
+            (id(name), toml::from_str(&text).expect("a runtime"))
+        })
+        .collect()
+}
+
+/// Waits until `look` finds something, and says what it looked for if it doesn't within `deadline`.
+pub async fn wait_for<T>(what: &str, deadline: Duration, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let latest = Instant::now() + deadline;
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(Instant::now() < latest, "no {what} within {deadline:?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// A pool of our own, on an engine shared with others.
+pub struct Bench {
+    pub pool: Pool,
+    pub docker: Docker,
+    pub settings: Settings,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+/// What a command did.
+#[derive(Debug)]
+pub struct Done {
+    pub report: Report,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Bench {
+    /// With a slot on the shared engine.
+    pub async fn start() -> Self {
+        Self::with(Self::settings()).await
+    }
+
+    /// Settings that no other test has.
+    pub fn settings() -> Settings {
+        Settings {
+            hosts: vec![shared_engine()],
+            slots: Some(1),
+            agent_path: agent_path(),
+            installation: Uuid::new_v4(),
+            boot: Uuid::new_v4(),
+            warm_per_runtime: 1,
+        }
+    }
+
+    pub async fn with(settings: Settings) -> Self {
+        let address = settings.hosts.first().expect("a host").clone();
+        let docker =
+            Docker::connect_with_unix(&address, 60, bollard::API_DEFAULT_VERSION).expect("an engine");
+        let docker =
+            docker.negotiate_version().await.expect("an engine that answers; `make test` starts one");
+        let tasks = TaskTracker::new();
+        let stop = CancellationToken::new();
+        let pool = Pool::start(settings.clone(), Arc::new(runtimes()), &tasks, stop.clone());
+        Self { pool, docker, settings, tasks, stop }
+    }
+
+    /// A container of the runtime, as soon as there is one.
+    pub async fn claim(&self, runtime: &str) -> Container {
+        let runtime = id(runtime);
+        let mut free = self.pool.free();
+        let claimed = async {
+            loop {
+                free.wait_for(|free| free.runtimes.contains(&runtime)).await.expect("the pool goes on");
+                if let Some(container) = self.pool.claim(&runtime).await {
+                    return container;
+                }
+            }
+        };
+        timeout(SOON * 3, claimed)
+            .await
+            .unwrap_or_else(|_| panic!("no container of {runtime}; is its image built?"))
+    }
+
+    /// Runs a program from its source to its end in a container of its own.
+    pub async fn run(&self, runtime: &str, source: &str) -> Done {
+        let mut container = self.claim(runtime).await;
+        let done = run_in(&mut container, runtime, source, ROOMY).await.expect("a report");
+        container.release(Isolation::Reset).await;
+        done
+    }
+
+    /// Ids of the installation's containers on the engine.
+    pub async fn containers(&self) -> Vec<String> {
+        containers_with(&self.docker, &format!("guichet.installation={}", self.settings.installation)).await
+    }
+
+    /// Ids of the containers of one runtime.
+    pub async fn containers_of(&self, runtime: &str) -> Vec<String> {
+        let all = self.containers().await;
+        let of_runtime = containers_with(&self.docker, &format!("guichet.runtime={runtime}")).await;
+        all.into_iter().filter(|id| of_runtime.contains(id)).collect()
+    }
+
+    /// Ends the pool and looks whether anything is left of it.
+    pub async fn end(self) {
+        self.pool.shutdown().await;
+        assert_eq!(self.containers().await, Vec::<String>::new(), "the pool left containers");
+        self.tasks.close();
+        timeout(SOON, self.tasks.wait()).await.expect("the pool left tasks");
+    }
+
+    /// Ends our part as a process does that is killed: nothing is removed in order.
+    pub fn abandon(self) {
+        drop(self);
+    }
+}
+
+pub async fn containers_with(docker: &Docker, label: &str) -> Vec<String> {
+    let filters = std::collections::HashMap::from([("label", vec![label.to_owned()])]);
+    let options =
+        bollard::query_parameters::ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
+    let found = docker.list_containers(Some(options)).await.expect("a list of containers");
+    found.into_iter().filter_map(|container| container.id).collect()
+}
+
+/// A command as the judge would give it.
+pub fn exec(argv: &[String], limits: Limits, keep: bool) -> Exec {
+    Exec {
+        argv: argv.iter().map(|word| word.clone().into_bytes()).collect(),
+        env: ["PATH=/usr/bin:/bin", "HOME=/tmp", "TMPDIR=/tmp", "LANG=C.UTF-8"]
+            .map(|entry| entry.as_bytes().to_vec())
+            .to_vec(),
+        limits,
+        keep,
+    }
+}
+
+pub async fn run_exec(container: &mut Container, exec: Exec, stdin: &[u8]) -> Result<Done, Lost> {
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    let mut sink = |stream: Stream, bytes: &[u8]| match stream {
+        Stream::Stdout => stdout.extend_from_slice(bytes),
+        Stream::Stderr => stderr.extend_from_slice(bytes),
+    };
+    let report = container.exec(exec, stdin, &CancellationToken::new(), &mut sink).await?;
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    Ok(Done { report, stdout: text(stdout), stderr: text(stderr) })
+}
+
+/// Prepares, compiles if the runtime wants it, and runs.
+pub async fn run_in(
+    container: &mut Container,
+    runtime: &str,
+    source: &str,
+    limits: Limits,
+) -> Result<Done, Lost> {
+    let runtime = runtimes().remove(&id(runtime)).expect("a runtime of ours");
+    container.prepare(&[SourceFile { path: runtime.entry_file.clone(), content: source.into() }]);
+    if let Some(step) = &runtime.compile {
+        let compiled =
+            run_exec(container, exec(&step.argv(&runtime.entry_file), limits_of(step), true), b"").await?;
+        assert_eq!(
+            compiled.report.ended,
+            guichet_agent::Ended::Exited(0),
+            "it compiles: {}",
+            compiled.stderr
+        );
+    }
+    run_exec(container, exec(&runtime.run.argv(&runtime.entry_file), limits, false), b"").await
+}
+
+fn limits_of(step: &guichet::domain::runtime::Step) -> Limits {
+    let limits = step.limits.default;
+    Limits {
+        cpu_time_ms: limits.cpu_time_ms,
+        wall_time_ms: limits.wall_time_ms,
+        memory_bytes: limits.memory_bytes,
+        output_bytes: limits.output_bytes,
+        processes: limits.processes,
+    }
+}
+
+pub fn reason(lost: &Result<Done, Lost>) -> Option<LostReason> {
+    lost.as_ref().err().map(|lost| lost.reason)
+}
