@@ -58,11 +58,7 @@ impl Scheduler {
                 change = changes.recv() => change,
             };
             match change {
-                Ok(Change::Cancel(id)) => {
-                    if let Some(stop) = self.inner.running.stop_of_submission(id) {
-                        stop.cancel();
-                    }
-                }
+                Ok(Change::Cancel(id)) => self.inner.running.cancel(id),
                 Ok(Change::Log { .. } | Change::Queue) => {}
                 Err(RecvError::Lagged(_)) => self.renew_once().await,
                 Err(RecvError::Closed) => return,

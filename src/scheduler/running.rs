@@ -1,6 +1,6 @@
 //! The attempts going on in this process, and how to stop each.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
@@ -9,11 +9,21 @@ use tokio_util::sync::CancellationToken;
 use crate::domain::ids::SubmissionId;
 use crate::domain::lease::Lease;
 
+/// Wishes that are kept for attempts that are not on the list yet.
+const MAX_EARLY_WISHES: usize = 1024;
+
 /// Attempts by submission. The lock is held for map operations only.
 #[derive(Clone, Debug, Default)]
 pub struct Running {
-    attempts: Arc<Mutex<HashMap<SubmissionId, Entry>>>,
+    attempts: Arc<Mutex<Attempts>>,
     count: watch::Sender<usize>,
+}
+
+#[derive(Debug, Default)]
+struct Attempts {
+    listed: HashMap<SubmissionId, Entry>,
+    /// Submissions to be cancelled whose attempt was leased, but came to the list after the wish.
+    early_wishes: HashSet<SubmissionId>,
 }
 
 #[derive(Clone, Debug)]
@@ -61,28 +71,42 @@ impl Running {
     pub fn register(&self, lease: Lease) -> Registered {
         let stop = Stop::default();
         let mut attempts = self.lock();
-        attempts.insert(lease.submission, Entry { lease: lease.clone(), stop: stop.clone() });
-        self.count.send_replace(attempts.len());
+        attempts.listed.insert(lease.submission, Entry { lease: lease.clone(), stop: stop.clone() });
+        self.count.send_replace(attempts.listed.len());
+        if attempts.early_wishes.remove(&lease.submission) {
+            stop.cancel();
+        }
         drop(attempts);
         Registered { running: self.clone(), lease, stop }
     }
 
     /// The leases on the list.
     pub fn leases(&self) -> Vec<Lease> {
-        self.lock().values().map(|entry| entry.lease.clone()).collect()
+        self.lock().listed.values().map(|entry| entry.lease.clone()).collect()
     }
 
     /// How the attempt under `lease` is stopped, if it's on the list.
     pub fn stop_of(&self, lease: &Lease) -> Option<Stop> {
         self.lock()
+            .listed
             .get(&lease.submission)
             .filter(|entry| entry.lease == *lease)
             .map(|entry| entry.stop.clone())
     }
 
-    /// How the attempt of a submission is stopped, if one is on the list.
-    pub fn stop_of_submission(&self, id: SubmissionId) -> Option<Stop> {
-        self.lock().get(&id).map(|entry| entry.stop.clone())
+    /// Stops the attempt of a submission that somebody wants cancelled, also if it comes to the list only later.
+    pub fn cancel(&self, id: SubmissionId) {
+        let mut attempts = self.lock();
+        match attempts.listed.get(&id) {
+            Some(entry) => entry.stop.cancel(),
+            None => {
+                // Most are attempts of other instances; a wish that is forgotten is heard at the next renewal.
+                if attempts.early_wishes.len() >= MAX_EARLY_WISHES {
+                    attempts.early_wishes.clear();
+                }
+                attempts.early_wishes.insert(id);
+            }
+        }
     }
 
     /// Number of attempts.
@@ -96,7 +120,7 @@ impl Running {
         drop(self.count.subscribe().wait_for(|count| *count == 0).await);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<SubmissionId, Entry>> {
+    fn lock(&self) -> MutexGuard<'_, Attempts> {
         self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -105,9 +129,44 @@ impl Drop for Registered {
     fn drop(&mut self) {
         let mut attempts = self.running.lock();
         // A later attempt of the same submission may have taken the place.
-        if attempts.get(&self.lease.submission).is_some_and(|entry| entry.lease == self.lease) {
-            attempts.remove(&self.lease.submission);
-            self.running.count.send_replace(attempts.len());
+        if attempts.listed.get(&self.lease.submission).is_some_and(|entry| entry.lease == self.lease) {
+            attempts.listed.remove(&self.lease.submission);
+            self.running.count.send_replace(attempts.listed.len());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Running;
+    use crate::domain::ids::SubmissionId;
+    use crate::domain::lease::Lease;
+
+    fn lease(attempt: u32) -> Lease {
+        let submission = SubmissionId::from_uuid(uuid::Uuid::nil());
+        Lease { submission, round: 1, attempt, worker: "w".parse().unwrap() }
+    }
+
+    #[test]
+    fn a_wish_that_comes_before_its_attempt_is_not_lost() {
+        let running = Running::default();
+        running.cancel(lease(1).submission);
+
+        let registered = running.register(lease(1));
+
+        assert!(registered.stop.cancel.is_cancelled());
+    }
+
+    #[test]
+    fn an_attempt_that_ends_late_leaves_its_successor_on_the_list() {
+        let running = Running::default();
+        let earlier = running.register(lease(1));
+        let later = running.register(lease(2));
+
+        drop(earlier);
+
+        assert_eq!(running.leases(), [lease(2)]);
+        drop(later);
+        assert_eq!(running.count(), 0);
     }
 }
