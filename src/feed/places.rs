@@ -162,7 +162,7 @@ mod tests {
         let mine = entry(Priority::Normal, 2, 2, 0);
         let exam = entry(Priority::Exam, 9, 3, 0);
 
-        let shown = reason_of_last(&[mine.clone()], &[exam, mine], (2, 2));
+        let shown = reason_of_last(std::slice::from_ref(&mine), &[exam, mine.clone()], (2, 2));
 
         assert_eq!(shown, (2, PositionReason::OvertakenByPriority));
     }
@@ -172,7 +172,7 @@ mod tests {
         let mine = entry(Priority::Normal, 5, 2, 0);
         let other = entry(Priority::Normal, 1, 3, 0);
 
-        let shown = reason_of_last(&[mine.clone()], &[other, mine], (2, 2));
+        let shown = reason_of_last(std::slice::from_ref(&mine), &[other, mine.clone()], (2, 2));
 
         assert_eq!(shown, (2, PositionReason::OvertakenByFairness));
     }
@@ -182,7 +182,7 @@ mod tests {
         let mine = entry(Priority::Normal, 2, 2, 0);
         let rescued = entry(Priority::Normal, 1, 1, 1);
 
-        let shown = reason_of_last(&[mine.clone()], &[rescued, mine], (2, 2));
+        let shown = reason_of_last(std::slice::from_ref(&mine), &[rescued, mine.clone()], (2, 2));
 
         assert_eq!(shown, (2, PositionReason::RescuedAhead));
     }
@@ -191,7 +191,7 @@ mod tests {
     fn a_lost_slot_is_told_at_the_same_place() {
         let mine = entry(Priority::Normal, 2, 2, 0);
 
-        let shown = reason_of_last(&[mine.clone()], &[mine], (2, 1));
+        let shown = reason_of_last(std::slice::from_ref(&mine), std::slice::from_ref(&mine), (2, 1));
 
         assert_eq!(shown, (1, PositionReason::SlotsChanged));
     }
