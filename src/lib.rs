@@ -6,14 +6,18 @@ pub mod app;
 pub mod chain;
 pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod domain;
 pub mod feed;
+pub mod http;
 pub mod judge;
 pub mod pool;
 pub mod runtimes;
 pub mod scheduler;
+pub mod serve;
 pub mod shutdown;
 pub mod storage;
+pub mod telemetry;
 
 /// A named point at which a test can end the process; nothing in other builds.
 macro_rules! failpoint {

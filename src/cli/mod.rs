@@ -1,4 +1,6 @@
 //! What the command line does besides serving.
 
 mod image;
+pub mod openapi;
 pub mod runtime;
+pub mod token;

@@ -1,0 +1,1 @@
+//! Attacks on tokens, and tokens that are what they should be.

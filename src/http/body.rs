@@ -1,0 +1,220 @@
+//! Bodies, query and path, taken strictly: each extractor answers a [`Problem`] that names what is wrong.
+
+use std::time::Duration;
+
+use aws_lc_rs::digest;
+use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+
+use crate::app::{FieldError, Place};
+use crate::domain::ids::{ExerciseId, SubmissionId};
+use crate::http::dto::exercise_request::ExerciseRequest;
+use crate::http::dto::queue::TicketRequest;
+use crate::http::dto::submission_request::{
+    SubmissionBatchRequest, SubmissionFilesRequest, SubmissionRequest,
+};
+use crate::http::json;
+use crate::http::problem::{Code, Problem};
+use crate::http::state::HttpState;
+
+/// Longest body of one submission: 1 MiB of files in base64 or with every byte escaped twice, and the rest.
+const SUBMISSION_BYTES: usize = 3 << 20;
+/// Longest body of an exercise or a batch: 32 MiB in base64, and the rest.
+const LARGE_BYTES: usize = 48 << 20;
+/// Longest body of small things.
+const SMALL_BYTES: usize = 16 << 10;
+/// How long a body may take to come.
+const WITHIN: Duration = Duration::from_secs(30);
+
+/// What may stand in a body, and how long it may be.
+pub trait RequestBody: DeserializeOwned {
+    /// Most bytes of the body as sent.
+    const MAX_BYTES: usize;
+}
+
+impl RequestBody for SubmissionRequest {
+    const MAX_BYTES: usize = SUBMISSION_BYTES;
+}
+
+impl RequestBody for SubmissionFilesRequest {
+    const MAX_BYTES: usize = SUBMISSION_BYTES;
+}
+
+impl RequestBody for SubmissionBatchRequest {
+    const MAX_BYTES: usize = LARGE_BYTES;
+}
+
+impl RequestBody for ExerciseRequest {
+    const MAX_BYTES: usize = LARGE_BYTES;
+}
+
+impl RequestBody for TicketRequest {
+    const MAX_BYTES: usize = SMALL_BYTES;
+}
+
+/// A body of JSON.
+#[derive(Debug)]
+pub struct JsonBody<T> {
+    /// What it says.
+    pub value: T,
+    /// SHA-256 of method, path and bytes: the same for the same request.
+    pub digest: [u8; 32],
+}
+
+impl<T: RequestBody> FromRequest<HttpState> for JsonBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _state: &HttpState) -> Result<Self, Problem> {
+        check_headers(request.headers(), T::MAX_BYTES)?;
+        let what = format!("{} {}\n", request.method(), request.uri().path());
+        let bytes = collect(request, T::MAX_BYTES).await?;
+        let digest = digest_of(what.as_bytes(), &bytes);
+        let value = json::parse(&bytes).map_err(|error| match error {
+            json::ParseError::Malformed(detail) => Problem::new(Code::MalformedBody, detail),
+            json::ParseError::DuplicateKey(detail) => Problem::field(Place::Body, "", detail),
+        })?;
+        drop(bytes);
+        let value = json::read(value)
+            .map_err(|misfit| Problem::field(Place::Body, misfit.pointer, misfit.message))?;
+        Ok(Self { value, digest })
+    }
+}
+
+fn check_headers(headers: &HeaderMap, most: usize) -> Result<(), Problem> {
+    let unsupported = |detail: &str| Err(Problem::new(Code::UnsupportedMediaType, detail));
+    let media = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let (essence, parameters) = media.split_once(';').unwrap_or((media, ""));
+    if !essence.trim().eq_ignore_ascii_case("application/json") {
+        return unsupported("Content-Type must be application/json");
+    }
+    let charset = parameters.trim().to_ascii_lowercase();
+    if !matches!(charset.as_str(), "" | "charset=utf-8" | "charset=\"utf-8\"") {
+        return unsupported("the charset must be UTF-8");
+    }
+    if headers.get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
+        return unsupported("content codings are not taken");
+    }
+    let announced: Option<usize> =
+        headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    match announced {
+        Some(length) if length > most => Err(too_large(most)),
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn too_large(most: usize) -> Problem {
+    Problem::new(Code::PayloadTooLarge, format!("the body may have {most} bytes"))
+}
+
+async fn collect(request: Request, most: usize) -> Result<Bytes, Problem> {
+    let body = Limited::new(request.into_body(), most).collect();
+    match tokio::time::timeout(WITHIN, body).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.downcast_ref::<LengthLimitError>().is_some() => Err(too_large(most)),
+        Ok(Err(_broken)) => Err(Problem::new(Code::MalformedBody, "the body ended before its end")),
+        Err(_elapsed) => {
+            let seconds = WITHIN.as_secs();
+            Err(Problem::new(Code::RequestTimeout, format!("it must come within {seconds} s")))
+        }
+    }
+}
+
+fn digest_of(what: &[u8], bytes: &[u8]) -> [u8; 32] {
+    let mut context = digest::Context::new(&digest::SHA256);
+    context.update(what);
+    context.update(bytes);
+    let mut digest = [0; 32];
+    for (to, from) in digest.iter_mut().zip(context.finish().as_ref()) {
+        *to = *from;
+    }
+    digest
+}
+
+/// The query; parameters that nobody asked for are refused.
+#[derive(Debug)]
+pub struct Query<T>(pub T);
+
+impl<T: DeserializeOwned> FromRequestParts<HttpState> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &HttpState) -> Result<Self, Problem> {
+        let pairs = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
+            .map_err(|_rejection| Problem::field(Place::Query, "", "cannot be read"))?;
+        json::read_query(pairs.0)
+            .map(Self)
+            .map_err(|misfit| Problem::field(Place::Query, misfit.pointer, misfit.message))
+    }
+}
+
+async fn parameter(parts: &mut Parts, state: &HttpState, name: &str) -> Result<String, Problem> {
+    let parameters =
+        RawPathParams::from_request_parts(parts, state).await.map_err(|_rejection| Problem::not_found())?;
+    let found = parameters.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_owned());
+    found.ok_or_else(Problem::not_found)
+}
+
+/// The submission that the path names; what is no id names nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct SubmissionPath(pub SubmissionId);
+
+impl FromRequestParts<HttpState> for SubmissionPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &HttpState) -> Result<Self, Problem> {
+        let id = parameter(parts, state, "id").await?;
+        id.parse().map(Self).map_err(|_malformed| Problem::not_found())
+    }
+}
+
+/// The file of a submission that the path names.
+#[derive(Clone, Debug)]
+pub struct FilePath {
+    /// Whose file.
+    pub submission: SubmissionId,
+    /// Its path, with `/`.
+    pub path: String,
+}
+
+impl FromRequestParts<HttpState> for FilePath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &HttpState) -> Result<Self, Problem> {
+        let SubmissionPath(submission) = SubmissionPath::from_request_parts(parts, state).await?;
+        Ok(Self { submission, path: parameter(parts, state, "path").await? })
+    }
+}
+
+/// The exercise that the path names.
+#[derive(Clone, Debug)]
+pub struct ExercisePath(String);
+
+impl FromRequestParts<HttpState> for ExercisePath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &HttpState) -> Result<Self, Problem> {
+        parameter(parts, state, "id").await.map(Self)
+    }
+}
+
+impl ExercisePath {
+    /// The id of something that should exist: what is no id names nothing.
+    pub fn existing(&self) -> Result<ExerciseId, Problem> {
+        self.0.parse().map_err(|_malformed| Problem::not_found())
+    }
+
+    /// The id of something that may be made.
+    pub fn writable(&self) -> Result<ExerciseId, Problem> {
+        self.0.parse().map_err(|error: crate::domain::ids::InvalidId| {
+            Problem::field(Place::Path, "id", error.to_string())
+        })
+    }
+}
+
+/// Refuses a request if anything was found wrong with it.
+pub fn refuse(errors: Vec<FieldError>) -> Result<(), Problem> {
+    if errors.is_empty() { Ok(()) } else { Err(Problem::invalid(Code::ValidationFailed, errors)) }
+}

@@ -1,0 +1,220 @@
+//! Events of streams: `data` of each type, as one caller may see it.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::names::{LostReason, PositionReason};
+use super::report::{CompileReport, Detail, TestReport};
+use super::submission::{Eta, Submission};
+use crate::app::Caller;
+use crate::domain::event::{Event, EventBody};
+use crate::feed::Position;
+
+/// `submission.queued`: it entered the queue.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct SubmissionQueued {
+    /// Which submission.
+    #[schema(format = Uuid)]
+    pub submission_id: String,
+    /// Its round.
+    pub round: u32,
+    /// Attempts of the round so far.
+    pub attempt: u32,
+    /// Its place, 1 = next.
+    #[schema(minimum = 1)]
+    pub position: u64,
+    /// When it may start.
+    #[schema(required)]
+    pub eta: Option<Eta>,
+}
+
+/// `queue.position`: its place or estimate changed. Has no id: it is a view, not a fact.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct QueuePosition {
+    /// Which submission.
+    #[schema(format = Uuid)]
+    pub submission_id: String,
+    /// Its round.
+    pub round: u32,
+    /// Attempts of the round so far.
+    pub attempt: u32,
+    /// Its place, 1 = next.
+    #[schema(minimum = 1)]
+    pub position: u64,
+    /// When it may start.
+    #[schema(required)]
+    pub eta: Option<Eta>,
+    /// What changed it.
+    pub reason: PositionReason,
+}
+
+/// `submission.started`: an attempt began.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct SubmissionStarted {
+    /// Which submission.
+    #[schema(format = Uuid)]
+    pub submission_id: String,
+    /// Its round.
+    pub round: u32,
+    /// The attempt, from 1.
+    pub attempt: u32,
+}
+
+/// `submission.compiled`: the compilation ended; only for runtimes that compile.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct SubmissionCompiled {
+    /// Which submission.
+    #[schema(format = Uuid)]
+    pub submission_id: String,
+    /// Its round.
+    pub round: u32,
+    /// The attempt.
+    pub attempt: u32,
+    /// Its facts.
+    pub compile: CompileReport,
+}
+
+/// `submission.test_finished`: a test ended.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct SubmissionTestFinished {
+    /// Which submission.
+    #[schema(format = Uuid)]
+    pub submission_id: String,
+    /// Its round.
+    pub round: u32,
+    /// The attempt.
+    pub attempt: u32,
+    /// Number of tests in all.
+    #[schema(minimum = 1)]
+    pub of: u32,
+    /// Its facts.
+    pub test: TestReport,
+}
+
+/// `submission.requeued`: the attempt was lost; the submission waits at its old rank.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct SubmissionRequeued {
+    /// Which submission.
+    #[schema(format = Uuid)]
+    pub submission_id: String,
+    /// Its round.
+    pub round: u32,
+    /// The attempt that was lost.
+    pub attempt: u32,
+    /// Why.
+    pub reason: LostReason,
+    /// Its place now, 1 = next.
+    #[schema(minimum = 1)]
+    pub position: u64,
+}
+
+/// `submission.finished`, `submission.failed`, `submission.cancelled`: the round is over.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct SubmissionEnded {
+    /// Which submission.
+    #[schema(format = Uuid)]
+    pub submission_id: String,
+    /// Its round.
+    pub round: u32,
+    /// The last attempt.
+    pub attempt: u32,
+    /// The submission as it was then.
+    pub submission: Submission,
+}
+
+/// `stream.snapshot`: the caller's unfinished submissions, when his stream begins.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct StreamSnapshot {
+    /// Queued and running ones, oldest first; `result.tests` is null.
+    pub items: Vec<Submission>,
+}
+
+/// `stream.reset`: the stream can't go on from the id asked for; what follows starts anew.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct StreamReset {
+    /// Whose log starts anew; null in the stream of all submissions.
+    #[schema(required, format = Uuid)]
+    pub submission_id: Option<String>,
+}
+
+/// `data` of an event; which one it is, the field `event` tells. Unknown types may appear later.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub enum StreamEvent {
+    /// `submission.test_finished`.
+    TestFinished(Box<SubmissionTestFinished>),
+    /// `submission.compiled`.
+    Compiled(Box<SubmissionCompiled>),
+    /// `submission.finished`, `submission.failed` or `submission.cancelled`.
+    Ended(Box<SubmissionEnded>),
+    /// `submission.requeued`.
+    Requeued(SubmissionRequeued),
+    /// `queue.position`.
+    Position(QueuePosition),
+    /// `submission.queued`.
+    Queued(SubmissionQueued),
+    /// `submission.started`.
+    Started(SubmissionStarted),
+    /// `stream.snapshot`.
+    Snapshot(StreamSnapshot),
+    /// `stream.reset`.
+    Reset(StreamReset),
+}
+
+impl StreamEvent {
+    /// An entry of a log, as `caller` may see it.
+    pub fn of(event: &Event, caller: &Caller) -> Self {
+        let submission_id = event.submission.to_string();
+        let (round, attempt) = (event.round, event.attempt);
+        match &event.body {
+            EventBody::Queued { position, eta } => Self::Queued(SubmissionQueued {
+                submission_id,
+                round,
+                attempt,
+                position: *position,
+                eta: eta.map(Into::into),
+            }),
+            EventBody::Started { .. } => Self::Started(SubmissionStarted { submission_id, round, attempt }),
+            EventBody::Compiled { compile } => Self::Compiled(Box::new(SubmissionCompiled {
+                submission_id,
+                round,
+                attempt,
+                compile: compile.into(),
+            })),
+            EventBody::TestFinished { of, test } => Self::TestFinished(Box::new(SubmissionTestFinished {
+                submission_id,
+                round,
+                attempt,
+                of: *of,
+                test: TestReport::of(test, caller),
+            })),
+            EventBody::Requeued { reason, position } => Self::Requeued(SubmissionRequeued {
+                submission_id,
+                round,
+                attempt,
+                reason: (*reason).into(),
+                position: *position,
+            }),
+            EventBody::Finished { submission }
+            | EventBody::Failed { submission }
+            | EventBody::Cancelled { submission } => Self::Ended(Box::new(SubmissionEnded {
+                submission_id,
+                round,
+                attempt,
+                submission: Submission::at(submission, None, None, Detail::Full, caller),
+            })),
+        }
+    }
+
+    /// A place in the queue.
+    pub fn of_position(place: &Position) -> Self {
+        Self::Position(QueuePosition {
+            submission_id: place.submission.to_string(),
+            round: place.round,
+            attempt: place.attempt,
+            position: place.position,
+            eta: place.eta.map(Into::into),
+            reason: place.reason.into(),
+        })
+    }
+}

@@ -1,0 +1,270 @@
+//! An exercise, as one caller may see it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::bytes::Shown;
+use super::names::{ExerciseKind, Isolation, Priority, Visibility};
+use crate::app::Caller;
+use crate::domain::exercise;
+use crate::domain::limits::LimitChoice;
+
+/// Limits that the exercise names; the runtime's defaults stand for those left out.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Limits {
+    /// CPU time of all processes together, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub cpu_time_ms: Option<u64>,
+    /// Wall time, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub wall_time_ms: Option<u64>,
+    /// Memory of all processes together, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub memory_bytes: Option<u64>,
+    /// Standard output and error together, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub output_bytes: Option<u64>,
+    /// Processes and threads at one time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub processes: Option<u32>,
+}
+
+impl From<LimitChoice> for Limits {
+    fn from(limits: LimitChoice) -> Self {
+        let LimitChoice { cpu_time_ms, wall_time_ms, memory_bytes, output_bytes, processes } = limits;
+        Self { cpu_time_ms, wall_time_ms, memory_bytes, output_bytes, processes }
+    }
+}
+
+/// How far numbers may differ: by `absolute`, or by `relative` times the expected number.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+pub struct FloatTolerance {
+    /// By this much.
+    pub absolute: f64,
+    /// By this part of the expected number.
+    pub relative: f64,
+}
+
+/// Compares byte for byte.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ExactChecker {
+    /// Always `exact`.
+    #[serde(rename = "type")]
+    #[schema(inline)]
+    pub kind: ExactName,
+}
+
+/// Names [`ExactChecker`].
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ExactName {
+    /// The only name.
+    Exact,
+}
+
+/// Compares token for token; white space only separates.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct TokensChecker {
+    /// Always `tokens`.
+    #[serde(rename = "type")]
+    #[schema(inline)]
+    pub kind: TokensName,
+    /// Whether letters must have the same case (ASCII).
+    pub case_sensitive: bool,
+    /// Tokens that are numbers on both sides may differ this far.
+    #[schema(required)]
+    pub float_tolerance: Option<FloatTolerance>,
+}
+
+/// Names [`TokensChecker`].
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TokensName {
+    /// The only name.
+    Tokens,
+}
+
+/// How an output is compared with what was expected.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+#[schema(discriminator(property_name = "type", mapping(
+    ("exact" = "#/components/schemas/ExactChecker"),
+    ("tokens" = "#/components/schemas/TokensChecker"),
+)))]
+pub enum Checker {
+    /// Byte for byte.
+    Exact(ExactChecker),
+    /// Token for token.
+    Tokens(TokensChecker),
+}
+
+impl From<exercise::Checker> for Checker {
+    fn from(checker: exercise::Checker) -> Self {
+        match checker {
+            exercise::Checker::Exact => Self::Exact(ExactChecker { kind: ExactName::Exact }),
+            exercise::Checker::Tokens { case_sensitive, float_tolerance } => Self::Tokens(TokensChecker {
+                kind: TokensName::Tokens,
+                case_sensitive,
+                float_tolerance: float_tolerance.map(|tolerance| FloatTolerance {
+                    absolute: tolerance.absolute,
+                    relative: tolerance.relative,
+                }),
+            }),
+        }
+    }
+}
+
+/// A file by path and bytes.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct SourceFile {
+    /// Relative path with `/`.
+    pub path: String,
+    /// The bytes as text; null if they are not UTF-8.
+    #[schema(required)]
+    pub content: Option<String>,
+    /// The bytes in base64; only there if they are not UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub content_base64: Option<String>,
+}
+
+impl From<&exercise::SourceFile> for SourceFile {
+    fn from(file: &exercise::SourceFile) -> Self {
+        let content = Shown::of(&file.content);
+        Self { path: file.path.clone(), content: content.text, content_base64: content.base64 }
+    }
+}
+
+/// One input and the output it asks for. Of a hidden one a student sees name, visibility and weight.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct TestCase {
+    /// Its name.
+    pub name: String,
+    /// Arguments of the program.
+    #[schema(required)]
+    pub args: Option<Vec<String>>,
+    /// Its standard input; null if it is not UTF-8.
+    #[schema(required)]
+    pub stdin: Option<String>,
+    /// Its standard input in base64; only there if it is not UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub stdin_base64: Option<String>,
+    /// What it should write to standard output; null if it is not UTF-8.
+    #[schema(required)]
+    pub expected: Option<String>,
+    /// The same in base64; only there if it is not UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub expected_base64: Option<String>,
+    /// Who sees its input and outputs.
+    pub visibility: Visibility,
+    /// Points it is worth.
+    pub weight: u64,
+}
+
+impl TestCase {
+    fn of(test: &exercise::TestCase, caller: &Caller) -> Self {
+        let seen = match test.visibility {
+            exercise::Visibility::Public => true,
+            exercise::Visibility::Hidden => caller.sees_hidden(),
+        };
+        let (stdin, expected) = if seen {
+            (Shown::of(&test.stdin), Shown::of(&test.expected))
+        } else {
+            (Shown::default(), Shown::default())
+        };
+        Self {
+            name: test.name.clone(),
+            args: seen.then(|| test.args.clone()),
+            stdin: stdin.text,
+            stdin_base64: stdin.base64,
+            expected: expected.text,
+            expected_base64: expected.base64,
+            visibility: test.visibility.into(),
+            weight: test.weight,
+        }
+    }
+}
+
+/// What is to be solved, in its newest version.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Exercise {
+    /// Its id.
+    pub id: String,
+    /// Its version, from 1; each change makes the next.
+    #[schema(minimum = 1)]
+    pub version: u32,
+    /// When this version was made.
+    #[schema(format = DateTime)]
+    pub updated_at: String,
+    /// One line.
+    pub title: String,
+    /// Markdown.
+    pub statement: String,
+    /// How it is graded.
+    pub kind: ExerciseKind,
+    /// Runtimes that a student may choose from.
+    pub runtimes: Vec<String>,
+    /// Files that a student starts from.
+    pub starter_files: Vec<SourceFile>,
+    /// Class of its submissions.
+    pub priority: Priority,
+    /// Whether containers are reused.
+    pub isolation: Isolation,
+    /// Limits of a test, for all runtimes.
+    pub limits: Limits,
+    /// Limits of a test for single runtimes, above those for all.
+    pub limits_by_runtime: BTreeMap<String, Limits>,
+    /// Limits of the compilation.
+    pub compile_limits: Limits,
+    /// How outputs are compared.
+    pub checker: Checker,
+    /// Whether the tests after the first that is not accepted are left out.
+    pub stop_on_first_failure: bool,
+    /// The tests, in order.
+    pub tests: Vec<TestCase>,
+}
+
+impl Exercise {
+    /// The exercise as `caller` may see it.
+    pub fn of(exercise: &exercise::Exercise, caller: &Caller) -> Self {
+        let spec = &exercise.spec;
+        let by_runtime = spec.limits_by_runtime.iter();
+        Self {
+            id: exercise.id.to_string(),
+            version: exercise.version,
+            updated_at: exercise.updated_at.to_string(),
+            title: spec.title.clone(),
+            statement: spec.statement.clone(),
+            kind: spec.kind.into(),
+            runtimes: spec.runtimes.iter().map(ToString::to_string).collect(),
+            starter_files: spec.starter_files.iter().map(Into::into).collect(),
+            priority: spec.priority.into(),
+            isolation: spec.isolation.into(),
+            limits: spec.limits.into(),
+            limits_by_runtime: by_runtime.map(|(id, limits)| (id.to_string(), (*limits).into())).collect(),
+            compile_limits: spec.compile_limits.into(),
+            checker: spec.checker.into(),
+            stop_on_first_failure: spec.stop_on_first_failure,
+            tests: spec.tests.iter().map(|test| TestCase::of(test, caller)).collect(),
+        }
+    }
+}
+
+/// A page of exercises.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ExerciseList {
+    /// By id.
+    pub items: Vec<Exercise>,
+    /// What `cursor` must be for the next page; null on the last.
+    #[schema(required)]
+    pub next_cursor: Option<String>,
+}

@@ -1,0 +1,330 @@
+//! What a teacher sends to write an exercise.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use utoipa::openapi::schema::{Discriminator, OneOfBuilder};
+use utoipa::openapi::{Ref, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
+use super::bytes::Sent;
+use super::names::{ExerciseKind, Isolation, Priority, Visibility};
+use super::submission_request::FileRequest;
+use crate::app::FieldError;
+use crate::domain::exercise::{self, ExerciseSpec};
+use crate::domain::limits::LimitChoice;
+use crate::domain::{ids::RuntimeId, queue};
+
+/// Limits of a test; a limit that is left out is the runtime's default.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LimitsRequest {
+    /// CPU time of all processes together, in milliseconds.
+    #[schema(minimum = 1, maximum = 60_000)]
+    pub cpu_time_ms: Option<u64>,
+    /// Wall time, in milliseconds.
+    #[schema(minimum = 1, maximum = 120_000)]
+    pub wall_time_ms: Option<u64>,
+    /// Memory of all processes together, in bytes; at most the runtime's maximum.
+    #[schema(minimum = 8_388_608)]
+    pub memory_bytes: Option<u64>,
+    /// Standard output and error together, in bytes.
+    #[schema(minimum = 1, maximum = 16_777_216)]
+    pub output_bytes: Option<u64>,
+    /// Processes and threads at one time.
+    #[schema(minimum = 1, maximum = 512)]
+    pub processes: Option<u32>,
+}
+
+/// Limits of the compilation; a limit that is left out is the runtime's default.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CompileLimitsRequest {
+    /// CPU time of all processes together, in milliseconds.
+    #[schema(minimum = 1, maximum = 300_000)]
+    pub cpu_time_ms: Option<u64>,
+    /// Wall time, in milliseconds.
+    #[schema(minimum = 1, maximum = 600_000)]
+    pub wall_time_ms: Option<u64>,
+    /// Memory of all processes together, in bytes; at most the runtime's maximum.
+    #[schema(minimum = 8_388_608)]
+    pub memory_bytes: Option<u64>,
+    /// Standard output and error together, in bytes.
+    #[schema(minimum = 1, maximum = 16_777_216)]
+    pub output_bytes: Option<u64>,
+    /// Processes and threads at one time.
+    #[schema(minimum = 1, maximum = 512)]
+    pub processes: Option<u32>,
+}
+
+impl From<LimitsRequest> for LimitChoice {
+    fn from(limits: LimitsRequest) -> Self {
+        let LimitsRequest { cpu_time_ms, wall_time_ms, memory_bytes, output_bytes, processes } = limits;
+        Self { cpu_time_ms, wall_time_ms, memory_bytes, output_bytes, processes }
+    }
+}
+
+impl From<CompileLimitsRequest> for LimitChoice {
+    fn from(limits: CompileLimitsRequest) -> Self {
+        let CompileLimitsRequest { cpu_time_ms, wall_time_ms, memory_bytes, output_bytes, processes } =
+            limits;
+        Self { cpu_time_ms, wall_time_ms, memory_bytes, output_bytes, processes }
+    }
+}
+
+/// How far numbers may differ: by `absolute`, or by `relative` times the expected number.
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FloatToleranceRequest {
+    /// 0 if left out.
+    #[schema(minimum = 0)]
+    pub absolute: Option<f64>,
+    /// 0 if left out.
+    #[schema(minimum = 0)]
+    pub relative: Option<f64>,
+}
+
+/// Compares byte for byte.
+#[derive(Debug, ToSchema)]
+#[schema(as = ExactCheckerRequest)]
+#[serde(deny_unknown_fields)]
+pub struct ExactSchema {
+    /// Always `exact`.
+    #[serde(rename = "type")]
+    #[schema(inline)]
+    _kind: ExactName,
+}
+
+#[derive(Debug, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum ExactName {
+    #[expect(dead_code, reason = "only its schema is used")]
+    Exact,
+}
+
+/// Compares token for token; white space only separates.
+#[derive(Debug, ToSchema)]
+#[schema(as = TokensCheckerRequest)]
+#[serde(deny_unknown_fields)]
+pub struct TokensSchema {
+    /// Always `tokens`.
+    #[serde(rename = "type")]
+    #[schema(inline)]
+    _kind: TokensName,
+    /// Whether letters must have the same case (ASCII), which they must if this is left out.
+    #[serde(rename = "case_sensitive")]
+    _case_sensitive: Option<bool>,
+    /// Tokens that are numbers on both sides may differ this far; not at all if left out.
+    #[serde(rename = "float_tolerance")]
+    _float_tolerance: Option<FloatToleranceRequest>,
+}
+
+#[derive(Debug, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum TokensName {
+    #[expect(dead_code, reason = "only its schema is used")]
+    Tokens,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum CheckerName {
+    Exact,
+    Tokens,
+}
+
+/// How an output is compared with what was expected.
+///
+/// Read as one object, so that what is wrong in it is named with its place; described as a union.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CheckerRequest {
+    #[serde(rename = "type")]
+    kind: CheckerName,
+    case_sensitive: Option<bool>,
+    float_tolerance: Option<FloatToleranceRequest>,
+}
+
+impl PartialSchema for CheckerRequest {
+    fn schema() -> RefOr<Schema> {
+        let variants = [("exact", "ExactCheckerRequest"), ("tokens", "TokensCheckerRequest")];
+        let mut union = OneOfBuilder::new()
+            .description(Some("How an output is compared with what was expected."))
+            .discriminator(Some(Discriminator::with_mapping(
+                "type",
+                variants.map(|(tag, name)| (tag, format!("#/components/schemas/{name}"))),
+            )));
+        for (_, name) in variants {
+            union = union.item(Ref::from_schema_name(name));
+        }
+        union.into()
+    }
+}
+
+impl ToSchema for CheckerRequest {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push(("ExactCheckerRequest".to_owned(), ExactSchema::schema()));
+        schemas.push(("TokensCheckerRequest".to_owned(), TokensSchema::schema()));
+        schemas.push(("FloatToleranceRequest".to_owned(), FloatToleranceRequest::schema()));
+    }
+}
+
+impl CheckerRequest {
+    fn read(self, errors: &mut Vec<FieldError>) -> exercise::Checker {
+        match self.kind {
+            CheckerName::Exact => {
+                let fields = [
+                    ("case_sensitive", self.case_sensitive.is_some()),
+                    ("float_tolerance", self.float_tolerance.is_some()),
+                ];
+                for (field, _) in fields.into_iter().filter(|(_, sent)| *sent) {
+                    errors.push(FieldError::body(format!("/checker/{field}"), "is for tokens only"));
+                }
+                exercise::Checker::Exact
+            }
+            CheckerName::Tokens => exercise::Checker::Tokens {
+                case_sensitive: self.case_sensitive.unwrap_or(true),
+                float_tolerance: self.float_tolerance.map(|tolerance| exercise::FloatTolerance {
+                    absolute: not_negative(tolerance.absolute, "absolute", errors),
+                    relative: not_negative(tolerance.relative, "relative", errors),
+                }),
+            },
+        }
+    }
+}
+
+fn not_negative(value: Option<f64>, field: &str, errors: &mut Vec<FieldError>) -> f64 {
+    let value = value.unwrap_or(0.0);
+    if value < 0.0 {
+        errors.push(FieldError::body(format!("/checker/float_tolerance/{field}"), "must be 0 or more"));
+    }
+    value
+}
+
+/// One input and the output it asks for.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TestCaseRequest {
+    /// Its name, different from the others'.
+    #[schema(min_length = 1, max_length = 255)]
+    pub name: String,
+    /// Arguments of the program; none if left out.
+    pub args: Option<Vec<String>>,
+    /// Its standard input; empty if left out.
+    pub stdin: Option<String>,
+    /// Its standard input in base64, in place of `stdin`.
+    #[schema(format = Byte)]
+    pub stdin_base64: Option<String>,
+    /// What it should write to standard output; this or `expected_base64`.
+    pub expected: Option<String>,
+    /// The same in base64, in place of `expected`.
+    #[schema(format = Byte)]
+    pub expected_base64: Option<String>,
+    /// Who sees its input and outputs; `hidden` if left out.
+    pub visibility: Option<Visibility>,
+    /// Points it is worth; 1 if left out.
+    #[schema(minimum = 0, maximum = 1_000_000)]
+    pub weight: Option<u64>,
+}
+
+impl TestCaseRequest {
+    fn read(self, pointer: &str, errors: &mut Vec<FieldError>) -> exercise::TestCase {
+        let stdin = Sent { parent: pointer, name: "stdin", text: self.stdin, base64: self.stdin_base64 };
+        let expected =
+            Sent { parent: pointer, name: "expected", text: self.expected, base64: self.expected_base64 };
+        exercise::TestCase {
+            name: self.name,
+            args: self.args.unwrap_or_default(),
+            stdin: stdin.read(errors).unwrap_or_default(),
+            expected: expected.read_required(errors),
+            visibility: self.visibility.map_or(exercise::Visibility::Hidden, Into::into),
+            weight: self.weight.unwrap_or(1),
+        }
+    }
+}
+
+/// What is to be solved, and how it is graded.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExerciseRequest {
+    /// One line.
+    #[schema(min_length = 1, max_length = 255)]
+    pub title: String,
+    /// Markdown; empty if left out.
+    pub statement: Option<String>,
+    /// How it is graded.
+    pub kind: ExerciseKind,
+    /// Runtimes that a student may choose from.
+    #[schema(min_items = 1)]
+    pub runtimes: Vec<String>,
+    /// Files that a student starts from; none if left out.
+    pub starter_files: Option<Vec<FileRequest>>,
+    /// Class of its submissions; `normal` if left out.
+    pub priority: Option<Priority>,
+    /// Whether containers are reused; `reset` if left out.
+    pub isolation: Option<Isolation>,
+    /// Limits of a test, for all runtimes.
+    pub limits: Option<LimitsRequest>,
+    /// Limits of a test for single runtimes, above those for all.
+    pub limits_by_runtime: Option<BTreeMap<String, LimitsRequest>>,
+    /// Limits of the compilation.
+    pub compile_limits: Option<CompileLimitsRequest>,
+    /// How outputs are compared; `tokens` if left out.
+    pub checker: Option<CheckerRequest>,
+    /// Whether the tests after the first that is not accepted are left out; false if left out.
+    pub stop_on_first_failure: Option<bool>,
+    /// The tests, in order.
+    #[schema(min_items = 1, max_items = 1000)]
+    pub tests: Vec<TestCaseRequest>,
+}
+
+impl ExerciseRequest {
+    /// The exercise that is asked for.
+    pub fn read(self, errors: &mut Vec<FieldError>) -> ExerciseSpec {
+        let mut runtimes = Vec::new();
+        for (index, id) in self.runtimes.iter().enumerate() {
+            runtimes.extend(read_runtime(id, &format!("/runtimes/{index}"), errors));
+        }
+        let mut limits_by_runtime = BTreeMap::new();
+        for (id, limits) in self.limits_by_runtime.unwrap_or_default() {
+            let pointer = format!("/limits_by_runtime/{}", id.replace('~', "~0").replace('/', "~1"));
+            if let Some(runtime) = read_runtime(&id, &pointer, errors) {
+                limits_by_runtime.insert(runtime, limits.into());
+            }
+        }
+        let starter_files = self.starter_files.unwrap_or_default();
+        let starter_files = FileRequest::read_all(starter_files, "/starter_files", errors);
+        let checker = self.checker.map(|checker| checker.read(errors));
+        let mut tests = Vec::new();
+        for (index, test) in self.tests.into_iter().enumerate() {
+            tests.push(test.read(&format!("/tests/{index}"), errors));
+        }
+        ExerciseSpec {
+            title: self.title,
+            statement: self.statement.unwrap_or_default(),
+            kind: self.kind.into(),
+            runtimes,
+            starter_files,
+            priority: self.priority.map_or(queue::Priority::Normal, Into::into),
+            isolation: self.isolation.map_or(exercise::Isolation::Reset, Into::into),
+            limits: self.limits.unwrap_or_default().into(),
+            limits_by_runtime,
+            compile_limits: self.compile_limits.unwrap_or_default().into(),
+            checker: checker
+                .unwrap_or(exercise::Checker::Tokens { case_sensitive: true, float_tolerance: None }),
+            stop_on_first_failure: self.stop_on_first_failure.unwrap_or(false),
+            tests,
+        }
+    }
+}
+
+fn read_runtime(id: &str, pointer: &str, errors: &mut Vec<FieldError>) -> Option<RuntimeId> {
+    match id.parse() {
+        Ok(runtime) => Some(runtime),
+        Err(error) => {
+            let error: crate::domain::ids::InvalidId = error;
+            errors.push(FieldError::body(pointer, error.to_string()));
+            None
+        }
+    }
+}

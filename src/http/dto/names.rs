@@ -1,0 +1,211 @@
+//! Names of the API for the domain's enums.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::app;
+use crate::domain::{exercise, queue, submission, verdict};
+
+macro_rules! mirror {
+    ($(#[$doc:meta])* $name:ident of $domain:path { $($(#[$variant_doc:meta])* $variant:ident),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+        #[serde(rename_all = "snake_case")]
+        pub enum $name {
+            $($(#[$variant_doc])* $variant),+
+        }
+
+        impl From<$domain> for $name {
+            fn from(value: $domain) -> Self {
+                match value {
+                    $(<$domain>::$variant => Self::$variant),+
+                }
+            }
+        }
+
+        impl From<$name> for $domain {
+            fn from(name: $name) -> Self {
+                match name {
+                    $($name::$variant => Self::$variant),+
+                }
+            }
+        }
+    };
+}
+
+mirror!(
+    /// Where a submission is in its life. Unknown values may appear later.
+    SubmissionState of submission::StateName {
+        /// Stored; nobody has asked to run it yet.
+        Draft,
+        /// It waits.
+        Queued,
+        /// It is being run.
+        Running,
+        /// It was graded.
+        Finished,
+        /// It could not be run, for a fault of the infrastructure.
+        Failed,
+        /// Somebody took it back.
+        Cancelled,
+    }
+);
+mirror!(
+    /// The outcome for a program. Unknown values may appear later.
+    Verdict of verdict::Verdict {
+        /// It did what was asked.
+        Accepted,
+        /// Its output differs from what was asked.
+        WrongAnswer,
+        /// It was not built.
+        CompilationError,
+        /// It exited with a code other than 0, or a signal killed it.
+        RuntimeError,
+        /// It used more CPU or wall time than allowed.
+        TimeLimitExceeded,
+        /// It needed more memory than allowed.
+        MemoryLimitExceeded,
+        /// It wrote more than allowed.
+        OutputLimitExceeded,
+    }
+);
+mirror!(
+    /// Class in the queue; a better one always goes first.
+    Priority of queue::Priority {
+        /// Somebody is being examined.
+        Exam,
+        /// Everything else that a person waits for.
+        Normal,
+        /// Grading again what was graded.
+        Rejudge,
+    }
+);
+mirror!(
+    /// Why the place or the estimate of a queued submission changed.
+    PositionReason of queue::PositionReason {
+        /// One ahead started or was cancelled.
+        AheadLeft,
+        /// One of a better class came.
+        OvertakenByPriority,
+        /// One of an owner who waits for less came.
+        OvertakenByFairness,
+        /// One ahead had started, lost its container or host, and is back at its old place.
+        RescuedAhead,
+        /// Slots were added or lost: the estimate changed, not the place.
+        SlotsChanged,
+    }
+);
+mirror!(
+    /// Which part of the infrastructure was lost.
+    LostReason of submission::LostReason {
+        /// The Docker host went away.
+        HostLost,
+        /// The container or its agent died or broke the protocol.
+        ContainerLost,
+        /// The instance of Guichet that ran it went away.
+        InstanceLost,
+    }
+);
+mirror!(
+    /// Who may see the input, the expected output and the output of a test.
+    Visibility of exercise::Visibility {
+        /// Everybody who may see the exercise.
+        Public,
+        /// Teachers, backends and admins.
+        Hidden,
+    }
+);
+mirror!(
+    /// How an exercise is graded.
+    ExerciseKind of exercise::Kind {
+        /// The program reads standard input and arguments; its output is checked.
+        Stdio,
+    }
+);
+mirror!(
+    /// Whether a container serves several submissions.
+    Isolation of exercise::Isolation {
+        /// The container is emptied and verified after each submission.
+        Reset,
+        /// The container is thrown away after each submission.
+        Fresh,
+    }
+);
+mirror!(
+    /// Where usage was measured.
+    UsageSource of verdict::UsageSource {
+        /// Counters of cgroup v1.
+        CgroupV1,
+        /// Counters of cgroup v2, with a peak that is reset before each command.
+        CgroupV2,
+        /// cgroup v2 of an older kernel: the peak of memory is sampled.
+        CgroupV2Sampled,
+        /// `wait4`: misses children that nobody waited for.
+        Rusage,
+    }
+);
+mirror!(
+    /// A resource that has a limit.
+    LimitKind of verdict::LimitKind {
+        /// CPU time, in milliseconds.
+        CpuTime,
+        /// Wall time, in milliseconds.
+        WallTime,
+        /// Memory, in bytes.
+        Memory,
+        /// Standard output and error together, in bytes.
+        Output,
+        /// Processes and threads.
+        Processes,
+    }
+);
+mirror!(
+    /// How bad a diagnostic is.
+    Severity of verdict::Severity {
+        /// The program is not built.
+        Error,
+        /// It is built.
+        Warning,
+        /// More about the one before.
+        Note,
+    }
+);
+mirror!(
+    /// What somebody is here.
+    Role of app::Role {
+        /// Creates, reads, streams and cancels his own submissions.
+        Student,
+        /// Writes exercises; reads and cancels anyone's submissions.
+        Teacher,
+        /// A platform: creates submissions for any owner.
+        Backend,
+        /// All.
+        Admin,
+    }
+);
+
+#[cfg(test)]
+mod tests {
+    use super::{SubmissionState, UsageSource, Verdict};
+    use crate::domain::submission::StateName;
+    use crate::domain::verdict;
+
+    fn shown(value: impl serde::Serialize) -> String {
+        serde_json::to_value(value).unwrap().as_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn states_and_verdicts_have_the_domain_s_names() {
+        let states = StateName::ALL.map(|state| shown(SubmissionState::from(state)));
+        let verdicts = verdict::Verdict::ALL.map(|verdict| shown(Verdict::from(verdict)));
+
+        assert_eq!(states, StateName::ALL.map(|state| state.name().to_owned()));
+        assert_eq!(verdicts, verdict::Verdict::ALL.map(|verdict| verdict.name().to_owned()));
+    }
+
+    #[test]
+    fn a_version_of_cgroups_reads_as_documented() {
+        assert_eq!(shown(UsageSource::from(verdict::UsageSource::CgroupV1)), "cgroup_v1");
+        assert_eq!(shown(UsageSource::from(verdict::UsageSource::CgroupV2Sampled)), "cgroup_v2_sampled");
+    }
+}

@@ -1,0 +1,156 @@
+//! The queue, the runtimes and the caller himself, as they are shown.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::names::Role;
+use super::submission::Eta;
+use crate::domain::{limits, runtime};
+
+/// Slots that programs run in.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Slots {
+    /// In all.
+    pub total: u64,
+    /// Waiting for a program.
+    pub free: u64,
+}
+
+/// The queue in figures.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Queue {
+    /// Queued submissions.
+    pub queued: u64,
+    /// Running submissions.
+    pub running: u64,
+    /// Slots that programs run in.
+    pub slots: Slots,
+    /// How long the oldest queued one has waited, in seconds; 0 if none waits.
+    pub oldest_queued_s: u64,
+    /// Submissions that finished in the last minute.
+    pub finished_last_minute: u64,
+    /// When one sent now may start; null while no slot works.
+    #[schema(required)]
+    pub eta: Option<Eta>,
+}
+
+/// Hard limits of one command.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+pub struct RuntimeLimits {
+    /// CPU time of all processes together, in milliseconds.
+    pub cpu_time_ms: u64,
+    /// Wall time, in milliseconds.
+    pub wall_time_ms: u64,
+    /// Memory of all processes together, in bytes.
+    pub memory_bytes: u64,
+    /// Standard output and error together, in bytes.
+    pub output_bytes: u64,
+    /// Processes and threads at one time.
+    pub processes: u32,
+}
+
+impl From<limits::Limits> for RuntimeLimits {
+    fn from(limits: limits::Limits) -> Self {
+        let limits::Limits { cpu_time_ms, wall_time_ms, memory_bytes, output_bytes, processes } = limits;
+        Self { cpu_time_ms, wall_time_ms, memory_bytes, output_bytes, processes }
+    }
+}
+
+/// What a test may use in a runtime.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+pub struct RuntimeLimitRange {
+    /// If the exercise says nothing.
+    pub default: RuntimeLimits,
+    /// At most.
+    pub maximum: RuntimeLimits,
+}
+
+/// A language in a version.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Runtime {
+    /// Its id.
+    pub id: String,
+    /// The language, in lower case.
+    pub language: String,
+    /// Version of the language or compiler.
+    pub version: String,
+    /// What people read.
+    pub name: String,
+    /// The file that is run or compiled; a submission of one file may name it otherwise.
+    pub entry_file: String,
+    /// Whether programs are compiled before they run.
+    pub compiled: bool,
+    /// What a test may use.
+    pub limits: RuntimeLimitRange,
+    /// Whether programs can run now.
+    pub ready: bool,
+}
+
+impl Runtime {
+    /// The runtime, and whether programs can run in it now.
+    pub fn of(runtime: &runtime::Runtime, ready: bool) -> Self {
+        Self {
+            id: runtime.id.to_string(),
+            language: runtime.language.clone(),
+            version: runtime.version.clone(),
+            name: runtime.name.clone(),
+            entry_file: runtime.entry_file.clone(),
+            compiled: runtime.compile.is_some(),
+            limits: RuntimeLimitRange {
+                default: runtime.run.limits.default.into(),
+                maximum: runtime.run.limits.maximum.into(),
+            },
+            ready,
+        }
+    }
+}
+
+/// All runtimes.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct RuntimeList {
+    /// By id.
+    pub items: Vec<Runtime>,
+}
+
+/// The caller himself.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Me {
+    /// Subject of the token; the owner of what he sends.
+    pub sub: String,
+    /// What he is.
+    pub role: Role,
+    /// When the token is over.
+    #[schema(format = DateTime)]
+    pub expires_at: String,
+    /// His queued submissions.
+    pub queued: u64,
+    /// How many he may have in the queue.
+    pub max_queued: u64,
+}
+
+/// What a stream ticket is to open.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = StreamTicketRequest)]
+pub struct TicketRequest {
+    /// Only the events of this submission; all of the owner's if left out.
+    #[schema(format = Uuid)]
+    pub submission_id: Option<String>,
+    /// Whose events (backend, admin): the ticket shows what this student may see. Yours if left out.
+    #[schema(min_length = 1, max_length = 255)]
+    pub owner: Option<String>,
+    /// How long it lives, in seconds; 3600 if left out.
+    #[schema(minimum = 1, maximum = 3600)]
+    pub ttl_s: Option<u32>,
+}
+
+/// A stream ticket.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = StreamTicket)]
+pub struct TicketBody {
+    /// What the query parameter `ticket` must be.
+    pub ticket: String,
+    /// When it is over.
+    #[schema(format = DateTime)]
+    pub expires_at: String,
+}

@@ -1,0 +1,325 @@
+//! What came out, as one caller may see it: result, tests, compilation, failure.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::bytes::{self, Shown};
+use super::names::{LimitKind, LostReason, Severity, UsageSource, Verdict, Visibility};
+use crate::app::Caller;
+use crate::domain::{exercise, submission, verdict};
+
+/// What a command used.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Usage {
+    /// CPU time of all its processes, in milliseconds.
+    pub cpu_time_ms: u64,
+    /// Wall time, in milliseconds.
+    pub wall_time_ms: u64,
+    /// Highest memory of all its processes, in bytes.
+    pub memory_bytes: u64,
+}
+
+impl From<verdict::Usage> for Usage {
+    fn from(usage: verdict::Usage) -> Self {
+        Self {
+            cpu_time_ms: usage.cpu_time_ms,
+            wall_time_ms: usage.wall_time_ms,
+            memory_bytes: usage.memory_bytes,
+        }
+    }
+}
+
+/// The limit that ended a program.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+pub struct LimitHit {
+    /// Which limit.
+    pub kind: LimitKind,
+    /// Its value, in the unit of `kind`.
+    pub allowed: u64,
+    /// What was measured, in the same unit.
+    pub measured: u64,
+}
+
+impl From<verdict::LimitHit> for LimitHit {
+    fn from(hit: verdict::LimitHit) -> Self {
+        Self { kind: hit.kind.into(), allowed: hit.allowed, measured: hit.measured }
+    }
+}
+
+/// One line of a compiler about one place of a source.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Diagnostic {
+    /// Path of the source as sent.
+    pub file: String,
+    /// Line, from 1.
+    pub line: u32,
+    /// Column, from 1, if the compiler says it.
+    #[schema(required)]
+    pub column: Option<u32>,
+    /// How bad it is.
+    pub severity: Severity,
+    /// The text.
+    pub message: String,
+}
+
+impl From<&verdict::Diagnostic> for Diagnostic {
+    fn from(diagnostic: &verdict::Diagnostic) -> Self {
+        Self {
+            file: diagnostic.file.clone(),
+            line: diagnostic.line,
+            column: diagnostic.column,
+            severity: diagnostic.severity.into(),
+            message: diagnostic.message.clone(),
+        }
+    }
+}
+
+/// The facts of a compilation.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct CompileReport {
+    /// Whether a program came out.
+    pub ok: bool,
+    /// Exit code of the compiler; null if a signal killed it.
+    #[schema(required)]
+    pub exit_code: Option<i32>,
+    /// The signal that killed the compiler.
+    #[schema(required)]
+    pub signal: Option<i32>,
+    /// The limit that ended it.
+    #[schema(required)]
+    pub limit: Option<LimitHit>,
+    /// What the compiler says, place by place.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Everything it wrote; U+FFFD where that is not UTF-8.
+    pub output: String,
+    /// Whether it wrote more than is kept.
+    pub output_truncated: bool,
+    /// What it used.
+    pub usage: Usage,
+}
+
+impl From<&verdict::CompileReport> for CompileReport {
+    fn from(report: &verdict::CompileReport) -> Self {
+        Self {
+            ok: report.ok,
+            exit_code: report.exit.code(),
+            signal: report.exit.signal(),
+            limit: report.limit.map(Into::into),
+            diagnostics: report.diagnostics.iter().map(Into::into).collect(),
+            output: bytes::lossy(&report.output.bytes),
+            output_truncated: report.output.truncated,
+            usage: report.usage.into(),
+        }
+    }
+}
+
+/// The facts of one test. Of a hidden test a student sees verdict, name and usage; the rest is null.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct TestReport {
+    /// Its place among the exercise's tests, from 1.
+    #[schema(minimum = 1)]
+    pub index: u32,
+    /// Its name; `run` in a run.
+    pub name: String,
+    /// Who may see its input and outputs.
+    pub visibility: Visibility,
+    /// Its outcome.
+    pub verdict: Verdict,
+    /// Points won; null in a run.
+    #[schema(required)]
+    pub score: Option<u64>,
+    /// Points to win; null in a run.
+    #[schema(required)]
+    pub max_score: Option<u64>,
+    /// What it used.
+    pub usage: Usage,
+    /// Exit code; null if a signal killed it.
+    #[schema(required)]
+    pub exit_code: Option<i32>,
+    /// The signal that killed it.
+    #[schema(required)]
+    pub signal: Option<i32>,
+    /// The limit that ended it.
+    #[schema(required)]
+    pub limit: Option<LimitHit>,
+    /// What it read.
+    #[schema(required)]
+    pub stdin: Option<String>,
+    /// What it should have written; null in a run.
+    #[schema(required)]
+    pub expected: Option<String>,
+    /// What it wrote; U+FFFD where that is not UTF-8.
+    #[schema(required)]
+    pub stdout: Option<String>,
+    /// The same bytes in base64, if they are not UTF-8.
+    #[schema(required)]
+    pub stdout_base64: Option<String>,
+    /// Whether it wrote more than is kept.
+    #[schema(required)]
+    pub stdout_truncated: Option<bool>,
+    /// What it wrote to standard error; U+FFFD where that is not UTF-8.
+    #[schema(required)]
+    pub stderr: Option<String>,
+    /// The same bytes in base64, if they are not UTF-8.
+    #[schema(required)]
+    pub stderr_base64: Option<String>,
+    /// Whether it wrote more than is kept.
+    #[schema(required)]
+    pub stderr_truncated: Option<bool>,
+    /// What the checker says about a difference.
+    #[schema(required)]
+    pub message: Option<String>,
+}
+
+impl TestReport {
+    /// The report as `caller` may see it.
+    pub fn of(report: &verdict::TestReport, caller: &Caller) -> Self {
+        let seen = match report.visibility {
+            exercise::Visibility::Public => true,
+            exercise::Visibility::Hidden => caller.sees_hidden(),
+        };
+        let stream = |capture: &verdict::Capture| {
+            if seen { Shown::lossy(&capture.bytes) } else { Shown::default() }
+        };
+        let (stdout, stderr) = (stream(&report.stdout), stream(&report.stderr));
+        Self {
+            index: report.index,
+            name: report.name.clone(),
+            visibility: report.visibility.into(),
+            verdict: report.verdict.into(),
+            score: report.points.map(|points| points.score),
+            max_score: report.points.map(|points| points.max_score),
+            usage: report.usage.into(),
+            exit_code: report.exit.code(),
+            signal: report.exit.signal(),
+            limit: report.limit.map(Into::into),
+            stdin: seen.then(|| bytes::lossy(&report.stdin)),
+            expected: report.expected.as_ref().filter(|_| seen).map(bytes::lossy),
+            stdout: stdout.text,
+            stdout_base64: stdout.base64,
+            stdout_truncated: seen.then_some(report.stdout.truncated),
+            stderr: stderr.text,
+            stderr_base64: stderr.base64,
+            stderr_truncated: seen.then_some(report.stderr.truncated),
+            message: report.message.clone().filter(|_| seen),
+        }
+    }
+}
+
+/// Milliseconds of each phase of the attempt that gave the result.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Timings {
+    /// From entering the queue to the start.
+    pub queued_ms: u64,
+    /// From the start to the files in the container.
+    pub prepared_ms: u64,
+    /// Compilation.
+    pub compiled_ms: u64,
+    /// All tests.
+    pub tested_ms: u64,
+    /// From the end of the last test to the moment the result was handed to the database.
+    pub stored_ms: u64,
+}
+
+impl From<verdict::Timings> for Timings {
+    fn from(timings: verdict::Timings) -> Self {
+        Self {
+            queued_ms: timings.queued_ms,
+            prepared_ms: timings.prepared_ms,
+            compiled_ms: timings.compiled_ms,
+            tested_ms: timings.tested_ms,
+            stored_ms: timings.stored_ms,
+        }
+    }
+}
+
+/// How much of a submission an answer shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// All of it.
+    Full,
+    /// All but the tests of its result.
+    Listed,
+}
+
+/// The result of a round.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct SubmissionResult {
+    /// The round it belongs to.
+    pub round: u32,
+    /// The first verdict that is not `accepted`, in the order of the tests, or `accepted`.
+    pub verdict: Verdict,
+    /// Points won; null in a run.
+    #[schema(required)]
+    pub score: Option<u64>,
+    /// Points to win; null in a run.
+    #[schema(required)]
+    pub max_score: Option<u64>,
+    /// Where usage was measured.
+    pub usage_source: UsageSource,
+    /// The compilation; null for runtimes that don't compile.
+    #[schema(required)]
+    pub compile: Option<CompileReport>,
+    /// The tests, in order; empty when the compilation failed, null in lists.
+    #[schema(required)]
+    pub tests: Option<Vec<TestReport>>,
+    /// How long each phase took.
+    pub timings: Timings,
+}
+
+impl SubmissionResult {
+    /// The result as `caller` may see it.
+    pub fn of(result: &verdict::SubmissionResult, detail: Detail, caller: &Caller) -> Self {
+        Self {
+            round: result.round,
+            verdict: result.verdict.into(),
+            score: result.points.map(|points| points.score),
+            max_score: result.points.map(|points| points.max_score),
+            usage_source: result.usage_source.into(),
+            compile: result.compile.as_ref().map(Into::into),
+            tests: match detail {
+                Detail::Full => Some(result.tests.iter().map(|test| TestReport::of(test, caller)).collect()),
+                Detail::Listed => None,
+            },
+            timings: result.timings.into(),
+        }
+    }
+}
+
+/// An attempt that was lost.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct LostAttempt {
+    /// Its number in the round, from 1.
+    pub attempt: u32,
+    /// When it began.
+    #[schema(format = DateTime)]
+    pub started_at: String,
+    /// When it was given up.
+    #[schema(format = DateTime)]
+    pub ended_at: String,
+    /// Why.
+    pub reason: LostReason,
+}
+
+/// Why a round ended without a result.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Failure {
+    /// Why the last attempt was lost.
+    pub code: LostReason,
+    /// For people.
+    pub message: String,
+    /// All lost attempts of the round.
+    pub attempts: Vec<LostAttempt>,
+}
+
+impl From<&submission::Failure> for Failure {
+    fn from(failure: &submission::Failure) -> Self {
+        let attempts = failure.attempts.iter().map(|lost| LostAttempt {
+            attempt: lost.attempt,
+            started_at: lost.started_at.to_string(),
+            ended_at: lost.ended_at.to_string(),
+            reason: lost.reason.into(),
+        });
+        Self { code: failure.code.into(), message: failure.message.clone(), attempts: attempts.collect() }
+    }
+}

@@ -1,0 +1,205 @@
+//! One example for each body of each operation, in the words of the product's own tour.
+
+use serde_json::{Value, json};
+
+const ID: &str = "01993b5e-7a11-7c3e-8a51-0e5fd0a2c6d1";
+
+/// Puts the examples into an operation of the document.
+pub fn add(operation: &mut Value) {
+    let Some(name) = operation.get("operationId").and_then(Value::as_str).map(str::to_owned) else { return };
+    if let Some(example) = request(&name) {
+        set(operation.pointer_mut("/requestBody/content/application~1json"), example);
+    }
+    if let Some(example) = answer(&name) {
+        for status in ["200", "201", "202"] {
+            let content = format!("/responses/{status}/content");
+            for media in operation.pointer_mut(&content).and_then(Value::as_object_mut).into_iter().flatten()
+            {
+                set(Some(media.1), example.clone());
+            }
+        }
+    }
+    let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
+    for parameter in parameters.into_iter().flatten() {
+        let named = parameter.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+        if let Some(example) = self::parameter(&name, &named) {
+            set(Some(parameter), example);
+        }
+    }
+}
+
+fn set(place: Option<&mut Value>, example: Value) {
+    if let Some(place) = place.and_then(Value::as_object_mut) {
+        place.insert("example".to_owned(), example);
+    }
+}
+
+fn parameter(operation: &str, name: &str) -> Option<Value> {
+    Some(match name {
+        "id" if operation.ends_with("_exercise") => json!("sum"),
+        "id" => json!(ID),
+        "path" => json!("main.py"),
+        "Idempotency-Key" => json!("3f6c1b1e-lesson-4"),
+        "Prefer" => json!("wait=10"),
+        "exercise_id" => json!("sum"),
+        "limit" => json!(20),
+        _ => return None,
+    })
+}
+
+fn files() -> Value {
+    json!([{ "path": "main.py", "content": "a,b=map(int,input().split())\nprint(a+b)\n" }])
+}
+
+fn submission_request() -> Value {
+    json!({ "exercise_id": "sum", "runtime": "python", "files": files(), "metadata": { "lesson": 4 } })
+}
+
+fn request(operation: &str) -> Option<Value> {
+    Some(match operation {
+        "create_submission" => submission_request(),
+        "create_submission_batch" => json!({ "submissions": [
+            submission_request(),
+            { "runtime": "python", "files": files(), "run": { "stdin": "1 2\n", "args": [] } },
+        ] }),
+        "replace_submission_files" => json!({ "files": files() }),
+        "create_stream_ticket" => json!({ "ttl_s": 600 }),
+        "put_exercise" => exercise_request(),
+        _ => return None,
+    })
+}
+
+fn answer(operation: &str) -> Option<Value> {
+    Some(match operation {
+        "create_submission" | "enqueue_submission" => queued_submission(),
+        "replace_submission_files" | "get_submission" => finished_submission(),
+        "cancel_submission" => cancelled_submission(),
+        "create_submission_batch" | "follow_events" => json!({ "items": [queued_submission()] }),
+        "list_submissions" => json!({ "items": [listed_submission()], "next_cursor": null }),
+        "get_submission_file" => json!("a,b=map(int,input().split())\nprint(a+b)\n"),
+        "follow_submission_events" => {
+            json!({ "submission_id": ID, "round": 1, "attempt": 0, "position": 3, "eta": { "low_s": 2, "high_s": 5 } })
+        }
+        "create_stream_ticket" => {
+            json!({ "ticket": "eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl", "expires_at": "2026-11-22T10:10:00.000Z" })
+        }
+        "put_exercise" | "get_exercise" => exercise(),
+        "list_exercises" => json!({ "items": [exercise()], "next_cursor": null }),
+        "list_runtimes" => json!({ "items": [runtime()] }),
+        "get_queue" => json!({
+            "queued": 3, "running": 2, "slots": { "total": 2, "free": 0 }, "oldest_queued_s": 4,
+            "finished_last_minute": 57, "eta": { "low_s": 1, "high_s": 4 },
+        }),
+        "get_me" => json!({
+            "sub": "alice", "role": "student", "expires_at": "2026-11-23T10:00:00.000Z", "queued": 1,
+            "max_queued": 500,
+        }),
+        "get_liveness" | "get_readiness" => json!("ok\n"),
+        "get_metrics" => json!("# TYPE guichet_streams_open gauge\nguichet_streams_open 2\n"),
+        _ => return None,
+    })
+}
+
+fn submission(state: &Value, result: &Value) -> Value {
+    json!({
+        "id": ID, "backend": null, "legacy_id": null, "owner": "alice", "exercise_id": "sum", "exercise_version": 1,
+        "run": null, "runtime": "python", "priority": "normal", "state": state["state"],
+        "position": state["position"], "eta": state["eta"], "round": 1, "attempt": state["attempt"],
+        "created_at": "2026-11-22T10:00:00.000Z", "started_at": state["started_at"],
+        "finished_at": state["finished_at"], "metadata": { "lesson": 4 }, "result": result, "failure": null,
+        "links": { "self": format!("/v1/submissions/{ID}"), "events": format!("/v1/submissions/{ID}/events") },
+    })
+}
+
+fn queued_submission() -> Value {
+    let state = json!({ "state": "queued", "position": 3, "eta": { "low_s": 2, "high_s": 5 }, "attempt": 0 });
+    submission(&state, &Value::Null)
+}
+
+fn cancelled_submission() -> Value {
+    let state = json!({ "state": "cancelled", "attempt": 0, "finished_at": "2026-11-22T10:00:01.000Z" });
+    submission(&state, &Value::Null)
+}
+
+fn finished_state() -> Value {
+    json!({
+        "state": "finished", "attempt": 1, "started_at": "2026-11-22T10:00:02.000Z",
+        "finished_at": "2026-11-22T10:00:02.040Z",
+    })
+}
+
+fn result(tests: &Value) -> Value {
+    json!({
+        "round": 1, "verdict": "accepted", "score": 4, "max_score": 4, "usage_source": "cgroup_v1", "compile": null,
+        "tests": tests,
+        "timings": { "queued_ms": 3, "prepared_ms": 1, "compiled_ms": 0, "tested_ms": 31, "stored_ms": 1 },
+    })
+}
+
+fn finished_submission() -> Value {
+    let usage = json!({ "cpu_time_ms": 12, "wall_time_ms": 15, "memory_bytes": 8_011_776 });
+    let tests = json!([
+        {
+            "index": 1, "name": "small", "visibility": "public", "verdict": "accepted", "score": 1, "max_score": 1,
+            "usage": usage, "exit_code": 0, "signal": null, "limit": null, "stdin": "1 2\n", "expected": "3\n",
+            "stdout": "3\n", "stdout_base64": null, "stdout_truncated": false, "stderr": "", "stderr_base64": null,
+            "stderr_truncated": false, "message": null,
+        },
+        {
+            "index": 2, "name": "big", "visibility": "hidden", "verdict": "accepted", "score": 3, "max_score": 3,
+            "usage": usage, "exit_code": 0, "signal": null, "limit": null, "stdin": null, "expected": null,
+            "stdout": null, "stdout_base64": null, "stdout_truncated": null, "stderr": null, "stderr_base64": null,
+            "stderr_truncated": null, "message": null,
+        },
+    ]);
+    submission(&finished_state(), &result(&tests))
+}
+
+fn listed_submission() -> Value {
+    submission(&finished_state(), &result(&Value::Null))
+}
+
+fn exercise_request() -> Value {
+    json!({
+        "title": "Sum", "statement": "Read two integers, print their sum.", "kind": "stdio",
+        "runtimes": ["python", "c"], "starter_files": [], "priority": "normal", "isolation": "reset",
+        "limits": {
+            "cpu_time_ms": 1000, "wall_time_ms": 3000, "memory_bytes": 268_435_456, "output_bytes": 65536,
+            "processes": 16,
+        },
+        "limits_by_runtime": { "python": { "cpu_time_ms": 3000 } },
+        "compile_limits": { "cpu_time_ms": 10000, "wall_time_ms": 30000, "memory_bytes": 536_870_912 },
+        "checker": { "type": "tokens", "case_sensitive": true, "float_tolerance": null },
+        "stop_on_first_failure": false,
+        "tests": [
+            { "name": "small", "args": [], "stdin": "1 2\n", "expected": "3\n", "visibility": "public", "weight": 1 },
+            { "name": "big", "args": [], "stdin": "40 2\n", "expected": "42\n", "visibility": "hidden", "weight": 3 },
+        ],
+    })
+}
+
+fn exercise() -> Value {
+    let mut shown = json!({ "id": "sum", "version": 1, "updated_at": "2026-11-22T09:00:00.000Z" });
+    if let (Some(shown), Value::Object(request)) = (shown.as_object_mut(), exercise_request()) {
+        shown.extend(request);
+    }
+    shown
+}
+
+fn runtime() -> Value {
+    json!({
+        "id": "python", "language": "python", "version": "3.11", "name": "Python 3.11", "entry_file": "main.py",
+        "compiled": false,
+        "limits": {
+            "default": {
+                "cpu_time_ms": 2000, "wall_time_ms": 5000, "memory_bytes": 268_435_456, "output_bytes": 1_048_576,
+                "processes": 32,
+            },
+            "maximum": {
+                "cpu_time_ms": 60000, "wall_time_ms": 120_000, "memory_bytes": 1_073_741_824,
+                "output_bytes": 16_777_216, "processes": 512,
+            },
+        },
+        "ready": true,
+    })
+}

@@ -1,0 +1,53 @@
+//! What every handler works with.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use metrics_exporter_prometheus::PrometheusHandle;
+
+use crate::app::App;
+use crate::http::auth::Verifier;
+use crate::http::rate::Limiter;
+use crate::shutdown::Tasks;
+
+/// What the settings say about the API.
+#[derive(Clone, Debug)]
+pub struct HttpSettings {
+    /// Origins of pages that may call it from a browser, as `https://school.example`.
+    pub cors_origins: Vec<String>,
+    /// Requests of one student or teacher, sustained, per second.
+    pub requests_per_second: NonZeroU32,
+    /// Requests of one student or teacher at once.
+    pub burst: NonZeroU32,
+}
+
+/// What every handler works with; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct HttpState {
+    /// The use cases.
+    pub app: App,
+    /// Who proves callers.
+    pub verifier: Arc<Verifier>,
+    /// Requests of each subject.
+    pub limiter: Arc<Limiter>,
+    /// The process's figures.
+    pub metrics: PrometheusHandle,
+    /// Whoever starts streams does it here.
+    pub tasks: Tasks,
+    /// Origins of pages that may call it from a browser.
+    pub cors_origins: Arc<[String]>,
+}
+
+impl HttpState {
+    /// The state over these parts.
+    pub fn new(
+        app: App,
+        verifier: Arc<Verifier>,
+        metrics: PrometheusHandle,
+        tasks: Tasks,
+        settings: HttpSettings,
+    ) -> Self {
+        let limiter = Arc::new(Limiter::new(settings.requests_per_second, settings.burst));
+        Self { app, verifier, limiter, metrics, tasks, cors_origins: settings.cors_origins.into() }
+    }
+}
