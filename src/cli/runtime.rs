@@ -3,13 +3,16 @@
 //! Needs the hosts, no running service.
 
 use std::io::Write;
+use std::process::ExitCode;
 
 use clap::Subcommand;
 
 use super::image;
+use crate::config::Config;
 use crate::domain::ids::RuntimeId;
 use crate::domain::runtime::Runtime;
 use crate::pool::image::{self as host_image, Images, Presence};
+use crate::runtimes;
 
 /// What to do about the runtimes.
 #[derive(Clone, Debug, Subcommand)]
@@ -58,6 +61,20 @@ pub enum Error {
     /// Standard output is closed.
     #[error("cannot write the report")]
     Output(#[from] std::io::Error),
+}
+
+/// Carries `action` out for the runtimes and hosts that the settings name.
+///
+/// # Errors
+/// As [`run`]; if the runtimes cannot be read or a host cannot be reached.
+pub async fn run_configured(config: &Config, action: &Action) -> anyhow::Result<ExitCode> {
+    let languages: Vec<Runtime> = runtimes::load(&config.runtimes_dir())?.into_values().collect();
+    let mut hosts = Vec::new();
+    for address in config.docker_hosts() {
+        hosts.push(Images::connect(&address).await?);
+    }
+    run(action, &languages, &hosts, &mut std::io::stdout()).await?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Carries `action` out for `runtimes` on `hosts`, and reports on `out`, a line each.
@@ -141,22 +158,27 @@ async fn check(runtimes: &[Runtime], hosts: &[Images], out: &mut (dyn Write + Se
     let mut faults = 0;
     for runtime in runtimes {
         for host in hosts {
-            let state = match presence(runtime, host).await {
-                Ok(Presence::Missing) => Err("is missing: guichet runtime build makes it".to_owned()),
-                Ok(Presence::Outdated) => {
-                    Err("is of an older recipe: guichet runtime build makes it anew".to_owned())
-                }
-                Ok(Presence::Current) => {
-                    host.probe(&runtime.image, &runtime.probe).await.map_err(|error| error.to_string())
-                }
-                Err(error) => Err(error.to_string()),
-            };
+            let state = state(runtime, host).await;
             let text = state.as_ref().map_or_else(String::as_str, |()| "starts");
             writeln!(out, "{}: {} on {}: {text}", runtime.id, runtime.image, host.host())?;
             faults += usize::from(state.is_err());
         }
     }
     if faults == 0 { Ok(()) } else { Err(Error::NotInOrder(faults)) }
+}
+
+/// Whether the runtime's image is on the host as it should be, and starts; if not, why.
+pub(super) async fn state(runtime: &Runtime, host: &Images) -> Result<(), String> {
+    match presence(runtime, host).await {
+        Ok(Presence::Missing) => Err("is missing: guichet runtime build makes it".to_owned()),
+        Ok(Presence::Outdated) => {
+            Err("is of an older recipe: guichet runtime build makes it anew".to_owned())
+        }
+        Ok(Presence::Current) => {
+            host.probe(&runtime.image, &runtime.probe).await.map_err(|error| error.to_string())
+        }
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 async fn presence(runtime: &Runtime, host: &Images) -> Result<Presence, host_image::Error> {

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
-use bollard::Docker;
 use bollard::errors::Error as DockerError;
 use bollard::models::{ContainerCreateBody, HostConfig};
 use bollard::query_parameters::{
     CreateContainerOptions, CreateImageOptionsBuilder, StartContainerOptions, WaitContainerOptionsBuilder,
 };
+use bollard::{API_DEFAULT_VERSION, Docker};
 use futures_util::TryStreamExt;
 use tokio_util::io::ReaderStream;
 
@@ -18,6 +18,9 @@ pub const RECIPE_LABEL: &str = "guichet.recipe";
 
 /// How long a probe may take.
 const PROBE_DEADLINE: Duration = Duration::from_mins(1);
+
+/// Longest time for one answer; importing a large image takes some seconds.
+const CLIENT_DEADLINE_SECONDS: u64 = 600;
 
 const PROBE_MEMORY_BYTES: i64 = 256 << 20;
 
@@ -66,9 +69,24 @@ pub struct Images {
 }
 
 impl Images {
-    /// The images behind a connection to the engine at `host` (its address, for messages).
-    pub fn new(host: String, docker: Docker) -> Self {
-        Self { host, docker }
+    /// Reaches the engine at `address` (`unix:///…` or `tcp://host:port`).
+    ///
+    /// # Errors
+    /// [`Error::Engine`] if nobody answers there.
+    pub async fn connect(address: &str) -> Result<Self, Error> {
+        let host = address.to_owned();
+        let reached = async {
+            let docker = if address.starts_with("unix://") {
+                Docker::connect_with_unix(address, CLIENT_DEADLINE_SECONDS, API_DEFAULT_VERSION)?
+            } else {
+                Docker::connect_with_http(address, CLIENT_DEADLINE_SECONDS, API_DEFAULT_VERSION)?
+            };
+            docker.negotiate_version().await
+        };
+        match reached.await {
+            Ok(docker) => Ok(Self { host, docker }),
+            Err(source) => Err(Error::Engine { host, source }),
+        }
     }
 
     /// The host's address.
@@ -157,7 +175,11 @@ impl Images {
         Ok(())
     }
 
-    fn engine(&self, source: DockerError) -> Error {
+    pub(super) const fn docker(&self) -> &Docker {
+        &self.docker
+    }
+
+    pub(super) fn engine(&self, source: DockerError) -> Error {
         Error::Engine { host: self.host.clone(), source }
     }
 

@@ -8,6 +8,7 @@ mod agent_client;
 mod container;
 mod docker;
 mod host;
+pub mod facts;
 pub mod image;
 mod owner;
 mod state;

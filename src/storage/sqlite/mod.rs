@@ -21,6 +21,7 @@ mod submissions;
 mod wishes;
 mod writer;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use sqlx::pool::PoolConnection;
@@ -94,6 +95,17 @@ impl SqliteStorage {
     async fn reader(&self) -> Result<PoolConnection<Sqlite>> {
         Ok(self.inner.readers.acquire().await?)
     }
+}
+
+/// Looks at a database beside whoever has it: whether it can be read and its schema is the one this program knows.
+///
+/// # Errors
+/// [`super::Error::TooNew`], [`super::Error::TooOld`], [`super::Error::Unavailable`].
+pub async fn inspect(path: &Path) -> Result<()> {
+    let readers = open::readers(path).await?;
+    let outcome = open::check_schema(&mut *readers.acquire().await?).await;
+    readers.close().await;
+    outcome
 }
 
 impl Storage for SqliteStorage {

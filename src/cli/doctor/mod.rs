@@ -1,0 +1,122 @@
+//! `guichet doctor`: looks at everything the service needs, and says what to do about what is wrong.
+//!
+//! It changes nothing and may run beside the service.
+
+mod findings;
+
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use self::findings::Finding;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::domain::runtime::Runtime;
+use crate::pool::image::Images;
+use crate::storage::{self, sqlite};
+use crate::{cli, runtimes};
+
+/// Looks at everything and reports on `out`, a line for each finding; whether the service can do its work.
+///
+/// # Errors
+/// `out` cannot be written.
+pub async fn run(config: &Config, out: &mut (dyn Write + Send)) -> std::io::Result<bool> {
+    let agent_path = config.agent_path();
+    let mut findings = vec![findings::agent(&agent_path, &std::fs::read(&agent_path))];
+    findings.extend(data_folder(&config.data.dir, &config.generated_key_path()));
+    findings.push(database(&config.sqlite_path()).await);
+    let languages = match runtimes::load(&config.runtimes_dir()) {
+        Ok(languages) => languages.into_values().collect(),
+        Err(error) => {
+            let advice = "correct the file, or set execution.runtimes_dir";
+            findings.push(Finding::fault(format!("runtimes: {error}"), advice));
+            Vec::new()
+        }
+    };
+    for address in config.docker_hosts() {
+        findings.extend(host(&address, &languages).await);
+    }
+    for finding in &findings {
+        writeln!(out, "{finding}")?;
+    }
+    Ok(!findings.iter().any(Finding::is_fault))
+}
+
+fn data_folder(folder: &Path, key: &Path) -> Vec<Finding> {
+    let shown = folder.display();
+    let metadata = match std::fs::metadata(folder) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return vec![Finding::good(format!("data folder {shown}: not there yet, serve makes it"))];
+        }
+        Err(error) => {
+            let advice = "set data.dir to a folder of the user that runs Guichet";
+            return vec![Finding::fault(format!("data folder {shown}: {error}"), advice)];
+        }
+    };
+    let mut findings = Vec::new();
+    if rustix::fs::access(folder, rustix::fs::Access::WRITE_OK).is_err() {
+        let advice = "give it to the user that runs Guichet";
+        findings.push(Finding::fault(format!("data folder {shown} cannot be written"), advice));
+    }
+    if metadata.permissions().mode() & 0o007 != 0 {
+        let advice = format!("chmod o-rwx {shown}: it holds students' programs");
+        findings.push(Finding::warning(format!("data folder {shown} is open to everybody"), advice));
+    }
+    if std::fs::metadata(key).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0) {
+        let advice = format!(
+            "chmod 600 {0}; who has read it can make any token: remove it to make a new one",
+            key.display()
+        );
+        findings.push(Finding::fault(format!("the key {} is open to others", key.display()), advice));
+    }
+    if let Ok(space) = rustix::fs::statvfs(folder) {
+        findings.push(findings::free_space(folder, space.f_bavail.saturating_mul(space.f_frsize)));
+    }
+    findings
+}
+
+async fn database(path: &Path) -> Finding {
+    let text = format!("database {}", path.display());
+    if !path.exists() {
+        return Finding::good(format!("{text}: not there yet, serve makes it"));
+    }
+    match sqlite::inspect(path).await {
+        Ok(()) => Finding::good(text),
+        Err(storage::Error::TooOld) => Finding::warning(
+            format!("{text} is older than this program"),
+            "serve brings it up to date by itself, or guichet migrate does if database.migrate is false",
+        ),
+        Err(error @ storage::Error::TooNew(_)) => {
+            Finding::fault(format!("{text}: {error}"), "use the newer program that wrote it, or a backup")
+        }
+        Err(error) => {
+            Finding::fault(format!("{text}: {error}"), "is it readable, and a database of Guichet?")
+        }
+    }
+}
+
+async fn host(address: &str, languages: &[Runtime]) -> Vec<Finding> {
+    let unreachable = |error: crate::pool::image::Error| {
+        let advice = "is the engine started, and may this user use its socket (group docker)?";
+        vec![Finding::fault(error.to_string(), advice)]
+    };
+    let images = match Images::connect(address).await {
+        Ok(images) => images,
+        Err(error) => return unreachable(error),
+    };
+    let mut findings = match images.engine_facts().await {
+        Ok(facts) => findings::engine(address, &facts, Clock::System.now().millis()),
+        Err(error) => return unreachable(error),
+    };
+    for language in languages {
+        let text = format!("{address}: image {} of runtime {}", language.image, language.id);
+        findings.push(match cli::runtime::state(language, &images).await {
+            Ok(()) => Finding::good(format!("{text} starts")),
+            Err(reason) => {
+                Finding::fault(format!("{text} {reason}"), "guichet runtime build makes those missing")
+            }
+        });
+    }
+    findings
+}
