@@ -1,0 +1,133 @@
+//! Event logs and hints.
+
+use guichet::domain::event::{Event, EventBody};
+use guichet::domain::ids::SubmissionId;
+use guichet::domain::lease::Guarded;
+use guichet::domain::submission::LostReason;
+use guichet::storage::{Change, LogPage, Storage};
+use tokio::sync::broadcast::error::TryRecvError;
+
+use crate::storage::factory::{
+    CAPS, at, cancel, draft, events, get, grade, insert, insert_all, lease, new, owner, pace,
+};
+
+/// All of alice's log.
+pub async fn owner_log(db: &impl Storage, after: i64) -> Vec<Event> {
+    match db.owner_events_since(&owner("alice"), after, 1000).await.unwrap() {
+        LogPage::Events(events) => events,
+        LogPage::Unknown => panic!("the log does not reach back to {after}"),
+    }
+}
+
+pub async fn the_log_of_a_submission_has_no_gaps(db: &impl Storage) {
+    let id = insert(db, new("alice")).await;
+    insert(db, new("alice")).await;
+    let lost = lease(db, at(1)).await.work.lease;
+    let guarded = db.give_up(&lost, LostReason::HostLost, CAPS, at(2)).await.unwrap();
+    grade(db, at(3)).await;
+
+    let log = events(db, id).await;
+
+    assert_eq!(guarded, Guarded::LeaseHeld);
+    let seqs: Vec<_> = log.iter().map(|event| event.seq).collect();
+    assert_eq!(seqs, [1, 2, 3, 4, 5]);
+    let attempts: Vec<_> = log.iter().map(|event| event.attempt).collect();
+    assert_eq!(attempts, [0, 1, 1, 2, 2]);
+}
+
+pub async fn the_log_of_an_owner_has_no_gaps(db: &impl Storage) {
+    let first = insert(db, new("alice")).await;
+    insert(db, new("bob")).await;
+    let second = insert(db, new("alice")).await;
+    grade(db, at(1)).await;
+    cancel(db, second, at(2)).await;
+
+    let log = owner_log(db, 0).await;
+
+    let seqs: Vec<_> = log.iter().map(|event| event.owner_seq).collect();
+    assert_eq!(seqs, [1, 2, 3, 4, 5]);
+    let whose: Vec<_> = log.iter().map(|event| event.submission).collect();
+    assert_eq!(whose, [first, second, first, first, second]);
+    assert_eq!(log[0], events(db, first).await[0]);
+}
+
+pub async fn a_page_begins_behind_the_asked_place(db: &impl Storage) {
+    let id = insert(db, new("alice")).await;
+    grade(db, at(1)).await;
+
+    let all = events(db, id).await;
+    let second = db.events_since(id, 1, 1).await.unwrap();
+    let at_the_end = db.events_since(id, 3, 10).await.unwrap();
+    let of_owner = db.owner_events_since(&owner("alice"), 1, 1).await.unwrap();
+
+    assert_eq!(second, LogPage::Events(vec![all[1].clone()]));
+    assert_eq!(at_the_end, LogPage::Events(vec![]));
+    assert_eq!(of_owner, LogPage::Events(vec![all[1].clone()]));
+}
+
+pub async fn a_place_that_a_log_never_came_to_is_unknown(db: &impl Storage) {
+    let id = insert(db, new("alice")).await;
+
+    assert_eq!(db.events_since(id, 2, 10).await.unwrap(), LogPage::Unknown);
+    assert_eq!(db.owner_events_since(&owner("alice"), 2, 10).await.unwrap(), LogPage::Unknown);
+    assert_eq!(db.events_since(SubmissionId::generate(), 1, 10).await.unwrap(), LogPage::Unknown);
+    assert_eq!(db.owner_events_since(&owner("nobody"), 1, 10).await.unwrap(), LogPage::Unknown);
+}
+
+pub async fn a_log_that_nobody_wrote_is_empty(db: &impl Storage) {
+    let id = insert(db, draft("alice")).await;
+
+    assert_eq!(db.events_since(id, 0, 10).await.unwrap(), LogPage::Events(vec![]));
+    assert_eq!(db.owner_events_since(&owner("nobody"), 0, 10).await.unwrap(), LogPage::Events(vec![]));
+}
+
+pub async fn a_snapshot_shows_what_is_unfinished_and_where_the_log_ends(db: &impl Storage) {
+    insert_all(db, vec![new("alice")], at(0)).await;
+    insert_all(db, vec![new("alice"), draft("alice"), new("bob")], at(1)).await;
+    insert_all(db, vec![new("alice")], at(2)).await;
+    grade(db, at(3)).await;
+    let running = lease(db, at(4)).await.work.submission.id;
+
+    let snapshot = db.unfinished(&owner("alice")).await.unwrap();
+
+    let log = owner_log(db, 0).await;
+    assert_eq!(snapshot.owner_seq, log.last().unwrap().owner_seq);
+    assert_eq!(snapshot.items.len(), 2);
+    assert_eq!(snapshot.items[0], get(db, snapshot.items[0].submission.id).await);
+    assert!(snapshot.items[0].submission.created_at <= snapshot.items[1].submission.created_at);
+    let shown: Vec<_> = snapshot.items.iter().map(|placed| placed.submission.id).collect();
+    assert!(!shown.contains(&log[0].submission));
+    assert_ne!(running, log[0].submission);
+}
+
+pub async fn an_entry_tells_place_and_estimate(db: &impl Storage) {
+    insert(db, new("alice")).await;
+    insert(db, new("alice")).await;
+    let third = insert(db, new("alice")).await;
+
+    let body = events(db, third).await.remove(0).body;
+
+    assert_eq!(body, EventBody::Queued { position: 3, eta: pace().eta(3) });
+}
+
+pub async fn changes_are_told_after_their_commit(db: &impl Storage) {
+    let mut changes = db.changes();
+
+    let id = insert(db, new("alice")).await;
+
+    let log = Change::Log { submission: id, owner: owner("alice") };
+    let mut told = [changes.recv().await.unwrap(), changes.recv().await.unwrap()];
+    told.sort_by_key(|change| *change == Change::Queue);
+    assert_eq!(told, [log, Change::Queue]);
+    assert_eq!(changes.try_recv(), Err(TryRecvError::Empty));
+}
+
+pub async fn a_wish_to_cancel_is_told(db: &impl Storage) {
+    let id = insert(db, new("alice")).await;
+    lease(db, at(1)).await;
+    let mut changes = db.changes();
+
+    cancel(db, id, at(2)).await;
+
+    assert_eq!(changes.recv().await.unwrap(), Change::Cancel(id));
+}

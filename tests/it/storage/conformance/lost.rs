@@ -1,0 +1,145 @@
+//! Attempts that are lost.
+
+use guichet::domain::event::EventBody;
+use guichet::domain::lease::Guarded;
+use guichet::domain::submission::{LostAttempt, LostReason, State, StateName};
+use guichet::domain::verdict::Verdict;
+use guichet::storage::{CancelRequested, Rescue, Rescued, Storage};
+
+use crate::storage::factory::{
+    CAPS, at, cancel, event_names, events, finished, get, insert, insert_all, lease, new, order, state,
+    submission, worker,
+};
+
+/// Leases what is next and gives it up a second later.
+async fn lose(db: &impl Storage, reason: LostReason, seconds: i64) {
+    let lost = lease(db, at(seconds)).await.work.lease;
+    let guarded = db.give_up(&lost, reason, CAPS, at(seconds + 1)).await.unwrap();
+    assert_eq!(guarded, Guarded::LeaseHeld);
+}
+
+pub async fn a_lease_is_not_rescued_before_it_expires(db: &impl Storage) {
+    let id = insert(db, new("alice")).await;
+    lease(db, at(1)).await;
+
+    let early = db.rescue(Rescue::Expired, CAPS, at(15)).await.unwrap();
+    let rescued = db.rescue(Rescue::Expired, CAPS, at(16)).await.unwrap();
+
+    assert_eq!(early, []);
+    assert_eq!(rescued, [Rescued { submission: id, state: StateName::Queued }]);
+}
+
+pub async fn an_expired_lease_goes_back_to_its_old_place(db: &impl Storage) {
+    let stored = insert_all(db, vec![new("alice"), new("alice"), new("bob")], at(0)).await;
+    let first = stored[0].submission.id;
+    lease(db, at(1)).await;
+    let late = insert(db, new("carol")).await;
+
+    db.rescue(Rescue::Expired, CAPS, at(20)).await.unwrap();
+
+    let alice_second = stored[1].submission.id;
+    assert_eq!(order(db).await, [first, stored[2].submission.id, late, alice_second]);
+    let submission = submission(db, first).await;
+    assert_eq!(submission.state.queue_key(), stored[0].submission.state.queue_key());
+    let last = events(db, first).await.pop().unwrap();
+    assert_eq!(last.body, EventBody::Requeued { reason: LostReason::InstanceLost, position: 1 });
+    assert_eq!((last.round, last.attempt), (1, 1));
+    assert_eq!(lease(db, at(21)).await.work.lease.attempt, 2);
+}
+
+pub async fn the_leases_of_a_lost_worker_are_rescued_at_once(db: &impl Storage) {
+    let lost = insert(db, new("alice")).await;
+    let kept = insert(db, new("alice")).await;
+    lease(db, at(1)).await;
+    let runtimes = [crate::storage::factory::runtime("python")];
+    db.lease_next(&worker("w2"), &runtimes, at(1), at(16)).await.unwrap().unwrap();
+
+    let rescued = db.rescue(Rescue::Worker(worker("w1")), CAPS, at(2)).await.unwrap();
+
+    assert_eq!(rescued, [Rescued { submission: lost, state: StateName::Queued }]);
+    assert_eq!(state(db, kept).await, StateName::Running);
+}
+
+pub async fn a_late_result_of_a_lost_lease_is_dropped(db: &impl Storage) {
+    let id = insert(db, new("alice")).await;
+    let late = lease(db, at(1)).await.work.lease;
+    db.rescue(Rescue::Expired, CAPS, at(20)).await.unwrap();
+
+    let while_queued = db.finish(&late, vec![], finished(1, Verdict::Accepted), at(21)).await.unwrap();
+    lease(db, at(22)).await;
+    let while_running = db.finish(&late, vec![], finished(1, Verdict::Accepted), at(23)).await.unwrap();
+    let given_up = db.give_up(&late, LostReason::HostLost, CAPS, at(23)).await.unwrap();
+
+    assert_eq!([while_queued, while_running, given_up], [Guarded::LeaseLost; 3]);
+    assert_eq!(state(db, id).await, StateName::Running);
+    let story = ["submission.queued", "submission.started", "submission.requeued", "submission.started"];
+    assert_eq!(event_names(db, id).await, story);
+}
+
+pub async fn the_third_lost_instance_is_the_last(db: &impl Storage) {
+    let id = insert(db, new("alice")).await;
+    lose(db, LostReason::InstanceLost, 1).await;
+    lose(db, LostReason::HostLost, 3).await;
+    assert_eq!(state(db, id).await, StateName::Queued);
+
+    lose(db, LostReason::InstanceLost, 5).await;
+
+    let submission = submission(db, id).await;
+    assert_eq!((submission.state.name(), submission.state.attempt()), (StateName::Failed, 3));
+    assert_eq!(submission.state.started_at(), Some(at(5)));
+    let failure = submission.failure.clone().unwrap();
+    assert_eq!(failure.code, LostReason::InstanceLost);
+    let second = LostAttempt { attempt: 2, started_at: at(3), ended_at: at(4), reason: LostReason::HostLost };
+    assert_eq!((failure.attempts.len(), &failure.attempts[1]), (3, &second));
+    let last = events(db, id).await.pop().unwrap();
+    assert_eq!(last.body, EventBody::Failed { submission: Box::new(submission) });
+}
+
+pub async fn the_second_lost_container_is_the_last(db: &impl Storage) {
+    let id = insert(db, new("alice")).await;
+    lose(db, LostReason::ContainerLost, 1).await;
+    assert_eq!(state(db, id).await, StateName::Queued);
+
+    lose(db, LostReason::ContainerLost, 3).await;
+
+    assert_eq!(state(db, id).await, StateName::Failed);
+}
+
+pub async fn a_container_lost_after_a_host_counts_all_attempts(db: &impl Storage) {
+    let id = insert(db, new("alice")).await;
+    lose(db, LostReason::HostLost, 1).await;
+
+    lose(db, LostReason::ContainerLost, 3).await;
+
+    let failure = submission(db, id).await.failure.unwrap();
+    assert_eq!((failure.code, failure.attempts.len()), (LostReason::ContainerLost, 2));
+}
+
+pub async fn a_wish_to_cancel_ends_a_lost_attempt(db: &impl Storage) {
+    let rescued = insert(db, new("alice")).await;
+    let given_up = insert(db, new("alice")).await;
+    lease(db, at(1)).await;
+    let lost = lease(db, at(1)).await.work.lease;
+    cancel(db, rescued, at(2)).await;
+    cancel(db, given_up, at(2)).await;
+
+    let guarded = db.give_up(&lost, LostReason::ContainerLost, CAPS, at(3)).await.unwrap();
+    let rescue = db.rescue(Rescue::Expired, CAPS, at(20)).await.unwrap();
+
+    assert_eq!(guarded, Guarded::LeaseHeld);
+    assert_eq!(state(db, given_up).await, StateName::Cancelled);
+    assert_eq!(rescue, [Rescued { submission: rescued, state: StateName::Cancelled }]);
+    let story = ["submission.queued", "submission.started", "submission.cancelled"];
+    assert_eq!(event_names(db, rescued).await, story);
+}
+
+pub async fn what_is_cancelled_between_attempts_tells_of_the_last_one(db: &impl Storage) {
+    let id = insert(db, new("alice")).await;
+    lose(db, LostReason::HostLost, 1).await;
+
+    let cancelled = cancel(db, id, at(9)).await;
+
+    assert_eq!(cancelled, CancelRequested::Cancelled(get(db, id).await));
+    let State::Cancelled(ended) = submission(db, id).await.state else { panic!("not cancelled") };
+    assert_eq!((ended.attempt, ended.started_at, ended.finished_at), (1, Some(at(1)), at(9)));
+}

@@ -1,0 +1,180 @@
+//! What every implementation of `Storage` promises, one rule a test.
+
+pub mod events;
+pub mod exercises;
+pub mod idempotency;
+pub mod lease;
+pub mod list;
+pub mod lost;
+pub mod model;
+pub mod prune;
+pub mod queue;
+pub mod restart;
+pub mod rounds;
+pub mod submissions;
+
+use guichet::storage::Storage;
+
+/// An implementation with a database of its own, deleted on drop.
+pub trait Fixture: Sized {
+    type Store: Storage;
+
+    async fn open() -> Self;
+    fn store(&self) -> &Self::Store;
+    /// Ends the implementation and starts it anew on the same database.
+    async fn reopen(self) -> Self;
+}
+
+/// Runs all rules on a fixture; a rule that isn't listed here is dead code to the compiler.
+macro_rules! suite {
+    ($fixture:ty) => {
+        $crate::storage::conformance::rules! { $fixture, submissions:
+            a_queued_submission_reads_back_as_it_was_stored
+            a_draft_has_neither_place_nor_events
+            nothing_is_stored_if_one_of_them_cannot_be
+            places_count_all_that_were_stored_together
+            an_id_that_a_backend_gave_twice_is_refused_with_its_holder
+            an_id_that_comes_twice_in_one_call_is_refused
+            two_backends_may_give_the_same_id
+            a_file_reads_back_with_its_bytes
+            what_would_be_too_much_in_all_is_refused
+            what_would_be_too_much_of_an_owner_is_refused
+            drafts_count_in_no_limit
+        }
+        $crate::storage::conformance::rules! { $fixture, list:
+            the_newest_stand_first
+            a_list_goes_on_behind_its_cursor
+            a_list_shows_results_without_their_tests
+            a_list_shows_places
+            a_filter_by_time_takes_its_start_and_leaves_its_end
+            a_filter_takes_what_matches_all_of_it
+            a_filter_by_verdict_asks_the_newest_result
+        }
+        $crate::storage::conformance::rules! { $fixture, idempotency:
+            the_same_request_is_answered_with_its_submission_as_it_is_now
+            the_same_key_for_another_request_is_refused
+            keys_of_two_subjects_are_two_keys
+            a_key_is_forgotten_after_a_day
+            a_request_that_was_refused_keeps_no_key
+            a_request_is_replayed_though_the_queue_is_full
+            asking_for_a_replay_stores_nothing
+        }
+        $crate::storage::conformance::rules! { $fixture, queue:
+            a_better_class_goes_first
+            many_of_one_owner_delay_another_by_one_at_most
+            who_comes_late_stands_beside_the_next_to_start
+            each_class_has_its_own_ranks
+            a_place_falls_when_one_ahead_starts
+            places_are_right_across_many_ranks
+            the_queue_tells_owner_round_and_lost_attempts
+            the_figures_count_what_waits_runs_and_finished
+            durations_are_those_from_lease_to_end_newest_first
+        }
+        $crate::storage::conformance::rules! { $fixture, lease:
+            a_run_goes_all_the_way
+            nothing_is_leased_while_nothing_is_queued
+            leases_are_taken_in_the_order_of_the_queue
+            what_waits_for_another_runtime_is_overtaken
+            a_lease_brings_the_files_in_their_order
+            a_lease_brings_the_exercise_in_the_version_of_the_submission
+            a_lease_that_was_renewed_does_not_expire
+            a_lease_of_another_worker_is_not_renewed
+            progress_is_logged_under_the_lease_only
+            a_result_is_written_once
+            a_draft_is_cancelled_with_an_event
+            a_queued_submission_is_cancelled_and_leaves_the_queue
+            a_running_submission_keeps_the_wish_to_cancel
+            a_wish_to_cancel_wins_over_a_result
+            what_was_cancelled_is_cancelled_again_without_an_event
+            what_finished_is_not_cancelled
+        }
+        $crate::storage::conformance::rules! { $fixture, lost:
+            a_lease_is_not_rescued_before_it_expires
+            an_expired_lease_goes_back_to_its_old_place
+            the_leases_of_a_lost_worker_are_rescued_at_once
+            a_late_result_of_a_lost_lease_is_dropped
+            the_third_lost_instance_is_the_last
+            the_second_lost_container_is_the_last
+            a_container_lost_after_a_host_counts_all_attempts
+            a_wish_to_cancel_ends_a_lost_attempt
+            what_is_cancelled_between_attempts_tells_of_the_last_one
+        }
+        $crate::storage::conformance::rules! { $fixture, rounds:
+            files_are_not_replaced_while_they_are_graded
+            an_ended_submission_with_the_same_files_is_not_queued_again
+            the_order_of_files_is_no_change
+            other_files_open_a_new_round_behind_all_others
+            the_old_result_stays_until_the_new_one
+            a_cancelled_second_round_shows_the_result_of_the_first
+            an_ending_event_reads_the_same_after_later_rounds
+            a_lease_of_an_earlier_round_is_lost
+            a_new_round_has_all_its_attempts
+            a_draft_is_queued_with_the_files_it_has_then
+            a_draft_enters_the_queue_only_within_its_limits
+            a_cancelled_draft_is_queued_only_with_other_files
+        }
+        $crate::storage::conformance::rules! { $fixture, events:
+            the_log_of_a_submission_has_no_gaps
+            the_log_of_an_owner_has_no_gaps
+            a_page_begins_behind_the_asked_place
+            a_place_that_a_log_never_came_to_is_unknown
+            a_log_that_nobody_wrote_is_empty
+            a_snapshot_shows_what_is_unfinished_and_where_the_log_ends
+            an_entry_tells_place_and_estimate
+            changes_are_told_after_their_commit
+            a_wish_to_cancel_is_told
+        }
+        $crate::storage::conformance::rules! { $fixture, exercises:
+            a_changed_exercise_gets_the_next_version
+            an_exercise_that_says_the_same_gets_none
+            a_version_that_was_not_expected_changes_nothing
+            what_should_be_absent_or_exist_is_checked
+            the_numbering_goes_on_after_a_deletion
+            a_deleted_exercise_is_gone_from_every_list
+            exercises_are_listed_by_id
+        }
+        $crate::storage::conformance::rules! { $fixture, prune:
+            old_ended_submissions_go_with_all_they_have
+            what_is_unfinished_stays_however_old
+            a_pruned_log_is_unknown_from_before_its_start
+            a_gap_in_the_log_of_an_owner_is_told
+            numbers_go_on_after_pruning
+        }
+        $crate::storage::conformance::rules! { $fixture, restart with fixture:
+            everything_is_there_after_a_restart
+            the_installation_is_made_once
+            ranks_and_tickets_go_on_after_a_restart
+        }
+        $crate::storage::conformance::rules! { $fixture, model with fixture:
+            any_history_gives_the_order_and_the_logs_of_the_model
+        }
+    };
+}
+pub(crate) use suite;
+
+macro_rules! rules {
+    ($fixture:ty, $module:ident: $($rule:ident)*) => {
+        mod $module {
+            use super::*;
+            $(
+                #[tokio::test]
+                async fn $rule() {
+                    let fixture = <$fixture as $crate::storage::conformance::Fixture>::open().await;
+                    $crate::storage::conformance::$module::$rule(fixture.store()).await;
+                }
+            )*
+        }
+    };
+    ($fixture:ty, $module:ident with fixture: $($rule:ident)*) => {
+        mod $module {
+            use super::*;
+            $(
+                #[test]
+                fn $rule() {
+                    $crate::storage::conformance::$module::$rule::<$fixture>();
+                }
+            )*
+        }
+    };
+}
+pub(crate) use rules;
