@@ -7,8 +7,8 @@
 mod agent_client;
 mod container;
 mod docker;
-mod host;
 pub mod facts;
+mod host;
 pub mod image;
 mod owner;
 mod state;
