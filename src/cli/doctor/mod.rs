@@ -7,6 +7,7 @@ mod findings;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::process::ExitCode;
 
 use self::findings::Finding;
 use crate::clock::Clock;
@@ -15,6 +16,15 @@ use crate::domain::runtime::Runtime;
 use crate::pool::image::Images;
 use crate::storage::{self, sqlite};
 use crate::{cli, runtimes};
+
+/// Looks at everything, reports on standard output, and exits with 1 if something keeps the service from its work.
+///
+/// # Errors
+/// Standard output is closed.
+pub async fn run_configured(config: &Config) -> anyhow::Result<ExitCode> {
+    let works = run(config, &mut std::io::stdout()).await?;
+    Ok(if works { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
 
 /// Looks at everything and reports on `out`, a line for each finding; whether the service can do its work.
 ///
