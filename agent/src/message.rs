@@ -27,6 +27,8 @@ pub enum Request {
     /// Runs one command; answered by [`Reply::Output`]s and one [`Reply::Report`].
     Exec(Exec),
     /// Bytes for the standard input of the command started last; `last` closes it.
+    ///
+    /// Pieces of at most 64 KiB keep the agent small, whose memory counts in the slot.
     Stdin {
         /// The bytes; may be empty.
         #[serde(with = "serde_bytes")]

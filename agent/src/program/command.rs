@@ -70,7 +70,14 @@ impl Runner<'_> {
         }
         self.meter.start(&exec.limits).context("set the limits")?;
         let resources = self.meter.resources(&exec.limits);
-        let plan = Plan { argv: &argv, env: &env, uid, resources: &resources, mask: self.mask.get() };
+        let plan = Plan {
+            argv: &argv,
+            env: &env,
+            uid,
+            resources: &resources,
+            entry: self.meter.entry(),
+            mask: self.mask.get(),
+        };
         let started = Instant::now();
         match self.spawner.start(&plan) {
             Ok(Started::Running { pid, pipes }) => {
@@ -183,7 +190,7 @@ impl Runner<'_> {
 
     fn report_refused(&mut self, errno: i32, started: Instant) -> Result<Report, Fault> {
         let mut reaped = Reaped::default();
-        self.meter.lift().context("lift the limits")?;
+        self.meter.release().context("lift the limits")?;
         self.reach.collect_all(&mut reaped, |_| {}).context("collect a command")?;
         let usage = self.meter.finish(&reaped).context("read the usage")?;
         Ok(Report {
@@ -248,7 +255,7 @@ impl Watched {
         if !self.nothing_left {
             reach.kill_all().context("end a command")?;
         }
-        meter.lift().context("lift the limits")?;
+        meter.release().context("lift the limits")?;
         if self.nothing_left {
             return Ok(());
         }

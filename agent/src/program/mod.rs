@@ -1,5 +1,15 @@
 //! The agent's life: take over the container, then do what is asked, one request after the other, until it ends.
 //!
+//! What the container has to be, beside read-only and without a network:
+//!
+//! ```text
+//! /.guichet         0700, root's; the agent is in it, and where there are cgroups:
+//! /.guichet/cgroup/ the slot's cgroup folders, writable: memory, cpuacct and pids (version 1) or unified (version 2)
+//! /w  /tmp          tmpfs, each of its own, with limits of size and inodes; /w may be executed from
+//! capabilities      SETUID SETGID KILL CHOWN DAC_OVERRIDE, to act on commands and on what they leave;
+//!                   SETPCAP, to empty the bounding set
+//! ```
+//!
 //! One thread. A submission is open between `Begin` and the end of [`Agent::end`]; only in it files are written and
 //! commands run. When the connection ends the agent does too, and as process 1 takes everything with it.
 
@@ -96,11 +106,12 @@ impl<'a> Agent<'a> {
         if setup.first_uid == 0 || setup.uid_count == 0 || uids.is_none() {
             return Err(Fault::Request("a range without a uid, or with root's"));
         }
+        start::check_container()?;
         let mut weaknesses = Vec::new();
         let mut spawner = Spawner::new();
         let reach = Reach::find().context("adopt orphans")?;
         let meter = Meter::find(&Path::new(OWN_FOLDER).join("cgroup"), &mut weaknesses);
-        weakness::find(&mut spawner, setup.first_uid, mask, reach, &mut weaknesses)?;
+        weakness::find(&mut spawner, &meter, setup.first_uid, mask, reach, &mut weaknesses)?;
         connection.reply(&Reply::Hello(Hello {
             version: VERSION,
             usage_source: meter.source(),

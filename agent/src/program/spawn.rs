@@ -7,7 +7,7 @@
 use std::{
     ffi::{CString, c_void},
     io,
-    os::fd::{AsRawFd, OwnedFd, RawFd},
+    os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd},
 };
 
 use libc::{c_char, c_int, c_long};
@@ -42,6 +42,8 @@ pub struct Plan<'a> {
     pub uid: u32,
     /// Limits of each process.
     pub resources: &'a [ResourceLimit],
+    /// Where to write `0` to enter the cgroup of commands.
+    pub entry: Option<BorrowedFd<'a>>,
     /// Signals to block: none.
     pub mask: &'a libc::sigset_t,
 }
@@ -138,8 +140,13 @@ impl Spawner {
     /// Tries the protections in a child that ends at once; gives the bits of those that hold.
     ///
     /// The child is left for [`super::reap`].
-    pub fn probe(&mut self, uid: u32, mask: &libc::sigset_t) -> io::Result<u32> {
-        let plan = Plan { argv: &[], env: &[], uid, resources: &[], mask };
+    pub fn probe(
+        &mut self,
+        uid: u32,
+        entry: Option<BorrowedFd<'_>>,
+        mask: &libc::sigset_t,
+    ) -> io::Result<u32> {
+        let plan = Plan { argv: &[], env: &[], uid, resources: &[], entry, mask };
         let mut stack = std::mem::take(&mut self.stack);
         let mut child = self.child(&plan, [0; 3], false);
         let pid = clone_child(&mut stack, &mut child);
@@ -203,6 +210,11 @@ extern "C" fn first_steps(child: *mut c_void) -> c_int {
 impl Child<'_> {
     fn prepare(&mut self) -> Result<(), (&'static str, c_int)> {
         let uid = self.plan.uid;
+        if let Some(entry) = self.plan.entry {
+            // SAFETY: the kernel reads one byte of the text.
+            let entered = unsafe { libc::write(entry.as_raw_fd(), c"0".as_ptr().cast(), 1) };
+            must("enter the cgroup of commands", entered as c_long)?;
+        }
         if self.runs {
             self.join_streams()?;
             // SAFETY: no memory is involved.

@@ -1,12 +1,23 @@
 //! Taking over the container: descriptors, signals, and folders that commands may write to.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::{self, File, OpenOptions},
     io,
-    os::fd::{FromRawFd, OwnedFd, RawFd},
+    os::{
+        fd::{AsRawFd, FromRawFd, OwnedFd, RawFd},
+        unix::fs::MetadataExt,
+    },
+    path::Path,
 };
 
-use super::{WORK_FOLDER, connection::Connection, scratch, signals::WaitMask, sys};
+use super::{
+    OWN_FOLDER, WORK_FOLDER,
+    connection::Connection,
+    fault::{Context, Fault},
+    scratch,
+    signals::WaitMask,
+    sys,
+};
 
 /// Descriptors of the connection are moved here or above, away from what commands get.
 const LOWEST_FD: RawFd = 100;
@@ -16,15 +27,25 @@ pub fn take_over() -> io::Result<(Connection, WaitMask)> {
     sys::hide_memory()?;
     // SAFETY: no memory is involved.
     unsafe { libc::umask(0o022) };
+    keep_heap_small();
     let mask = WaitMask::install()?;
     let (input, output) = (move_up(0)?, move_up(1)?);
     let nothing = OpenOptions::new().read(true).write(true).open("/dev/null")?;
     for stream in 0..3 {
         // SAFETY: no memory is involved, and the streams' owners in the standard library do not use them.
-        let replaced = unsafe { libc::dup2(std::os::fd::AsRawFd::as_raw_fd(&nothing), stream) };
+        let replaced = unsafe { libc::dup2(nothing.as_raw_fd(), stream) };
         sys::checked(replaced.into())?;
     }
     Ok((Connection::new(input, output)?, mask))
+}
+
+/// Gives large blocks back when they are freed: the agent's memory counts in the slot.
+fn keep_heap_small() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: no memory is involved, and no other thread exists.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 128 << 10);
+    }
 }
 
 fn move_up(fd: RawFd) -> io::Result<File> {
@@ -32,6 +53,20 @@ fn move_up(fd: RawFd) -> io::Result<File> {
     unsafe {
         let moved = sys::checked(libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, LOWEST_FD).into())?;
         Ok(File::from_raw_fd(moved as RawFd))
+    }
+}
+
+/// Refuses to go on anywhere but in a container: what lies in the folders of commands is removed.
+pub fn check_container() -> Result<(), Fault> {
+    let root = fs::symlink_metadata("/").context("look at the root folder")?.dev();
+    let is_apart =
+        |folder: &str| fs::symlink_metadata(folder).is_ok_and(|facts| facts.is_dir() && facts.dev() != root);
+    if Path::new(OWN_FOLDER).is_dir() && is_apart("/w") && is_apart("/tmp") {
+        Ok(())
+    } else {
+        Err(Fault::Request(
+            "this is no container of Guichet: it needs /.guichet, and file systems at /w and /tmp",
+        ))
     }
 }
 

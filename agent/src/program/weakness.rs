@@ -9,6 +9,7 @@ use super::{
     signals::WaitMask,
     spawn::{Spawner, protection},
     sys,
+    usage::Meter,
 };
 
 /// Protections of a command's processes, by what is lost without them.
@@ -24,12 +25,13 @@ const OF_COMMANDS: [(u32, &str); 6] = [
 /// Adds the names of the protections that do not hold.
 pub fn find(
     spawner: &mut Spawner,
+    meter: &Meter,
     uid: u32,
     mask: &WaitMask,
     reach: Reach,
     weaknesses: &mut Vec<String>,
 ) -> Result<(), Fault> {
-    let held = spawner.probe(uid, mask.get()).context("try the protections")?;
+    let held = spawner.probe(uid, meter.entry(), mask.get()).context("try the protections")?;
     reach.collect_all(&mut Reaped::default(), |_| {}).context("collect the trial")?;
     let mut add = |name: &str, holds: bool| {
         if !holds {
@@ -43,22 +45,12 @@ pub fn find(
     add("pid namespace", reach == Reach::Namespace);
     add("agent's folder", is_private(Path::new(OWN_FOLDER)));
     add("read-only root", is_read_only());
-    add("work folder", is_apart("/w"));
-    add("temporary folder", is_apart("/tmp"));
     Ok(())
 }
 
 /// Whether only root can enter a folder.
 fn is_private(folder: &Path) -> bool {
     fs::symlink_metadata(folder).is_ok_and(|facts| facts.uid() == 0 && facts.mode() & 0o777 == 0o700)
-}
-
-/// Whether a folder is a file system of its own.
-fn is_apart(folder: &str) -> bool {
-    match (fs::symlink_metadata(folder), fs::symlink_metadata("/")) {
-        (Ok(folder), Ok(root)) => folder.dev() != root.dev(),
-        _ => false,
-    }
 }
 
 /// Whether the root file system refuses even root.

@@ -45,6 +45,14 @@ fn killing_everything_kills_only_itself() {
 }
 
 #[test]
+fn memory_that_belongs_to_small_processes_kills_them_and_not_the_agent() {
+    let outcome = attack("hide from the kernel");
+
+    assert_eq!(outcome.text(), "spared\n");
+    assert!(outcome.report.oom_kills > 0, "{outcome:?}");
+}
+
+#[test]
 fn orphans_that_end_are_collected_while_the_command_runs() {
     let mut agent = TestAgent::start();
 

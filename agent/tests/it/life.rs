@@ -102,6 +102,20 @@ fn system_v_objects_that_are_left_make_the_container_unclean() {
 }
 
 #[test]
+fn an_agent_that_is_not_process_1_ends_daemons_and_bombs_too() {
+    let mut agent = TestAgent::start_later();
+    let bomb = limited(victim("fork bomb of daemons"), |limits| limits.wall_time_ms = 300);
+
+    let daemon = agent.run_alone(victim("daemon"));
+    let bomb = agent.run_alone(bomb);
+
+    assert_eq!(agent.hello.weaknesses, ["pid namespace"]);
+    assert_eq!((daemon.text(), daemon.report.orphans), ("parent\n", 1));
+    assert!(bomb.report.process_refusals > 0, "{bomb:?}");
+    assert_eq!(agent.container.tasks(), 2, "the agent and its shell");
+}
+
+#[test]
 fn many_submissions_do_not_wear_the_agent_out() {
     let mut agent = TestAgent::start();
 

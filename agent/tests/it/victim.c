@@ -61,6 +61,22 @@ int main(int argc, char **argv) {
         puts("right");
         return 0;
     }
+    if (IS("hide from the kernel")) {
+        // Many small processes that the kernel would spare, and memory that belongs to none of them.
+        int fd = open("/proc/self/oom_score_adj", O_RDWR);
+        if (write(fd, "0", 1) == 1) puts("spared");
+        fflush(stdout);
+        int disk = open("/dev/shm/much", O_CREAT | O_WRONLY, 0600);
+        static char block[4096];
+        for (int i = 0; i < 10; i++) fork();
+        for (;;) {
+            if (write(disk, block, sizeof block) > 0) continue;
+            int ends[2];
+            if (pipe(ends)) pause();
+            fcntl(ends[1], F_SETFL, O_NONBLOCK);
+            while (write(ends[1], block, sizeof block) > 0) {}
+        }
+    }
     if (IS("reserve")) {
         char *much = malloc(8ul << 30);
         puts(much ? "reserved" : "refused");

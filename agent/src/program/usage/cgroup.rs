@@ -1,16 +1,27 @@
 //! Counters and limits of the slot's cgroup, version 1 or 2.
 //!
 //! Below one folder lie the slot's own cgroup folders, bound there by Docker: `memory`, `cpuacct` and `pids`
-//! (version 1), or `unified`. The container is a cgroup inside the slot's; version 1 counts kills and refusals only
-//! there, so both levels are read. Each file is opened once and read at offset 0.
+//! (version 1), or `unified`. The container is a cgroup inside the slot's, and commands get one inside the
+//! container's for their memory: when it is full, only they can be killed, however small they make themselves.
+//!
+//! ```text
+//! slot ─ container ─┬─ (agent)       CPU time and processes are measured and limited in the slot,
+//!                   └─ commands      memory in `commands`
+//! ```
+//!
+//! Version 1 counts refused processes only in the container's, so both levels are read. Each file is opened once
+//! and read at offset 0.
 //!
 //! Sources: Linux `Documentation/admin-guide/cgroup-v1/{memory,cpuacct,pids}.rst` and `cgroup-v2.rst`.
 
 use std::{
     fs::{self, File, OpenOptions},
     io,
-    os::unix::fs::FileExt,
-    path::Path,
+    os::{
+        fd::{AsFd, BorrowedFd},
+        unix::fs::FileExt,
+    },
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -18,12 +29,16 @@ use guichet_agent::{Limits, UsageSource};
 
 use super::Usage;
 
+/// Name of the cgroup that commands get for their memory.
+const COMMANDS: &str = "commands";
+
 /// The open files, and what they held when the command started.
 pub struct Cgroup {
     source: UsageSource,
     memory: Memory,
     cpu: File,
     pids: Option<Pids>,
+    entry: Option<File>,
     missing: Vec<&'static str>,
     start: Start,
 }
@@ -65,20 +80,29 @@ impl Cgroup {
     }
 
     fn open_v1(root: &Path) -> io::Result<Self> {
-        let folder = root.join("memory");
+        let slot = root.join("memory");
+        let commands = level_of_agent(&slot)?.join(COMMANDS);
+        let entry = make(&commands).and_then(|()| open_to_write(&commands.join("tasks")));
+        let folder = if entry.is_ok() { &commands } else { &slot };
         let memory = Memory {
             in_use: File::open(folder.join("memory.usage_in_bytes"))?,
             peak: Some(open_both(&folder.join("memory.max_usage_in_bytes"))?),
             limit: open_both(&folder.join("memory.limit_in_bytes")).ok(),
             swap_limit: open_both(&folder.join("memory.memsw.limit_in_bytes")).ok(),
-            events: open_levels(&folder, "memory.oom_control")?,
+            events: open_levels(folder, "memory.oom_control")?,
         };
         let cpu = File::open(root.join("cpuacct/cpuacct.usage"))?;
         let pids = Pids::open(&root.join("pids")).ok();
-        Self::check(UsageSource::CgroupV1, memory, cpu, pids)
+        Self::check(UsageSource::CgroupV1, memory, cpu, pids, entry.ok())
     }
 
-    fn open_v2(folder: &Path) -> io::Result<Self> {
+    fn open_v2(slot: &Path) -> io::Result<Self> {
+        let container = level_of_agent(slot)?;
+        // These look for the agent's level too, before it moves.
+        let pids = Pids::open(slot).ok();
+        let entry = split(&container);
+        let commands = container.join(COMMANDS);
+        let folder = if entry.is_ok() { &commands } else { slot };
         // Swap is no memory that a command may use.
         if let Ok(swap) = open_both(&folder.join("memory.swap.max")) {
             write(&swap, "0")?;
@@ -88,7 +112,7 @@ impl Cgroup {
             peak: open_both(&folder.join("memory.peak")).ok(),
             limit: open_both(&folder.join("memory.max")).ok(),
             swap_limit: None,
-            events: open_levels(folder, "memory.events")?,
+            events: vec![File::open(folder.join("memory.events"))?],
         };
         // From Linux 6.12 on, writing resets the peak for this descriptor.
         memory.peak = memory.peak.filter(|peak| write(peak, "0").is_ok());
@@ -96,17 +120,26 @@ impl Cgroup {
             Some(_) => UsageSource::CgroupV2,
             None => UsageSource::CgroupV2Sampled,
         };
-        let cpu = File::open(folder.join("cpu.stat"))?;
-        Self::check(source, memory, cpu, Pids::open(folder).ok())
+        let cpu = File::open(slot.join("cpu.stat"))?;
+        Self::check(source, memory, cpu, pids, entry.ok())
     }
 
     /// Reads and writes everything once, so that what cannot work is known now.
-    fn check(source: UsageSource, memory: Memory, cpu: File, pids: Option<Pids>) -> io::Result<Self> {
+    fn check(
+        source: UsageSource,
+        memory: Memory,
+        cpu: File,
+        pids: Option<Pids>,
+        entry: Option<File>,
+    ) -> io::Result<Self> {
         let missing = Vec::new();
-        let mut cgroup = Self { source, memory, cpu, pids, missing, start: Start::default() };
-        if cgroup.memory.limit.is_none() || cgroup.lift().is_err() {
+        let mut cgroup = Self { source, memory, cpu, pids, entry, missing, start: Start::default() };
+        if cgroup.memory.limit.is_none() || cgroup.limit_memory(None).is_err() {
             cgroup.memory.limit = None;
             cgroup.missing.push("memory limit");
+        }
+        if cgroup.entry.is_none() {
+            cgroup.missing.push("memory apart from the agent's");
         }
         if cgroup.pids.as_ref().is_none_or(|pids| write(&pids.limit, "max").is_err()) {
             cgroup.pids = None;
@@ -140,13 +173,7 @@ impl Cgroup {
     /// Sets the limits of a command on top of what is in use now, and remembers the counters.
     pub fn start(&mut self, limits: &Limits) -> io::Result<()> {
         self.begin()?;
-        if let Some(limit) = &self.memory.limit {
-            let bytes = (self.start.memory_bytes + limits.memory_bytes).to_string();
-            write(limit, &bytes)?;
-            if let Some(swap_limit) = &self.memory.swap_limit {
-                write(swap_limit, &bytes)?;
-            }
-        }
+        self.limit_memory(Some(self.start.memory_bytes + limits.memory_bytes))?;
         if let Some(pids) = &self.pids {
             let tasks = read_number(&pids.current)?;
             write(&pids.limit, &(tasks + u64::from(limits.processes)).to_string())?;
@@ -170,13 +197,31 @@ impl Cgroup {
         Ok(())
     }
 
-    /// Takes the limit of memory away; without one in force it stays the container's.
-    pub fn lift(&self) -> io::Result<()> {
+    /// Limits memory, alone and together with swap, to a number of bytes or not at all.
+    fn limit_memory(&self, bytes: Option<u64>) -> io::Result<()> {
+        let Some(limit) = &self.memory.limit else {
+            return Ok(());
+        };
         let none = if self.source == UsageSource::CgroupV1 { "-1" } else { "max" };
-        if let Some(swap_limit) = self.memory.swap_limit.as_ref().filter(|_| self.memory.limit.is_some()) {
+        let text = bytes.map_or(none.to_owned(), |bytes| bytes.to_string());
+        // The limit with swap may never be below the one without.
+        if let Some(swap_limit) = &self.memory.swap_limit {
             write(swap_limit, none)?;
+            write(limit, &text)?;
+            write(swap_limit, &text)
+        } else {
+            write(limit, &text)
         }
-        self.memory.limit.as_ref().map_or(Ok(()), |limit| write(limit, none))
+    }
+
+    /// Takes the limit of memory away if the agent itself is below it.
+    pub fn release(&self) -> io::Result<()> {
+        if self.entry.is_none() { self.limit_memory(None) } else { Ok(()) }
+    }
+
+    /// Where a command writes `0` to enter the cgroup whose memory is limited.
+    pub fn entry(&self) -> Option<BorrowedFd<'_>> {
+        self.entry.as_ref().map(AsFd::as_fd)
     }
 
     /// Memory in use above the start, in bytes.
@@ -229,23 +274,50 @@ fn open_both(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).open(path)
 }
 
+fn open_to_write(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).open(path)
+}
+
+/// Makes a cgroup, unless an agent before this one made it.
+fn make(cgroup: &Path) -> io::Result<()> {
+    match fs::create_dir(cgroup) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        other => other,
+    }
+}
+
+/// Makes room for commands in a container's cgroup of version 2, in which no process may stay then.
+fn split(container: &Path) -> io::Result<File> {
+    let (agent, commands) = (container.join("agent"), container.join(COMMANDS));
+    make(&agent)?;
+    fs::write(agent.join("cgroup.procs"), "0")?;
+    fs::write(container.join("cgroup.subtree_control"), "+memory")?;
+    make(&commands)?;
+    open_to_write(&commands.join("cgroup.procs"))
+}
+
 /// Opens a file of the slot's cgroup, and of the one inside it that the agent is in.
-fn open_levels(folder: &Path, name: &str) -> io::Result<Vec<File>> {
-    let mut files = vec![File::open(folder.join(name))?];
-    for inside in fs::read_dir(folder)? {
-        let inside = inside?;
-        if inside.file_type()?.is_dir() && holds_agent(&inside.path()) {
-            files.push(File::open(inside.path().join(name))?);
-        }
+fn open_levels(slot: &Path, name: &str) -> io::Result<Vec<File>> {
+    let inside = level_of_agent(slot)?;
+    let mut files = vec![File::open(slot.join(name))?];
+    if inside != slot {
+        files.push(File::open(inside.join(name))?);
     }
     Ok(files)
 }
 
-fn holds_agent(cgroup: &Path) -> bool {
+/// The folder of the cgroup inside the slot's that the agent is in, or the slot's.
+fn level_of_agent(slot: &Path) -> io::Result<PathBuf> {
     let own = std::process::id().to_string();
-    // A cgroup that cannot be read is not the agent's.
-    let processes = fs::read_to_string(cgroup.join("cgroup.procs")).unwrap_or_default();
-    processes.lines().any(|pid| pid == own)
+    for inside in fs::read_dir(slot)? {
+        let path = inside?.path();
+        // What cannot be read is no cgroup, or not the agent's.
+        let processes = fs::read_to_string(path.join("cgroup.procs")).unwrap_or_default();
+        if processes.lines().any(|pid| pid == own) {
+            return Ok(path);
+        }
+    }
+    Ok(slot.to_owned())
 }
 
 /// The larger growth of the two levels: the upper one counts the lower one's events again where it does at all.

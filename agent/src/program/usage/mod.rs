@@ -6,7 +6,7 @@
 mod cgroup;
 mod processes;
 
-use std::{io, path::Path, time::Duration};
+use std::{io, os::fd::BorrowedFd, path::Path, time::Duration};
 
 use guichet_agent::{Limits, UsageSource};
 
@@ -121,9 +121,14 @@ impl Meter {
         Ok(self.sampled_peak)
     }
 
-    /// Takes the limits away again, so that what the agent does itself is not counted against them.
-    pub fn lift(&self) -> io::Result<()> {
-        self.cgroup.as_ref().map_or(Ok(()), Cgroup::lift)
+    /// Takes the limit of memory away where the agent itself is below it.
+    pub fn release(&self) -> io::Result<()> {
+        self.cgroup.as_ref().map_or(Ok(()), Cgroup::release)
+    }
+
+    /// Where a command writes `0` to enter the cgroup that is limited and measured, if it is not the agent's.
+    pub fn entry(&self) -> Option<BorrowedFd<'_>> {
+        self.cgroup.as_ref().and_then(Cgroup::entry)
     }
 
     /// What the command used, now that nothing of it runs any more.

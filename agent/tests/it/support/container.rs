@@ -16,7 +16,7 @@ const CONTROLLERS: [&str; 3] = ["memory", "cpuacct", "pids"];
 
 /// Builds the root file system in a fresh mount namespace and becomes the agent.
 const SCRIPT: &str = r#"
-root=$1 agent=$2 victim=$3 slot=$4
+root=$1 agent=$2 victim=$3 slot=$4 first=$5
 mount -t tmpfs none "$root"
 cd "$root"
 mkdir -p usr proc dev/shm w tmp .guichet/cgroup/memory .guichet/cgroup/cpuacct .guichet/cgroup/pids
@@ -34,7 +34,8 @@ if [ -n "$slot" ]; then
     done
 fi
 mount -o remount,ro "$root"
-exec chroot "$root" /usr/bin/setpriv --no-new-privs --inh-caps=-all \
+if [ "$first" ]; then replace=exec; else replace=; fi
+$replace chroot "$root" /usr/bin/setpriv --no-new-privs --inh-caps=-all \
     --bounding-set=-all,+setuid,+setgid,+kill,+chown,+dac_override,+setpcap /.guichet/agent
 "#;
 
@@ -63,6 +64,15 @@ pub enum Cgroups {
     None,
 }
 
+/// Which process of the container the agent is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Process 1.
+    First,
+    /// A child of process 1.
+    Later,
+}
+
 /// Namespaces with an agent in them; gone when dropped.
 pub struct Container {
     child: Child,
@@ -71,8 +81,8 @@ pub struct Container {
 }
 
 impl Container {
-    /// Starts the agent as process 1.
-    pub fn start(cgroups: Cgroups) -> Self {
+    /// Starts the agent.
+    pub fn start(cgroups: Cgroups, place: Place) -> Self {
         assert!(
             fs::metadata("/proc/self").is_ok_and(|facts| std::os::unix::fs::MetadataExt::uid(&facts) == 0),
             "these tests make namespaces and cgroups: run them as root"
@@ -102,6 +112,7 @@ impl Container {
             .arg(&root)
             .args([env!("CARGO_BIN_EXE_guichet-agent"), victim_program().to_str().unwrap()])
             .arg(slot.as_deref().unwrap_or_default())
+            .arg(if place == Place::First { "first" } else { "" })
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -148,13 +159,19 @@ impl Drop for Container {
         for folder in self.slot.iter().flat_map(|slot| cgroup_folders(slot)) {
             let deadline = Instant::now() + Duration::from_secs(5);
             // A killed namespace's tasks leave their cgroup a moment later.
-            while fs::remove_dir(folder.join("container")).is_err() && Instant::now() < deadline {
+            while remove(&folder.join("container")).is_err() && Instant::now() < deadline {
                 std::thread::yield_now();
             }
             drop(fs::remove_dir(&folder));
         }
         drop(fs::remove_dir(&self.root));
     }
+}
+
+/// Removes a container's cgroup, with the one that the agent may have made in it.
+fn remove(cgroup: &Path) -> std::io::Result<()> {
+    drop(fs::remove_dir(cgroup.join("commands")));
+    fs::remove_dir(cgroup)
 }
 
 fn cgroup_folders(slot: &str) -> [PathBuf; 3] {

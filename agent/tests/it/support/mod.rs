@@ -13,7 +13,7 @@ use guichet_agent::{
     Clean, Decoder, Exec, Hello, Limits, Reply, Report, Request, Setup, Stream, VERSION, encode,
 };
 
-pub use self::container::{Cgroups, Container};
+pub use self::container::{Cgroups, Container, Place};
 
 /// First uid of the slot that the tests play.
 pub const FIRST_UID: u32 = 30_000;
@@ -58,12 +58,17 @@ impl Outcome {
 impl TestAgent {
     /// An agent that measures by the slot's cgroups.
     pub fn start() -> Self {
-        Self::start_in(Container::start(Cgroups::Slot))
+        Self::start_in(Container::start(Cgroups::Slot, Place::First))
     }
 
     /// An agent that finds no cgroups.
     pub fn start_without_cgroups() -> Self {
-        Self::start_in(Container::start(Cgroups::None))
+        Self::start_in(Container::start(Cgroups::None, Place::First))
+    }
+
+    /// An agent that is not process 1.
+    pub fn start_later() -> Self {
+        Self::start_in(Container::start(Cgroups::Slot, Place::Later))
     }
 
     fn start_in(mut container: Container) -> Self {
