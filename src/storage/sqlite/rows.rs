@@ -231,8 +231,3 @@ pub(super) fn submission_id(table: &'static str, bytes: &[u8]) -> Result<Submiss
 pub(super) fn json<T: Serialize + ?Sized>(value: &T) -> Result<String> {
     serde_json::to_string(value).map_err(|source| Error::Unavailable(sqlx::Error::Encode(Box::new(source))))
 }
-
-/// A count as it is stored.
-pub(super) fn count(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
-}

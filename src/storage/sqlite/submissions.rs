@@ -12,7 +12,7 @@ use super::writer::Tx;
 use super::{events, idempotency, queue};
 use crate::domain::event::EventBody;
 use crate::domain::exercise::SourceFile;
-use crate::domain::ids::{Owner, SubmissionId};
+use crate::domain::ids::SubmissionId;
 use crate::domain::pace::Pace;
 use crate::domain::submission::{LegacyRef, NewSubmission, State, Submission};
 use crate::domain::time::Timestamp;
@@ -40,12 +40,14 @@ pub(super) async fn insert(tx: &mut Tx, asked: Insert) -> Result<Inserted> {
     if let Some((index, submission)) = taken_legacy_id(tx.db(), &new).await? {
         return Ok(Inserted::LegacyIdTaken { index, submission });
     }
-    match queue::refusal(tx.db(), &wanted(&new), caps).await? {
+    let mut entrance = Entrance::open(tx.db()).await?;
+    let wanted = new.iter().filter(|new| new.enqueue).map(|new| &new.owner);
+    match entrance.refusal(tx.db(), wanted, caps).await? {
         None => {}
         Some(Refusal::Full) => return Ok(Inserted::QueueFull),
         Some(Refusal::Owner(owner)) => return Ok(Inserted::TooManyQueued(owner)),
     }
-    let stored = store(tx, new, now).await?;
+    let stored = store(tx, entrance, new, now).await?;
     // Places are read when all are in: a later one may stand before an earlier one.
     let mut placed = Vec::with_capacity(stored.len());
     for submission in stored {
@@ -75,17 +77,6 @@ pub(super) async fn announce(
     Ok(position)
 }
 
-fn wanted(new: &[NewSubmission]) -> Vec<(Owner, u64)> {
-    let mut wanted: Vec<(Owner, u64)> = Vec::new();
-    for submission in new.iter().filter(|new| new.enqueue) {
-        match wanted.iter_mut().find(|(owner, _)| *owner == submission.owner) {
-            Some((_, more)) => *more += 1,
-            None => wanted.push((submission.owner.clone(), 1)),
-        }
-    }
-    wanted
-}
-
 /// The first of `new` whose id at a backend is taken, also by one before it, and who has it.
 async fn taken_legacy_id(
     db: &mut SqliteConnection,
@@ -110,14 +101,14 @@ async fn taken_legacy_id(
     Ok(None)
 }
 
-async fn store(tx: &mut Tx, new: Vec<NewSubmission>, now: Timestamp) -> Result<Vec<Submission>> {
-    let mut entrance = Entrance::open(tx.db()).await?;
+async fn store(
+    tx: &mut Tx,
+    mut entrance: Entrance,
+    new: Vec<NewSubmission>,
+    now: Timestamp,
+) -> Result<Vec<Submission>> {
     let mut stored = Vec::with_capacity(new.len());
     for new in new {
-        sqlx::query("INSERT INTO owners (name) VALUES (?1) ON CONFLICT DO NOTHING")
-            .bind(new.owner.as_str())
-            .execute(tx.db())
-            .await?;
         let state = if new.enqueue {
             let key = entrance.key(tx.db(), new.priority, &new.owner).await?;
             State::Queued { key, queued_at: now, attempt: 0 }
@@ -151,7 +142,8 @@ async fn write_row(db: &mut SqliteConnection, submission: &Submission, digest: &
     let exercise = submission.purpose.exercise();
     let queued = submission.state.queue_key();
     sqlx::query(
-        "INSERT INTO submissions (id, owner, backend, legacy_id, exercise_id, exercise_version, run, runtime, \
+        "INSERT INTO owners (name) VALUES (?2) ON CONFLICT DO NOTHING; \
+         INSERT INTO submissions (id, owner, backend, legacy_id, exercise_id, exercise_version, run, runtime, \
          priority, metadata, created_at, files_digest, queued_digest, round, attempt, state, rank, ticket, \
          queued_at) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 1, 0, ?14, ?15, ?16, ?17)",

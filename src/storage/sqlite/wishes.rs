@@ -3,7 +3,7 @@
 use sqlx::query_as;
 
 use super::ending::{self, Outcome};
-use super::queue::{self, Entrance, Refusal};
+use super::queue::{Entrance, Refusal};
 use super::rows::{Row, SubmissionRow, key, select_submissions};
 use super::submissions;
 use super::writer::Tx;
@@ -33,7 +33,8 @@ pub(super) async fn enqueue(
         return Ok(Enqueued::Unchanged(placed));
     }
     let mut submission = placed.submission;
-    match queue::refusal(tx.db(), &[(submission.owner.clone(), 1)], caps).await? {
+    let mut entrance = Entrance::open(tx.db()).await?;
+    match entrance.refusal(tx.db(), std::iter::once(&submission.owner), caps).await? {
         None => {}
         Some(Refusal::Full) => return Ok(Enqueued::QueueFull),
         Some(Refusal::Owner(_)) => return Ok(Enqueued::TooManyQueued),
@@ -41,7 +42,6 @@ pub(super) async fn enqueue(
     if submission.state.is_ended() {
         submission.round = submission.round.saturating_add(1);
     }
-    let mut entrance = Entrance::open(tx.db()).await?;
     let queue_key = entrance.key(tx.db(), submission.priority, &submission.owner).await?;
     entrance.close(tx.db()).await?;
     sqlx::query(
