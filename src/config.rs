@@ -115,7 +115,7 @@ pub struct Data {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Database {
-    /// Its URL; empty: SQLite in the data folder.
+    /// Its URL; empty: `SQLite` in the data folder.
     pub url: String,
     /// Whether `serve` migrates by itself.
     pub migrate: bool,
@@ -207,7 +207,6 @@ pub struct Retention {
 impl Config {
     /// The settings from `file` (or `guichet.toml`, if there is one) and the environment.
     pub fn load(file: Option<&Path>) -> Result<Self, Error> {
-        #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
         let variables = std::env::vars().filter_map(|(name, value)| Some((name.strip_prefix(PREFIX)?.to_owned(), value)));
         Self::from_parts(read(file)?, variables)
     }
@@ -221,7 +220,7 @@ impl Config {
         Value::Table(settings).try_into().map_err(|source| Error::Invalid(Box::new(source)))
     }
 
-    /// The SQLite file.
+    /// The file of the `SQLite` database.
     pub fn sqlite_path(&self) -> PathBuf {
         self.data.dir.join("guichet.sqlite")
     }
@@ -386,7 +385,7 @@ mod tests {
 
     #[test]
     fn a_duration_needs_a_unit() {
-        assert_eq!(parse_duration("2m"), Some(Duration::from_secs(120)));
+        assert_eq!(parse_duration("2m"), Some(Duration::from_mins(2)));
         assert_eq!(parse_duration("2"), None);
     }
 }
