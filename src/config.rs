@@ -207,7 +207,11 @@ pub struct Retention {
 impl Config {
     /// The settings from `file` (or `guichet.toml`, if there is one) and the environment.
     pub fn load(file: Option<&Path>) -> Result<Self, Error> {
-        let variables = std::env::vars().filter_map(|(name, value)| Some((name.strip_prefix(PREFIX)?.to_owned(), value)));
+        // A name or value that is no text is none of ours.
+        let variables = std::env::vars_os().filter_map(|(name, value)| {
+            let name = name.into_string().ok()?;
+            Some((name.strip_prefix(PREFIX)?.to_owned(), value.into_string().ok()?))
+        });
         Self::from_parts(read(file)?, variables)
     }
 
@@ -266,7 +270,9 @@ fn read(file: Option<&Path>) -> Result<Table, Error> {
     let path = file.unwrap_or(Path::new(DEFAULT_FILE));
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
-        Err(source) if file.is_none() && source.kind() == std::io::ErrorKind::NotFound => return Ok(Table::new()),
+        Err(source) if file.is_none() && source.kind() == std::io::ErrorKind::NotFound => {
+            return Ok(Table::new());
+        }
         Err(source) => return Err(Error::Unreadable { path: path.to_owned(), source }),
     };
     text.parse().map_err(|source| Error::Syntax { path: path.to_owned(), source: Box::new(source) })
@@ -305,7 +311,12 @@ fn set_variable(settings: &mut Table, name: &str, value: &str) -> Result<(), Err
         Value::Integer(_) => Value::Integer(value.parse().map_err(|_source| wrong("a whole number"))?),
         Value::Boolean(_) => Value::Boolean(value.parse().map_err(|_source| wrong("true or false"))?),
         Value::Array(_) => Value::Array(
-            value.split(',').map(str::trim).filter(|part| !part.is_empty()).map(|part| Value::String(part.to_owned())).collect(),
+            value
+                .split(',')
+                .map(str::trim)
+                .filter(|part| !part.is_empty())
+                .map(|part| Value::String(part.to_owned()))
+                .collect(),
         ),
         Value::Float(_) | Value::Datetime(_) | Value::Table(_) => return Err(wrong("set in the file")),
     };
@@ -314,7 +325,8 @@ fn set_variable(settings: &mut Table, name: &str, value: &str) -> Result<(), Err
 
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
-    parse_duration(&text).ok_or_else(|| serde::de::Error::custom("must be a number with a unit: ms, s, m, h or d"))
+    parse_duration(&text)
+        .ok_or_else(|| serde::de::Error::custom("must be a number with a unit: ms, s, m, h or d"))
 }
 
 /// A whole number with a unit: ms, s, m, h or d.
@@ -359,7 +371,11 @@ mod tests {
 
     #[test]
     fn the_environment_stands_over_the_file() {
-        let config = with(&[("LISTEN", "127.0.0.1:9"), ("QUEUE__MAX_LENGTH", "7")], "[server]\nlisten = '127.0.0.1:8'").unwrap();
+        let config = with(
+            &[("LISTEN", "127.0.0.1:9"), ("QUEUE__MAX_LENGTH", "7")],
+            "[server]\nlisten = '127.0.0.1:8'",
+        )
+        .unwrap();
 
         assert_eq!(config.server.listen.port(), 9);
         assert_eq!(config.queue.max_length, 7);

@@ -107,6 +107,9 @@ mod tests {
     fn the_runtimes_of_this_repository_are_valid() {
         let runtimes = super::load(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/runtimes"))).unwrap();
 
-        assert_eq!(runtimes.keys().map(crate::domain::ids::RuntimeId::as_str).collect::<Vec<_>>(), ["c", "python"]);
+        assert_eq!(
+            runtimes.keys().map(crate::domain::ids::RuntimeId::as_str).collect::<Vec<_>>(),
+            ["c", "python"]
+        );
     }
 }

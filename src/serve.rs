@@ -67,7 +67,12 @@ async fn run(
     let listener = TcpListener::bind(config.server.listen)
         .await
         .with_context(|| format!("cannot listen on {}", config.server.listen))?;
-    let pool = Pool::start(pool_settings(config, installation.id), languages.clone(), tasks.tracker(), tasks.hard().clone());
+    let pool = Pool::start(
+        pool_settings(config, installation.id),
+        languages.clone(),
+        tasks.tracker(),
+        tasks.hard().clone(),
+    );
     let (pace_sender, pace) = watch::channel(Pace::observed(0, &[]));
     let feed = Feed::start(storage.clone(), pace.clone(), tasks);
     // On one machine the database has one process, so whatever is leased was leased by the one before.
@@ -94,7 +99,8 @@ async fn run(
     });
     let state = HttpState::new(app, verifier, metrics.clone(), tasks.clone(), http_settings(config));
     if let Some(address) = config.metrics.listen {
-        let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+        let listener =
+            TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
         tasks.start(http::serve(listener, http::metrics_router(metrics), tasks.soft().clone()));
     }
     tracing::info!(address = %listener.local_addr()?, version = env!("CARGO_PKG_VERSION"), "guichet serves");
@@ -141,7 +147,10 @@ fn make_data_folder(config: &Config) -> anyhow::Result<()> {
 
 /// Opens the database, migrating it unless the settings say otherwise.
 pub async fn open_storage(config: &Config, tasks: &Tasks) -> anyhow::Result<Store> {
-    anyhow::ensure!(config.database.url.is_empty(), "only SQLite in the data folder is supported: database.url must be empty");
+    anyhow::ensure!(
+        config.database.url.is_empty(),
+        "only SQLite in the data folder is supported: database.url must be empty"
+    );
     let options = Options { path: config.sqlite_path(), migrate: config.database.migrate };
     Ok(SqliteStorage::open(options, tasks.tracker()).await?)
 }
