@@ -17,7 +17,7 @@
 //!
 //! Requests may be sent ahead without waiting for replies; the agent handles them in order, except that
 //! [`Request::Abort`] also ends the command that is running. While one runs, the agent reads ahead of it up to
-//! 256 KiB of requests and of input that the command has not taken; what lies behind waits, an abort too. The end
+//! 8 MiB of requests and of input that the command has not taken; what lies behind waits, an abort too. The end
 //! of the connection is seen in any case: it ends the agent, and with it everything in the container.
 
 pub mod frame;

@@ -25,7 +25,7 @@ use super::{
 };
 
 /// Requests and input that may wait for a command; beyond it the connection is left alone, but for its end.
-const WAITING_REQUEST_BYTES: usize = 256 << 10;
+const WAITING_REQUEST_BYTES: usize = 8 << 20;
 
 /// Shortest time between two looks at the CPU time.
 const SHORTEST_LOOK: Duration = Duration::from_millis(1);

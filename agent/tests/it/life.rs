@@ -43,7 +43,9 @@ fn the_end_of_the_connection_is_seen_behind_input_that_nobody_takes() {
     agent.begin();
     agent.send(&[Request::Exec(limited(shell("echo up; sleep 100"), |limits| limits.wall_time_ms = 60_000))]);
     assert!(matches!(agent.receive(), Reply::Output { .. }));
-    agent.send(&[Request::Stdin { bytes: vec![0; 500 << 10], last: true }]);
+    for _ in 0..10 {
+        agent.send(&[Request::Stdin { bytes: vec![0; 900 << 10], last: false }]);
+    }
 
     agent.hang_up();
 

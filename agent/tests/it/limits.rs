@@ -170,12 +170,11 @@ fn a_command_may_have_just_one_process() {
 fn an_abort_reaches_a_command_that_does_not_read() {
     let mut agent = TestAgent::start();
     agent.begin();
-    agent.send(&[
-        Request::Exec(limited(victim("ignore"), |limits| limits.wall_time_ms = 60_000)),
-        Request::Stdin { bytes: vec![0; 150 << 10], last: true },
-        Request::Abort,
-        Request::Ping,
-    ]);
+    agent.send(&[Request::Exec(limited(victim("ignore"), |limits| limits.wall_time_ms = 60_000))]);
+    for _ in 0..5 {
+        agent.send(&[Request::Stdin { bytes: vec![0; 1000 << 10], last: false }]);
+    }
+    agent.send(&[Request::Abort, Request::Ping]);
 
     assert_eq!(agent.outcome().report.stopped_by, Some(StoppedBy::Abort));
     assert_eq!(agent.receive(), Reply::Pong);

@@ -128,7 +128,7 @@ fn host_config(placement: &Placement<'_>, cores: usize, cgroups: Cgroups) -> Hos
         // A logging driver would store what the agent says, again and without end.
         log_config: Some(HostConfigLogConfig { typ: Some("none".to_owned()), config: None }),
         cap_drop: Some(vec!["ALL".to_owned()]),
-        cap_add: Some(words(&["SETUID", "SETGID", "KILL", "CHOWN", "DAC_OVERRIDE"])),
+        cap_add: Some(words(&["SETUID", "SETGID", "SETPCAP", "KILL", "CHOWN", "DAC_OVERRIDE"])),
         security_opt: Some(vec!["no-new-privileges".to_owned(), format!("seccomp={SECCOMP}")]),
         memory: Some(memory),
         memory_swap: Some(memory),
