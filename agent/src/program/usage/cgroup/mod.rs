@@ -14,19 +14,21 @@
 //!
 //! Sources: Linux `Documentation/admin-guide/cgroup-v1/{memory,cpuacct,pids}.rst` and `cgroup-v2.rst`.
 
+mod file;
+#[cfg(test)]
+mod tests;
+
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io,
-    os::{
-        fd::{AsFd, BorrowedFd},
-        unix::fs::FileExt,
-    },
+    os::fd::{AsFd, BorrowedFd},
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use guichet_agent::{Limits, UsageSource};
 
+use self::file::{open_both, open_to_write, read_key, read_keys, read_number, write};
 use super::Usage;
 
 /// Name of the cgroup that commands get for their memory.
@@ -270,14 +272,6 @@ impl Pids {
     }
 }
 
-fn open_both(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).open(path)
-}
-
-fn open_to_write(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).open(path)
-}
-
 /// Makes a cgroup, unless an agent before this one made it.
 fn make(cgroup: &Path) -> io::Result<()> {
     match fs::create_dir(cgroup) {
@@ -323,33 +317,4 @@ fn level_of_agent(slot: &Path) -> io::Result<PathBuf> {
 /// The larger growth of the two levels: the upper one counts the lower one's events again where it does at all.
 fn growth(before: &[u64], after: &[u64]) -> u64 {
     before.iter().zip(after).map(|(before, after)| after.saturating_sub(*before)).max().unwrap_or(0)
-}
-
-fn read_keys(files: &[File], key: &str) -> io::Result<Vec<u64>> {
-    files.iter().map(|file| read_key(file, key)).collect()
-}
-
-/// Reads the number behind `key` in a file of lines `key number`.
-fn read_key(file: &File, key: &str) -> io::Result<u64> {
-    let mut buffer = [0; 1024];
-    let text = read(file, &mut buffer)?;
-    text.lines()
-        .filter_map(|line| line.split_once(' '))
-        .find_map(|(name, number)| (name == key).then(|| number.trim().parse().ok())?)
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("no `{key}` in a cgroup file")))
-}
-
-fn read_number(file: &File) -> io::Result<u64> {
-    let mut buffer = [0; 32];
-    read(file, &mut buffer)?.trim().parse().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
-}
-
-fn read<'a>(file: &File, buffer: &'a mut [u8]) -> io::Result<&'a str> {
-    let count = file.read_at(buffer, 0)?;
-    std::str::from_utf8(buffer.get(..count).unwrap_or_default())
-        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
-}
-
-fn write(file: &File, text: &str) -> io::Result<()> {
-    file.write_all_at(text.as_bytes(), 0)
 }
