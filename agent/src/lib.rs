@@ -25,5 +25,6 @@ pub mod message;
 
 pub use frame::{Decoder, FrameError, MAX_FRAME_BYTES, encode};
 pub use message::{
-    Clean, Ended, Exec, Hello, Limits, Reply, Report, Request, Setup, StoppedBy, Stream, UsageSource, VERSION,
+    Clean, Ended, Exec, Hello, Limits, Reply, Report, Request, STDIN_WINDOW_BYTES, Setup, StoppedBy, Stream,
+    UsageSource, VERSION,
 };

@@ -5,6 +5,11 @@ use serde::{Deserialize, Serialize};
 /// Version of this protocol; both sides refuse another one.
 pub const VERSION: u32 = 1;
 
+/// Most bytes of standard input that Guichet sends ahead of what the command has taken.
+///
+/// The agent keeps them and goes on reading, so that a [`Request::Abort`] behind them is seen.
+pub const STDIN_WINDOW_BYTES: usize = 128 << 10;
+
 /// What Guichet asks of the agent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request {
@@ -29,6 +34,7 @@ pub enum Request {
     /// Bytes for the standard input of the command started last; `last` closes it.
     ///
     /// Pieces of at most 64 KiB keep the agent small, whose memory counts in the slot.
+    /// At most [`STDIN_WINDOW_BYTES`] may be on their way; [`Reply::StdinTaken`] makes room.
     Stdin {
         /// The bytes; may be empty.
         #[serde(with = "serde_bytes")]
@@ -106,6 +112,11 @@ pub enum Reply {
     Clean(Clean),
     /// Answers [`Request::Ping`].
     Pong,
+    /// The running command took standard input (or closed it), and more of it is to come: so much more may be sent.
+    StdinTaken {
+        /// Bytes taken since the last such reply, at least half of [`STDIN_WINDOW_BYTES`].
+        bytes: u64,
+    },
     /// The agent cannot go on (a request out of order, a system call that must not fail); it exits after this.
     Fault {
         /// What failed, for the log.

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use guichet_agent::{
-    Clean, Decoder, Exec, FrameError, Hello, Reply, Report, Request, Setup, Stream, VERSION,
+    Clean, Decoder, Exec, FrameError, Hello, Reply, Report, Request, STDIN_WINDOW_BYTES, Setup, Stream,
+    VERSION,
 };
 use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -25,8 +26,11 @@ const GRACE: Duration = Duration::from_secs(2);
 /// Time for emptying and verifying a container.
 const CLEAN_DEADLINE: Duration = Duration::from_secs(5);
 
-/// Bytes of a file or of standard input in one message.
-const PIECE_BYTES: usize = 256 << 10;
+/// Bytes of a file in one message.
+const FILE_PIECE_BYTES: usize = 256 << 10;
+
+/// Bytes of standard input in one message.
+const INPUT_PIECE_BYTES: usize = STDIN_WINDOW_BYTES / 2;
 
 /// Why a conversation cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -125,6 +129,7 @@ impl AgentClient {
                         sink(stream, &bytes);
                     }
                     Reply::Report(report) => break report,
+                    Reply::StdinTaken { bytes } => input.taken(bytes)?,
                     other => return Err(unexpected(other)),
                 },
                 written = writer.write(input.bytes()), if !input.bytes().is_empty() => {
@@ -189,11 +194,13 @@ struct Input<'a> {
     written: usize,
     /// What of standard input is not encoded yet; `None` at its end.
     stdin: Option<&'a [u8]>,
+    /// Bytes of standard input that the command has not taken, as far as we know.
+    ahead: usize,
 }
 
 impl<'a> Input<'a> {
     const fn new(encoded: Vec<u8>, stdin: &'a [u8]) -> Self {
-        Self { encoded, written: 0, stdin: Some(stdin) }
+        Self { encoded, written: 0, stdin: Some(stdin), ahead: 0 }
     }
 
     fn bytes(&self) -> &[u8] {
@@ -213,15 +220,26 @@ impl<'a> Input<'a> {
         Ok(())
     }
 
-    /// Appends the next piece of standard input, if there is one.
+    /// Appends the next piece of standard input, if there is one and the agent has room for it.
     fn refill(&mut self) -> Result<(), Error> {
+        if self.ahead + INPUT_PIECE_BYTES > STDIN_WINDOW_BYTES {
+            return Ok(());
+        }
         if let Some(rest) = self.stdin.take() {
-            let (piece, rest) = rest.split_at(rest.len().min(PIECE_BYTES));
+            let (piece, rest) = rest.split_at(rest.len().min(INPUT_PIECE_BYTES));
             let last = rest.is_empty();
             guichet_agent::encode(&Request::Stdin { bytes: piece.to_vec(), last }, &mut self.encoded)?;
+            self.ahead += piece.len();
             self.stdin = (!last).then_some(rest);
         }
         Ok(())
+    }
+
+    /// The command took so much.
+    fn taken(&mut self, bytes: u64) -> Result<(), Error> {
+        let left = usize::try_from(bytes).ok().and_then(|bytes| self.ahead.checked_sub(bytes));
+        self.ahead = left.ok_or(Error::Unexpected("more input taken than was sent"))?;
+        if self.bytes().is_empty() { self.refill() } else { Ok(()) }
     }
 
     /// Lets `request` follow what is encoded, in place of the standard input that isn't.
@@ -255,11 +273,12 @@ fn unexpected(reply: Reply) -> Error {
         Reply::Report(_) => Error::Unexpected("a report without a command"),
         Reply::Clean(_) => Error::Unexpected("clean out of turn"),
         Reply::Pong => Error::Unexpected("pong without a ping"),
+        Reply::StdinTaken { .. } => Error::Unexpected("input taken without a command"),
     }
 }
 
 /// The bytes in pieces that fit a frame; one empty piece if there are none.
 fn pieces(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let empty: &[u8] = &[];
-    bytes.is_empty().then_some(empty).into_iter().chain(bytes.chunks(PIECE_BYTES))
+    bytes.is_empty().then_some(empty).into_iter().chain(bytes.chunks(FILE_PIECE_BYTES))
 }

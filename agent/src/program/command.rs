@@ -138,7 +138,11 @@ impl Runner<'_> {
         if watched.output.is_over() {
             watched.stopped_by = Some(StoppedBy::Output);
         }
-        self.take_requests(watched)
+        self.take_requests(watched)?;
+        match watched.input.room() {
+            Some(reply) => self.connection.reply(&reply),
+            None => Ok(()),
+        }
     }
 
     fn wants_requests(&self, watched: &Watched) -> bool {

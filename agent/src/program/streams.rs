@@ -7,7 +7,7 @@ use std::{
     os::fd::{AsRawFd, OwnedFd},
 };
 
-use guichet_agent::{Reply, Stream};
+use guichet_agent::{Reply, STDIN_WINDOW_BYTES, Stream};
 
 use super::{
     connection::{CHUNK_BYTES, Connection, is_not_now},
@@ -24,12 +24,21 @@ pub struct Input {
     /// Bytes of the first waiting piece that are written.
     written: usize,
     last: bool,
+    /// Bytes that the command took since Guichet was told so.
+    taken: usize,
 }
 
 impl Input {
     /// Feeds the write end of a pipe, which is non-blocking.
     pub fn new(pipe: OwnedFd) -> Self {
-        Self { pipe: Some(pipe.into()), waiting: VecDeque::new(), waiting_bytes: 0, written: 0, last: false }
+        Self {
+            pipe: Some(pipe.into()),
+            waiting: VecDeque::new(),
+            waiting_bytes: 0,
+            written: 0,
+            last: false,
+            taken: 0,
+        }
     }
 
     /// Takes more input; nothing comes behind the `last`.
@@ -56,6 +65,7 @@ impl Input {
                 Ok(count) => {
                     self.written += count;
                     self.waiting_bytes -= count;
+                    self.taken += count;
                 }
                 Err(error) if is_not_now(&error) => return,
                 // The command closed its input: that is its right.
@@ -65,8 +75,18 @@ impl Input {
         if self.last || self.pipe.is_none() {
             self.pipe = None;
             self.waiting.clear();
+            self.taken += self.waiting_bytes;
             self.waiting_bytes = 0;
         }
+    }
+
+    /// The reply that lets more input come, when it is time for it.
+    pub fn room(&mut self) -> Option<Reply> {
+        if self.last || self.taken < STDIN_WINDOW_BYTES / 2 {
+            return None;
+        }
+        let bytes = std::mem::take(&mut self.taken) as u64;
+        Some(Reply::StdinTaken { bytes })
     }
 
     /// Bytes that the command has not taken yet.

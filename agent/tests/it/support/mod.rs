@@ -132,6 +132,7 @@ impl TestAgent {
             match self.receive() {
                 Reply::Output { stream: Stream::Stdout, bytes } => stdout.extend(bytes),
                 Reply::Output { stream: Stream::Stderr, bytes } => stderr.extend(bytes),
+                Reply::StdinTaken { .. } => {}
                 Reply::Report(report) => return Outcome { report, stdout, stderr },
                 other => panic!("{other:?} while a command runs"),
             }
