@@ -77,7 +77,6 @@ pub struct Bench {
     pub docker: Docker,
     pub settings: Settings,
     tasks: TaskTracker,
-    stop: CancellationToken,
 }
 
 /// What a command did.
@@ -112,10 +111,14 @@ impl Bench {
             Docker::connect_with_unix(&address, 60, bollard::API_DEFAULT_VERSION).expect("an engine");
         let docker =
             docker.negotiate_version().await.expect("an engine that answers; `make test` starts one");
+        Self::over(docker, settings)
+    }
+
+    /// With a connection of the test's own to the host.
+    pub fn over(docker: Docker, settings: Settings) -> Self {
         let tasks = TaskTracker::new();
-        let stop = CancellationToken::new();
-        let pool = Pool::start(settings.clone(), Arc::new(runtimes()), &tasks, stop.clone());
-        Self { pool, docker, settings, tasks, stop }
+        let pool = Pool::start(settings.clone(), Arc::new(runtimes()), &tasks, CancellationToken::new());
+        Self { pool, docker, settings, tasks }
     }
 
     /// A container of the runtime, as soon as there is one.
@@ -161,11 +164,6 @@ impl Bench {
         assert_eq!(self.containers().await, Vec::<String>::new(), "the pool left containers");
         self.tasks.close();
         timeout(SOON, self.tasks.wait()).await.expect("the pool left tasks");
-    }
-
-    /// Ends our part as a process does that is killed: nothing is removed in order.
-    pub fn abandon(self) {
-        drop(self);
     }
 }
 

@@ -1,4 +1,8 @@
 //! The pool on a real engine with real containers and the true agent.
 
+mod attacks;
 mod bench;
+mod hosts;
+mod lifecycle;
+mod profile;
 mod running;

@@ -1,0 +1,202 @@
+//! Engines die, fall silent and come back.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bollard::Docker;
+use futures_util::StreamExt;
+use guichet::domain::exercise::Isolation;
+use guichet::domain::submission::LostReason;
+use guichet::pool::{HostState, Settings};
+use guichet_agent::Limits;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, UnixStream};
+use tokio::process::Command;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::bench::{Bench, ROOMY, reason, run_in, shared_engine, wait_for};
+
+const SPIN: &str = "while True: pass";
+const LONG: Limits = Limits { cpu_time_ms: 60_000, wall_time_ms: 60_000, ..ROOMY };
+
+/// An engine of one test's own.
+struct OwnEngine {
+    folder: tempfile::TempDir,
+}
+
+impl OwnEngine {
+    async fn start() -> Self {
+        let engine = Self { folder: tempfile::tempdir_in("/tmp").expect("a folder") };
+        engine.up().await;
+        let (from, to) = (connect(&shared_engine()), connect(&engine.address()));
+        let (pieces, image) = tokio::sync::mpsc::channel(4);
+        start(async move {
+            let mut exported = std::pin::pin!(from.export_image("guichet-python:1"));
+            while let Some(piece) = exported.next().await {
+                pieces.send(piece).await.expect("the other engine loads the image");
+            }
+        });
+        let image = tokio_stream::wrappers::ReceiverStream::new(image);
+        let options = bollard::query_parameters::ImportImageOptionsBuilder::new().build();
+        let mut loading = to.import_image_stream(options, image, None);
+        while let Some(step) = loading.next().await {
+            step.expect("the image is loaded");
+        }
+        engine
+    }
+
+    fn address(&self) -> String {
+        format!("unix://{}/docker.sock", self.folder.path().display())
+    }
+
+    async fn up(&self) {
+        self.script("up").await;
+    }
+
+    async fn script(&self, action: &str) {
+        let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("scripts/engine.sh");
+        let status = Command::new(script).arg(action).arg(self.folder.path()).status().await;
+        assert!(status.expect("scripts/engine.sh runs").success(), "engine.sh {action}");
+    }
+
+    async fn kill(&self) {
+        let pid = std::fs::read_to_string(self.folder.path().join("pid")).expect("the engine's pid");
+        let status = Command::new("kill").arg("-KILL").arg(pid.trim()).status().await;
+        assert!(status.expect("kill runs").success());
+    }
+}
+
+impl Drop for OwnEngine {
+    fn drop(&mut self) {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/engine.sh");
+        let ended = std::process::Command::new(script).arg("down").arg(self.folder.path()).status();
+        assert!(ended.is_ok_and(|status| status.success()), "engine.sh down");
+    }
+}
+
+fn connect(address: &str) -> Docker {
+    Docker::connect_with_unix(address, 60, &bollard::ClientVersion { major_version: 1, minor_version: 41 })
+        .expect("an engine")
+}
+
+#[tokio::test]
+async fn a_killed_engine_loses_its_runs_and_serves_again_when_it_is_back() {
+    let engine = OwnEngine::start().await;
+    let bench = Bench::with(Settings { hosts: vec![engine.address()], ..Bench::settings() }).await;
+    let mut container = bench.claim("python").await;
+
+    let begun = Instant::now();
+    let (ended, ()) = tokio::join!(run_in(&mut container, "python", SPIN, LONG), engine.kill());
+
+    assert_eq!(reason(&ended), Some(LostReason::HostLost), "{ended:?}");
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+    container.release(Isolation::Reset).await;
+    engine.up().await;
+    assert_eq!(bench.run("python", "print('back')").await.stdout, "back\n");
+    assert_eq!(bench.containers().await.len(), 1, "the engine kept containers of its earlier life");
+    bench.end().await;
+}
+
+/// A way to the shared engine that can be made to swallow everything.
+struct Valve {
+    address: String,
+    open: Arc<AtomicBool>,
+    closed: CancellationToken,
+}
+
+impl Valve {
+    async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = format!("tcp://{}", listener.local_addr().expect("its address"));
+        let valve = Self { address, open: Arc::new(AtomicBool::new(true)), closed: CancellationToken::new() };
+        let open = Arc::clone(&valve.open);
+        let serving = async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let socket = shared_engine().trim_start_matches("unix://").to_owned();
+                let engine = UnixStream::connect(socket).await.expect("the shared engine");
+                let (client_read, client_write) = client.into_split();
+                let (engine_read, engine_write) = engine.into_split();
+                start(carry(client_read, engine_write, Arc::clone(&open)));
+                start(carry(engine_read, client_write, Arc::clone(&open)));
+            }
+        };
+        let closed = valve.closed.clone();
+        start(async move {
+            tokio::select! {
+                () = serving => {}
+                () = closed.cancelled() => {}
+            }
+        });
+        valve
+    }
+
+    fn set_open(&self, open: bool) {
+        self.open.store(open, Ordering::SeqCst);
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the proxy lives as long as its test")]
+fn start(task: impl Future<Output = ()> + Send + 'static) {
+    tokio::spawn(task);
+}
+
+/// Carries bytes; what arrives while the valve is shut is swallowed, and nothing more comes on that connection.
+async fn carry(
+    mut from: impl AsyncReadExt + Unpin,
+    mut to: impl AsyncWriteExt + Unpin,
+    open: Arc<AtomicBool>,
+) {
+    let mut buffer = vec![0; 65_536];
+    while let Ok(count @ 1..) = from.read(&mut buffer).await {
+        if !open.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        if to.write_all(&buffer[..count]).await.is_err() {
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_falls_silent_is_lost_within_15_seconds_and_taken_back_when_it_answers() {
+    let valve = Valve::start().await;
+    let settings = Settings { hosts: vec![valve.address.clone()], ..Bench::settings() };
+    let bench = Bench::over(connect(&shared_engine()), settings);
+    assert_eq!(bench.run("python", "print('over tcp')").await.stdout, "over tcp\n");
+    let mut container = bench.claim("python").await;
+
+    let begun = Instant::now();
+    valve.set_open(false);
+    let ended = run_in(&mut container, "python", SPIN, LONG).await;
+
+    assert_eq!(reason(&ended), Some(LostReason::HostLost), "{ended:?}");
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+    container.release(Isolation::Reset).await;
+    assert_ne!(bench.pool.hosts()[0].1, HostState::Healthy);
+    assert_eq!(bench.pool.free().borrow().total, 0);
+    valve.set_open(true);
+    assert_eq!(bench.run("python", "print('back')").await.stdout, "back\n");
+    wait_for("end of the lost containers", Duration::from_secs(10), async || {
+        (bench.containers_of("python").await.len() == 1).then_some(())
+    })
+    .await;
+    bench.end().await;
+    valve.closed.cancel();
+}
+
+#[tokio::test]
+async fn an_unreachable_host_does_not_hinder_another() {
+    let nowhere = "unix:///nonexistent/docker.sock".to_owned();
+    let settings = Settings { hosts: vec![nowhere, shared_engine()], ..Bench::settings() };
+    let bench = Bench::over(connect(&shared_engine()), settings);
+
+    assert_eq!(bench.run("python", "print('here')").await.stdout, "here\n");
+
+    let states: Vec<HostState> = bench.pool.hosts().into_iter().map(|(_, state)| state).collect();
+    assert_ne!(states[0], HostState::Healthy);
+    assert_eq!(states[1], HostState::Healthy);
+    bench.end().await;
+}
