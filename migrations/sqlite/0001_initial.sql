@@ -88,8 +88,9 @@ CREATE TABLE submissions (
     -- The newest result, maybe of an earlier round, and its verdict.
     result_round        INTEGER,
     verdict             TEXT,
-    -- Number of the last event of its log; never falls.
+    -- Number of the last event of its log; never falls. Whether any of the log is kept.
     last_event          INTEGER NOT NULL DEFAULT 0 CHECK (last_event >= 0),
+    log_kept            INTEGER NOT NULL DEFAULT 0 CHECK (log_kept IN (0, 1)),
 
     FOREIGN KEY (exercise_id, exercise_version) REFERENCES exercise_versions (exercise_id, version),
     FOREIGN KEY (id, result_round) REFERENCES results (submission_id, round),
@@ -117,15 +118,20 @@ CREATE TABLE submissions (
 CREATE UNIQUE INDEX submissions_legacy ON submissions (backend, legacy_id) WHERE backend IS NOT NULL;
 CREATE UNIQUE INDEX submissions_ticket ON submissions (ticket) WHERE ticket IS NOT NULL;
 -- The queue in order, with all that a list of it shows.
-CREATE INDEX submissions_queue ON submissions (priority, rank, ticket, id, owner, round, attempt)
+CREATE INDEX submissions_queue ON submissions (priority, rank, ticket, id, owner, round, attempt, state)
     WHERE state = 'queued';
 CREATE INDEX submissions_runtime_queue ON submissions (runtime, priority, rank, ticket) WHERE state = 'queued';
 CREATE INDEX submissions_running ON submissions (lease_until) WHERE state = 'running';
 CREATE INDEX submissions_unfinished ON submissions (owner, created_at, id) WHERE state IN ('queued', 'running');
 CREATE INDEX submissions_queued_at ON submissions (queued_at) WHERE state = 'queued';
 CREATE INDEX submissions_ended ON submissions (state, finished_at, started_at) WHERE finished_at IS NOT NULL;
+CREATE INDEX submissions_kept_logs ON submissions (finished_at) WHERE finished_at IS NOT NULL AND log_kept = 1;
 CREATE INDEX submissions_created ON submissions (created_at, id);
 CREATE INDEX submissions_owner ON submissions (owner, created_at, id);
+-- Two instead of one, so that neither is taken for the queue's.
+CREATE INDEX submissions_open_state ON submissions (state, created_at, id) WHERE finished_at IS NULL;
+CREATE INDEX submissions_ended_state ON submissions (state, created_at, id) WHERE finished_at IS NOT NULL;
+CREATE INDEX submissions_verdict ON submissions (verdict, created_at, id) WHERE verdict IS NOT NULL;
 CREATE INDEX submissions_exercise ON submissions (exercise_id, created_at, id) WHERE exercise_id IS NOT NULL;
 
 CREATE TABLE files (
@@ -262,6 +268,6 @@ END;
 
 CREATE TRIGGER event_written AFTER INSERT ON events
 BEGIN
-    UPDATE submissions SET last_event = NEW.seq WHERE id = NEW.submission_id;
+    UPDATE submissions SET last_event = NEW.seq, log_kept = 1 WHERE id = NEW.submission_id;
     UPDATE owners SET last_event = NEW.owner_seq WHERE name = NEW.owner;
 END;

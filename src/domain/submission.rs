@@ -102,6 +102,11 @@ impl StateName {
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.name() == name)
     }
+
+    /// Whether a round is over in it.
+    pub const fn is_ended(self) -> bool {
+        matches!(self, Self::Finished | Self::Failed | Self::Cancelled)
+    }
 }
 
 impl State {

@@ -27,7 +27,7 @@ pub(super) async fn next(
         "UPDATE submissions SET state = 'running', attempt = attempt + 1, started_at = ?2, worker = ?3, \
          lease_until = ?4 WHERE rowid = ( \
            SELECT s.rowid FROM json_each(?1) AS asked JOIN submissions AS s ON s.rowid = ( \
-             SELECT q.rowid FROM submissions AS q WHERE q.state = 'queued' AND q.runtime = asked.value \
+             SELECT q.rowid FROM submissions AS q INDEXED BY submissions_runtime_queue WHERE q.state = 'queued' AND q.runtime = asked.value \
              ORDER BY q.priority, q.rank, q.ticket LIMIT 1) \
            ORDER BY s.priority, s.rank, s.ticket LIMIT 1) RETURNING id",
     )

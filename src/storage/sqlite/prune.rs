@@ -40,16 +40,21 @@ async fn forget(tx: &mut Tx, before: i64) -> Result<()> {
 }
 
 async fn logs(tx: &mut Tx, before: i64) -> Result<u64> {
-    let done = sqlx::query(
-        "DELETE FROM events WHERE submission_id IN (SELECT s.id FROM submissions AS s \
-         WHERE s.state IN ('finished', 'failed', 'cancelled') AND s.finished_at IS NOT NULL AND s.finished_at < ?1 \
-         AND EXISTS (SELECT 1 FROM events AS e WHERE e.submission_id = s.id) LIMIT ?2)",
+    let ids: Vec<Vec<u8>> = sqlx::query_scalar(
+        "UPDATE submissions SET log_kept = 0 WHERE id IN (SELECT id FROM submissions \
+         WHERE finished_at IS NOT NULL AND log_kept = 1 AND finished_at < ?1 ORDER BY finished_at LIMIT ?2) \
+         RETURNING id",
     )
     .bind(before)
     .bind(BATCH)
-    .execute(tx.db())
+    .fetch_all(tx.db())
     .await?;
-    Ok(done.rows_affected())
+    let mut gone = 0_u64;
+    for id in ids {
+        sqlx::query("DELETE FROM events WHERE submission_id = ?1").bind(id).execute(tx.db()).await?;
+        gone = gone.saturating_add(1);
+    }
+    Ok(gone)
 }
 
 async fn submissions(tx: &mut Tx, before: i64) -> Result<u64> {

@@ -175,7 +175,8 @@ struct EntryRow(SubmissionId, Owner, i64, i64, i64, u32, u32);
 pub(super) async fn all(db: &mut SqliteConnection) -> Result<Vec<QueueEntry>> {
     let document: String = sqlx::query_scalar(
         "SELECT json_group_array(json_array(id, owner, priority, rank, ticket, round, attempt)) FROM ( \
-           SELECT lower(hex(id)) AS id, owner, priority, rank, ticket, round, attempt FROM submissions \
+           SELECT lower(hex(id)) AS id, owner, priority, rank, ticket, round, attempt \
+           FROM submissions INDEXED BY submissions_queue \
            WHERE state = 'queued' ORDER BY priority, rank, ticket)",
     )
     .fetch_one(db)
@@ -196,9 +197,10 @@ pub(super) async fn all(db: &mut SqliteConnection) -> Result<Vec<QueueEntry>> {
 pub(super) async fn figures(db: &mut SqliteConnection, now: Timestamp) -> Result<QueueFigures> {
     let (queued, running, oldest, finished): (i64, i64, Option<i64>, i64) = sqlx::query_as(
         "SELECT (SELECT sum(queued) FROM classes), \
-                (SELECT count(*) FROM submissions WHERE state = 'running'), \
-                (SELECT min(queued_at) FROM submissions WHERE state = 'queued'), \
-                (SELECT count(*) FROM submissions \
+                (SELECT count(*) FROM submissions INDEXED BY submissions_running WHERE state = 'running'), \
+                (SELECT min(queued_at) FROM submissions INDEXED BY submissions_queued_at \
+                 WHERE state = 'queued'), \
+                (SELECT count(*) FROM submissions INDEXED BY submissions_ended \
                  WHERE state = 'finished' AND finished_at > ?1 - 60000 AND finished_at <= ?1)",
     )
     .bind(now.millis())
@@ -216,7 +218,7 @@ pub(super) async fn figures(db: &mut SqliteConnection, now: Timestamp) -> Result
 /// How long the latest finished attempts took, from lease to end, in milliseconds.
 pub(super) async fn recent_durations(db: &mut SqliteConnection, limit: u32) -> Result<Vec<u64>> {
     let durations: Vec<i64> = sqlx::query_scalar(
-        "SELECT finished_at - started_at FROM submissions WHERE state = 'finished' \
+        "SELECT finished_at - started_at FROM submissions INDEXED BY submissions_ended WHERE state = 'finished' \
          AND finished_at IS NOT NULL ORDER BY finished_at DESC LIMIT ?1",
     )
     .bind(i64::from(limit))

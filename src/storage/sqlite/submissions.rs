@@ -257,20 +257,32 @@ pub(super) async fn list(
     limit: u32,
 ) -> Result<Vec<Placed>> {
     let mut query: QueryBuilder<Sqlite> = QueryBuilder::new(select_submissions!("NULL", "WHERE true"));
+    // A plus sign keeps the index of a column from being used: another narrows the list further, or keeps its
+    // order. Indexes of states are for ended and for other ones.
+    let of_owner = filter.owner.is_some();
+    let narrowed = of_owner || filter.exercise_id.is_some() || filter.legacy_id.is_some();
     if let Some(owner) = &filter.owner {
         query.push(" AND s.owner = ").push_bind(owner.as_str());
     }
     if let Some(exercise) = &filter.exercise_id {
-        query.push(" AND s.exercise_id = ").push_bind(exercise.as_str());
+        query.push(if of_owner { " AND +s.exercise_id = " } else { " AND s.exercise_id = " });
+        query.push_bind(exercise.as_str());
     }
     if let Some(state) = filter.state {
-        query.push(" AND s.state = ").push_bind(state.name());
+        query.push(if narrowed { " AND +s.state = " } else { " AND s.state = " }).push_bind(state.name());
+        query.push(if state.is_ended() {
+            " AND s.finished_at IS NOT NULL"
+        } else {
+            " AND s.finished_at IS NULL"
+        });
     }
     if let Some(verdict) = filter.verdict {
-        query.push(" AND s.verdict = ").push_bind(verdict.name());
+        query.push(if narrowed { " AND +s.verdict = " } else { " AND s.verdict = " });
+        query.push_bind(verdict.name());
     }
     if let Some(backend) = &filter.backend {
-        query.push(" AND s.backend = ").push_bind(backend.as_str());
+        query.push(if filter.legacy_id.is_some() { " AND s.backend = " } else { " AND +s.backend = " });
+        query.push_bind(backend.as_str());
     }
     if let Some(legacy_id) = filter.legacy_id {
         query.push(" AND s.legacy_id = ").push_bind(legacy_id);
