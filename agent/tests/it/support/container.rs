@@ -131,6 +131,15 @@ impl Container {
         fs::read_to_string(tasks).unwrap().lines().count()
     }
 
+    /// Waits until this number of tasks is in the slot.
+    pub fn wait_for_tasks(&self, expected: usize) {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while self.tasks() != expected {
+            assert!(Instant::now() < deadline, "{} tasks in place of {expected}", self.tasks());
+            std::thread::yield_now();
+        }
+    }
+
     /// Sends a signal to process 1 from outside.
     pub fn signal_agent(&self, signal: &str) {
         let children = format!("/proc/{0}/task/{0}/children", self.child.id());

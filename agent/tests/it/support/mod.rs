@@ -5,7 +5,7 @@ pub mod container;
 use std::{
     io::{Read, Write},
     process::{ChildStdin, ChildStdout},
-    sync::mpsc::{Receiver, channel},
+    sync::mpsc::{Receiver, sync_channel},
     time::Duration,
 };
 
@@ -157,7 +157,8 @@ impl TestAgent {
 }
 
 fn receive(mut output: ChildStdout) -> Receiver<Reply> {
-    let (sender, replies) = channel();
+    // Few, so that a test that does not receive holds the agent up.
+    let (sender, replies) = sync_channel(4);
     std::thread::spawn(move || {
         let mut decoder = Decoder::new();
         let mut buffer = vec![0; 64 << 10];
