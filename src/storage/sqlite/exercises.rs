@@ -10,8 +10,9 @@ use crate::domain::submission::ExerciseRef;
 use crate::domain::time::Timestamp;
 use crate::storage::{Error, ExercisePut, Expected, Result};
 
+/// A version as it is stored; reading its document may take a while.
 #[derive(sqlx::FromRow)]
-struct ExerciseRow {
+pub(super) struct ExerciseRow {
     exercise_id: String,
     version: i64,
     created_at: i64,
@@ -96,8 +97,8 @@ pub(super) async fn newest(db: &mut SqliteConnection, id: &ExerciseId) -> Result
 }
 
 /// A version of an exercise, also of a deleted one.
-pub(super) async fn version(db: &mut SqliteConnection, of: &ExerciseRef) -> Result<Option<Exercise>> {
-    let row: Option<ExerciseRow> = sqlx::query_as(
+pub(super) async fn version(db: &mut SqliteConnection, of: &ExerciseRef) -> Result<Option<ExerciseRow>> {
+    let row = sqlx::query_as(
         "SELECT exercise_id, version, created_at, spec FROM exercise_versions \
          WHERE exercise_id = ?1 AND version = ?2",
     )
@@ -105,7 +106,7 @@ pub(super) async fn version(db: &mut SqliteConnection, of: &ExerciseRef) -> Resu
     .bind(i64::from(of.version))
     .fetch_optional(db)
     .await?;
-    row.map(Exercise::try_from).transpose()
+    Ok(row)
 }
 
 /// Exercises by id, behind `after`.

@@ -4,15 +4,31 @@
 use sqlx::sqlite::SqliteConnection;
 
 use super::ending::{self, Outcome};
+use super::exercises::{self, ExerciseRow};
 use super::rows::{Row, SubmissionRow, json, key, select_submissions, submission_id};
 use super::writer::Tx;
-use super::{events, exercises, queue, submissions};
+use super::{events, queue, submissions};
 use crate::domain::event::{EventBody, Progress};
 use crate::domain::ids::{RuntimeId, WorkerId};
 use crate::domain::lease::{AttemptCaps, Guarded, Lease};
 use crate::domain::submission::{Failure, LostAttempt, LostReason, State, StateName, Submission, Work};
 use crate::domain::time::Timestamp;
 use crate::storage::{Change, Ending, Leased, Placed, Renewed, Rescue, Rescued, Result};
+
+/// A submission that was just leased, before its exercise is read.
+pub(super) struct NewLease {
+    leased: Leased,
+    exercise: Option<ExerciseRow>,
+}
+
+impl NewLease {
+    /// Reads the exercise: outside the transaction, for it may be long.
+    pub(super) fn complete(self) -> Result<Leased> {
+        let Self { mut leased, exercise } = self;
+        leased.work.exercise = exercise.map(ExerciseRow::try_into).transpose()?;
+        Ok(leased)
+    }
+}
 
 /// Leases the first queued submission of one of `runtimes`.
 pub(super) async fn next(
@@ -21,7 +37,7 @@ pub(super) async fn next(
     runtimes: &[RuntimeId],
     now: Timestamp,
     until: Timestamp,
-) -> Result<Option<Leased>> {
+) -> Result<Option<NewLease>> {
     // The first of each runtime, and of these the first: what waits for other runtimes is not walked over.
     let id: Option<Vec<u8>> = sqlx::query_scalar(
         "UPDATE submissions SET state = 'running', attempt = attempt + 1, started_at = ?2, worker = ?3, \
@@ -53,7 +69,8 @@ pub(super) async fn next(
     };
     let files = submissions::files(tx.db(), id).await?;
     let lease = Lease { submission: id, round: submission.round, attempt, worker: worker.clone() };
-    Ok(Some(Leased { work: Work { lease, submission, files, exercise }, queued_at }))
+    let leased = Leased { work: Work { lease, submission, files, exercise: None }, queued_at };
+    Ok(Some(NewLease { leased, exercise }))
 }
 
 /// Renews leases that are held.

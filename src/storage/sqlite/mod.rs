@@ -29,6 +29,7 @@ use sqlx::sqlite::{Sqlite, SqlitePool};
 use tokio::sync::broadcast;
 use tokio_util::task::TaskTracker;
 
+use self::lease::NewLease;
 pub use self::open::Options;
 use self::submissions::Insert;
 use self::writer::Writer;
@@ -207,12 +208,14 @@ impl Storage for SqliteStorage {
         until: Timestamp,
     ) -> Result<Option<Leased>> {
         let (worker, runtimes) = (worker.clone(), runtimes.to_vec());
-        self.inner
+        let leased = self
+            .inner
             .writer
             .write("lease_next", move |tx| {
                 Box::pin(async move { lease::next(tx, &worker, &runtimes, now, until).await })
             })
-            .await
+            .await?;
+        leased.map(NewLease::complete).transpose()
     }
 
     async fn renew(&self, leases: Vec<Lease>, until: Timestamp) -> Result<Vec<Renewed>> {
