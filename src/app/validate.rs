@@ -12,6 +12,9 @@ pub const MAX_FILES_BYTES: usize = 1 << 20;
 pub const MAX_FILES: usize = 256;
 /// Longest path of a file, in bytes.
 pub const MAX_PATH_BYTES: usize = 255;
+/// Most parts of a path: folders and the name. The agent refuses more, and the work folder has room for so many
+/// folders of [`MAX_FILES`] files.
+pub const MAX_PATH_PARTS: usize = 32;
 /// Longest arguments of a program together, in bytes.
 pub const MAX_ARGS_BYTES: usize = 64 << 10;
 
@@ -100,6 +103,8 @@ fn path_problem(path: &str) -> Option<&'static str> {
         Some("must not contain a backslash, NUL or control characters")
     } else if path.split('/').any(|part| matches!(part, "" | "." | "..")) {
         Some("must not contain empty parts, `.` or `..`")
+    } else if path.split('/').count() > MAX_PATH_PARTS {
+        Some("must not have more than 32 parts")
     } else {
         None
     }
@@ -131,7 +136,7 @@ pub fn args(faults: &mut Faults, pointer: &str, args: &[String]) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Faults, SourceFile, files};
+    use super::{Faults, MAX_PATH_PARTS, SourceFile, files};
 
     fn verdict_on(paths: &[&str]) -> Vec<String> {
         let all: Vec<SourceFile> =
@@ -151,6 +156,14 @@ mod tests {
         let hostile = ["", ".", "/etc/passwd", "a/../b", "a\\b", "a\0b", "a\nb", "a//b", "a/"];
 
         assert_eq!(verdict_on(&hostile).len(), hostile.len());
+    }
+
+    #[test]
+    fn a_path_deeper_than_the_agent_takes_is_refused() {
+        let deepest = "a/".repeat(MAX_PATH_PARTS - 1) + "b";
+
+        assert!(verdict_on(&[&deepest]).is_empty());
+        assert_eq!(verdict_on(&[&format!("a/{deepest}")]), ["/files/0/path"]);
     }
 
     #[test]
