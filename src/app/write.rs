@@ -12,7 +12,7 @@ use crate::storage::{CancelRequested, Enqueued, FilesReplaced, Placed, Storage a
 impl App {
     /// Queues a draft, or a new round of an ended submission whose files changed; else nothing happens.
     pub async fn enqueue(&self, caller: &Caller, id: SubmissionId) -> Result<Placed, Error> {
-        let placed = self.submission(caller, id).await?;
+        let placed = self.sent_by(caller, id).await?;
         self.require_runtime(&placed)?;
         let now = self.inner.clock.now();
         match self.inner.storage.enqueue(id, self.inner.caps, self.pace(), now).await? {
@@ -22,6 +22,16 @@ impl App {
                 Err(Error::TooManyQueued { retry_after_s: retry_after_s(&self.pace()) })
             }
             Enqueued::NotFound => Err(Error::NotFound),
+        }
+    }
+
+    /// A submission that the caller may change as who sent it.
+    async fn sent_by(&self, caller: &Caller, id: SubmissionId) -> Result<Placed, Error> {
+        let placed = self.submission(caller, id).await?;
+        if caller.sends_for(&placed.submission.owner) {
+            Ok(placed)
+        } else {
+            Err(Error::Forbidden("only its owner, a backend or an admin may change or queue a submission"))
         }
     }
 
@@ -41,7 +51,7 @@ impl App {
         id: SubmissionId,
         files: Vec<SourceFile>,
     ) -> Result<Placed, Error> {
-        let placed = self.submission(caller, id).await?;
+        let placed = self.sent_by(caller, id).await?;
         if !placed.submission.state.is_editable() {
             return Err(Error::Conflict(Conflict::SubmissionActive));
         }

@@ -43,11 +43,11 @@ problem_set!(
 );
 problem_set!(
     /// Of entering the queue.
-    Enqueuing: COMMON, [Code::NotFound, Code::ValidationFailed, Code::TooManyQueued, Code::QueueFull]
+    Enqueuing: COMMON, [Code::Forbidden, Code::NotFound, Code::ValidationFailed, Code::TooManyQueued, Code::QueueFull]
 );
 problem_set!(
     /// Of replacing files.
-    ReplacingFiles: COMMON, BODY, [Code::NotFound, Code::SubmissionActive]
+    ReplacingFiles: COMMON, BODY, [Code::Forbidden, Code::NotFound, Code::SubmissionActive]
 );
 problem_set!(
     /// Of cancelling.
