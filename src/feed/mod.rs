@@ -133,7 +133,7 @@ impl Feed {
             match change {
                 Ok(Change::Log { submission, owner }) => self.inner.slots.wake(submission, &owner),
                 Ok(Change::Queue) => self.inner.queue_changed.notify_one(),
-                Ok(Change::Cancel(_)) => {}
+                Ok(Change::Cancel { .. }) => {}
                 Err(RecvError::Lagged(_)) => {
                     self.inner.slots.wake_all();
                     self.inner.queue_changed.notify_one();

@@ -90,7 +90,7 @@ async fn queue_changed(changes: &mut Receiver<Change>) {
     loop {
         match changes.recv().await {
             Ok(Change::Queue) | Err(RecvError::Lagged(_) | RecvError::Closed) => return,
-            Ok(Change::Log { .. } | Change::Cancel(_)) => {}
+            Ok(Change::Log { .. } | Change::Cancel { .. }) => {}
         }
     }
 }

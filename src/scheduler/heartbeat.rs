@@ -58,7 +58,7 @@ impl Scheduler {
                 change = changes.recv() => change,
             };
             match change {
-                Ok(Change::Cancel(id)) => self.inner.running.cancel(id),
+                Ok(Change::Cancel { submission, round }) => self.inner.running.cancel(submission, round),
                 Ok(Change::Log { .. } | Change::Queue) => {}
                 Err(RecvError::Lagged(_)) => self.renew_once().await,
                 Err(RecvError::Closed) => return,

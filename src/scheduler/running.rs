@@ -22,8 +22,8 @@ pub struct Running {
 #[derive(Debug, Default)]
 struct Attempts {
     listed: HashMap<SubmissionId, Entry>,
-    /// Submissions to be cancelled whose attempt was leased, but came to the list after the wish.
-    early_wishes: HashSet<SubmissionId>,
+    /// Rounds to be cancelled whose attempt was leased, but came to the list after the wish.
+    early_wishes: HashSet<(SubmissionId, u32)>,
 }
 
 #[derive(Clone, Debug)]
@@ -73,7 +73,7 @@ impl Running {
         let mut attempts = self.lock();
         attempts.listed.insert(lease.submission, Entry { lease: lease.clone(), stop: stop.clone() });
         self.count.send_replace(attempts.listed.len());
-        if attempts.early_wishes.remove(&lease.submission) {
+        if attempts.early_wishes.remove(&(lease.submission, lease.round)) {
             stop.cancel();
         }
         drop(attempts);
@@ -94,17 +94,18 @@ impl Running {
             .map(|entry| entry.stop.clone())
     }
 
-    /// Stops the attempt of a submission that somebody wants cancelled, also if it comes to the list only later.
-    pub fn cancel(&self, id: SubmissionId) {
+    /// Stops the attempt of a round that somebody wants cancelled, also if it comes to the list only later.
+    pub fn cancel(&self, id: SubmissionId, round: u32) {
         let mut attempts = self.lock();
-        match attempts.listed.get(&id) {
+        match attempts.listed.get(&id).filter(|entry| entry.lease.round == round) {
             Some(entry) => entry.stop.cancel(),
             None => {
-                // Most are attempts of other instances; a wish that is forgotten is heard at the next renewal.
+                // Most have ended or are attempts of other instances; a wish that is forgotten is heard at the
+                // next renewal.
                 if attempts.early_wishes.len() >= MAX_EARLY_WISHES {
                     attempts.early_wishes.clear();
                 }
-                attempts.early_wishes.insert(id);
+                attempts.early_wishes.insert((id, round));
             }
         }
     }
@@ -148,9 +149,19 @@ mod tests {
     }
 
     #[test]
+    fn a_wish_that_came_after_the_end_is_not_for_the_next_round() {
+        let running = Running::default();
+        running.cancel(lease(1).submission, 1);
+
+        let next = running.register(Lease { round: 2, ..lease(1) });
+
+        assert!(!next.stop.cancel.is_cancelled());
+    }
+
+    #[test]
     fn a_wish_that_comes_before_its_attempt_is_not_lost() {
         let running = Running::default();
-        running.cancel(lease(1).submission);
+        running.cancel(lease(1).submission, 1);
 
         let registered = running.register(lease(1));
 

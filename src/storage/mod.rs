@@ -323,7 +323,12 @@ pub enum Change {
     /// Somebody entered, left or re-entered the queue.
     Queue,
     /// Somebody wants a running submission cancelled.
-    Cancel(SubmissionId),
+    Cancel {
+        /// Which submission.
+        submission: SubmissionId,
+        /// In which round; a wish is not for the rounds after it.
+        round: u32,
+    },
 }
 
 /// How old things get before they are deleted.

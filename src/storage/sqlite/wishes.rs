@@ -106,10 +106,10 @@ pub(super) async fn cancel(tx: &mut Tx, id: SubmissionId, now: Timestamp) -> Res
             .bind(now.millis())
             .execute(tx.db())
             .await?;
-            tx.hint(Change::Cancel(id));
+            let round = placed.submission.round;
+            tx.hint(Change::Cancel { submission: id, round });
             let of = Row { table: "submissions", key: &id };
             let worker = of.text("worker", &of.present("worker", worker)?)?;
-            let round = placed.submission.round;
             Ok(CancelRequested::Running(Lease { submission: id, round, attempt, worker }))
         }
         State::Draft | State::Queued { .. } => {

@@ -129,5 +129,5 @@ pub async fn a_wish_to_cancel_is_told(db: &impl Storage) {
 
     cancel(db, id, at(2)).await;
 
-    assert_eq!(changes.recv().await.unwrap(), Change::Cancel(id));
+    assert_eq!(changes.recv().await.unwrap(), Change::Cancel { submission: id, round: 1 });
 }
