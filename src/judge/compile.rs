@@ -25,6 +25,7 @@ pub async fn compile(
     setting: &Setting<'_>,
     step: &Step,
     container: &mut Container,
+    budget: &mut Budget,
     abort: &CancellationToken,
 ) -> Result<Compiled, Lost> {
     let maximum = &step.limits.maximum;
@@ -46,7 +47,7 @@ pub async fn compile(
         exit: meaning.exit,
         limit: meaning.limit,
         diagnostics: diagnostics(&written),
-        output: Budget::new(RUN_STREAM_BYTES).capture(&written),
+        output: budget.capture(&written, RUN_STREAM_BYTES),
         usage: meaning.usage,
     };
     Ok(Compiled::Report(compile, millis(begun)))

@@ -81,9 +81,10 @@ pub async fn evaluate(
     let setting = Setting { runtime, exercise: spec, entry };
     container.prepare(&work.files);
     let mut timings = Timings { prepared_ms: millis(begun), ..Timings::default() };
+    let mut budget = Budget::new();
     let mut built = None;
     if let Some(step) = &runtime.compile {
-        match compile(&setting, step, container, abort).await? {
+        match compile(&setting, step, container, &mut budget, abort).await? {
             Compiled::Aborted => return Ok(Outcome::Aborted),
             Compiled::Report(report, took_ms) => {
                 timings.compiled_ms = took_ms;
@@ -96,7 +97,7 @@ pub async fn evaluate(
     let trials = trials(work, spec);
     let mut tests = Vec::new();
     if built.as_ref().is_none_or(|report| report.ok) {
-        match run_trials(&setting, &trials, container, &progress, abort).await? {
+        match run_trials(&setting, &trials, container, &mut budget, &progress, abort).await? {
             Some(reports) => tests = reports,
             None => return Ok(Outcome::Aborted),
         }
@@ -149,6 +150,7 @@ async fn run_trials(
     setting: &Setting<'_>,
     trials: &[Trial<'_>],
     container: &mut Container,
+    budget: &mut Budget,
     progress: &mpsc::Sender<Progress>,
     abort: &CancellationToken,
 ) -> Result<Option<Vec<TestReport>>, Lost> {
@@ -157,9 +159,6 @@ async fn run_trials(
         None => setting.runtime.run.limits.default,
     };
     let stop_early = setting.exercise.is_some_and(|exercise| exercise.stop_on_first_failure);
-    let each =
-        if trials.iter().any(|trial| trial.graded.is_some()) { TEST_STREAM_BYTES } else { RUN_STREAM_BYTES };
-    let mut budget = Budget::new(each);
     let mut reports = Vec::with_capacity(trials.len());
     let of = u32::try_from(trials.len()).unwrap_or(u32::MAX);
     for (index, trial) in (1..).zip(trials) {
@@ -172,7 +171,7 @@ async fn run_trials(
         if facts.stopped_by == Some(agent::StoppedBy::Abort) {
             return Ok(None);
         }
-        let report = judge(index, trial, &classify(&facts, &limits), &output, &mut budget);
+        let report = judge(index, trial, &classify(&facts, &limits), &output, budget);
         let failed = report.verdict != Verdict::Accepted;
         tell(progress, Progress::TestFinished { of, test: Box::new(report.clone()) }).await;
         reports.push(report);
@@ -202,6 +201,7 @@ fn judge(
         score: if verdict == Verdict::Accepted { graded.weight } else { 0 },
         max_score: graded.weight,
     });
+    let most = if trial.graded.is_some() { TEST_STREAM_BYTES } else { RUN_STREAM_BYTES };
     TestReport {
         index,
         name: trial.name.to_owned(),
@@ -211,10 +211,10 @@ fn judge(
         usage: meaning.usage,
         exit: meaning.exit,
         limit: meaning.limit,
-        stdout: budget.capture(&output.stdout),
-        stderr: budget.capture(&output.stderr),
-        stdin: budget.excerpt(trial.stdin),
-        expected: trial.graded.as_ref().map(|graded| budget.excerpt(graded.expected)),
+        stdout: budget.capture(&output.stdout, most),
+        stderr: budget.capture(&output.stderr, most),
+        stdin: budget.excerpt(trial.stdin, most),
+        expected: trial.graded.as_ref().map(|graded| budget.excerpt(graded.expected, most)),
         message,
     }
 }

@@ -26,29 +26,28 @@ impl Collected {
     }
 }
 
-/// Bytes of output that a result may still keep.
+/// Bytes of output that a result may still keep, of its compilation and its tests together.
 #[derive(Debug)]
 pub struct Budget {
     left: usize,
-    each: usize,
 }
 
 impl Budget {
-    /// The budget of a whole result that keeps at most `each` bytes of one stream.
-    pub const fn new(each: usize) -> Self {
-        Self { left: RESULT_STREAM_BYTES, each }
+    /// The budget of a whole result.
+    pub const fn new() -> Self {
+        Self { left: RESULT_STREAM_BYTES }
     }
 
-    /// The beginning of a stream, with a flag if it is cut.
-    pub fn capture(&mut self, bytes: &[u8]) -> Capture {
-        let kept = cut(bytes, self.each.min(self.left));
+    /// The beginning of a stream, at most `most` bytes, with a flag if it is cut.
+    pub fn capture(&mut self, bytes: &[u8], most: usize) -> Capture {
+        let kept = cut(bytes, most.min(self.left));
         self.left -= kept.len();
         Capture { truncated: kept.len() < bytes.len(), bytes: Blob::from(kept.to_vec()) }
     }
 
     /// The beginning of a test's input or expected output.
-    pub fn excerpt(&mut self, bytes: &Blob) -> Blob {
-        self.capture(bytes.as_bytes()).bytes
+    pub fn excerpt(&mut self, bytes: &Blob, most: usize) -> Blob {
+        self.capture(bytes.as_bytes(), most).bytes
     }
 }
 
@@ -68,23 +67,23 @@ mod tests {
 
     #[test]
     fn a_long_stream_is_cut_and_says_so() {
-        let capture = Budget::new(4).capture(b"123456");
+        let capture = Budget::new().capture(b"123456", 4);
 
         assert_eq!((capture.bytes.as_bytes(), capture.truncated), (&b"1234"[..], true));
     }
 
     #[test]
     fn text_is_not_cut_within_a_character() {
-        let capture = Budget::new(3).capture("ab\u{e9}\u{e9}".as_bytes());
+        let capture = Budget::new().capture("ab\u{e9}\u{e9}".as_bytes(), 3);
 
         assert_eq!(capture.bytes.as_text(), Some("ab"));
     }
 
     #[test]
     fn a_whole_result_keeps_no_more_than_its_budget() {
-        let mut budget = Budget::new(RESULT_STREAM_BYTES);
-        budget.capture(&vec![b'x'; RESULT_STREAM_BYTES]);
+        let mut budget = Budget::new();
+        budget.capture(&vec![b'x'; RESULT_STREAM_BYTES], usize::MAX);
 
-        assert!(budget.capture(b"y").truncated);
+        assert!(budget.capture(b"y", usize::MAX).truncated);
     }
 }
