@@ -1,6 +1,6 @@
 //! One attempt: from the lease to the stored result.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
@@ -10,7 +10,6 @@ use crate::domain::event::Progress;
 use crate::domain::exercise::{Isolation, MAX_TESTS};
 use crate::domain::lease::{Guarded, Lease};
 use crate::domain::submission::{LostReason, Work};
-use crate::domain::verdict::SubmissionResult;
 use crate::judge::{self, Outcome};
 use crate::pool::{Container, Lost};
 use crate::storage::{Ending, Leased, Storage as _};
@@ -47,12 +46,14 @@ impl Scheduler {
                 }
             }
         };
-        let (outcome, unrecorded) = tokio::join!(evaluation, self.record(&lease, reported, &stop));
+        let evaluation = async { (evaluation.await, Instant::now()) };
+        let ((outcome, judged), unrecorded) = tokio::join!(evaluation, self.record(&lease, reported, &stop));
         match outcome {
             Ok(outcome) => {
                 let isolation = isolation(&work);
                 let release = container.release(isolation);
-                let store = self.store(&lease, outcome, unrecorded, queued_at_ms(begun, queued_at), &stop);
+                let outcome = timed(outcome, begun.millis_since(queued_at), judged);
+                let store = self.store(&lease, outcome, unrecorded, &stop);
                 tokio::join!(release, store);
             }
             Err(Lost { reason, detail }) => {
@@ -105,16 +106,9 @@ impl Scheduler {
         }
     }
 
-    async fn store(
-        &self,
-        lease: &Lease,
-        outcome: Outcome,
-        steps: Vec<Progress>,
-        queued_ms: u64,
-        stop: &Stop,
-    ) {
+    async fn store(&self, lease: &Lease, outcome: Outcome, steps: Vec<Progress>, stop: &Stop) {
         let ending = match outcome {
-            Outcome::Finished(result) => Ending::Finished(Box::new(timed(*result, queued_ms))),
+            Outcome::Finished(result) => Ending::Finished(result),
             Outcome::Aborted if stop.cancel.is_cancelled() => Ending::Cancelled,
             Outcome::Aborted if stop.lost.is_cancelled() => return,
             Outcome::Aborted => return self.give_up(lease, LostReason::InstanceLost).await,
@@ -172,13 +166,18 @@ fn isolation(work: &Work) -> Isolation {
     work.exercise.as_ref().map_or(Isolation::Reset, |exercise| exercise.spec.isolation)
 }
 
-fn queued_at_ms(begun: crate::domain::time::Timestamp, queued_at: crate::domain::time::Timestamp) -> u64 {
-    begun.millis_since(queued_at)
-}
-
-fn timed(mut result: SubmissionResult, queued_ms: u64) -> SubmissionResult {
-    result.timings.queued_ms = queued_ms;
-    result
+/// The outcome with the times that whoever judged it could not know.
+///
+/// * `judged` — when the last test had ended.
+fn timed(outcome: Outcome, queued_ms: u64, judged: Instant) -> Outcome {
+    match outcome {
+        Outcome::Finished(mut result) => {
+            result.timings.queued_ms = queued_ms;
+            result.timings.stored_ms = u64::try_from(judged.elapsed().as_millis()).unwrap_or(u64::MAX);
+            Outcome::Finished(result)
+        }
+        Outcome::Aborted => Outcome::Aborted,
+    }
 }
 
 fn name(ending: &Ending) -> &'static str {
