@@ -11,8 +11,8 @@ use crate::domain::ids::{Owner, SubmissionId};
 use crate::domain::queue::PositionReason;
 use crate::storage::{self, LogPage, Placed, Storage as _};
 
-/// Events read at one time.
-const PAGE: u32 = 100;
+/// Events read at one time. An ending event carries a whole result, and each open stream may hold a page.
+const PAGE: u32 = 16;
 /// Longest time between two looks at the log, should a bell be lost.
 const POLL: Duration = Duration::from_secs(2);
 
@@ -227,7 +227,11 @@ impl Follower {
             attempt: waiting.attempt,
             position,
             eta: self.feed.inner.pace.borrow().eta(position),
-            reason: PositionReason::AheadLeft,
+            // It may have been overtaken by what waits for another runtime.
+            reason: match waiting.position {
+                Some(told) if told < position => PositionReason::OvertakenByFairness,
+                Some(_) | None => PositionReason::AheadLeft,
+            },
         })
     }
 
