@@ -60,7 +60,7 @@ pub fn respond(state: &HttpState, follow: Follow, audience: Audience) -> Respons
             () = stop.cancelled() => End::Stop,
             end = producer.run(follower) => end,
         };
-        if end == End::Stop {
+        if matches!(end, End::Stop | End::Expired) {
             // Not all at once: each reader is told another moment to come back.
             let spread = Event::default().retry(Duration::from_millis(random_ms()));
             producer.events.try_send(Ok(spread)).unwrap_or_default();
