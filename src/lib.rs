@@ -19,11 +19,21 @@ pub mod shutdown;
 pub mod storage;
 pub mod telemetry;
 
-/// A named point at which a test can end the process; nothing in other builds.
+/// A named point at which a test lets the process die (`FAILPOINTS=name=return`); nothing in other builds.
 macro_rules! failpoint {
     ($name:literal) => {
         #[cfg(feature = "failpoints")]
-        fail::fail_point!($name);
+        fail::fail_point!($name, |_| crate::die_at_once());
     };
 }
 pub(crate) use failpoint;
+
+/// SIGKILL, from the inside: no destructor runs, nothing is flushed.
+#[cfg(feature = "failpoints")]
+fn die_at_once() -> ! {
+    // Nobody is left to be told if it fails.
+    let _killed = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+    loop {
+        std::thread::park();
+    }
+}

@@ -191,6 +191,7 @@ impl Engine {
             AttachContainerOptionsBuilder::new().stream(true).stdin(true).stdout(true).stderr(false).build();
         let attached = within(QUESTION_DEADLINE, self.docker.attach_container(id, Some(options))).await?;
         within(WORK_DEADLINE, self.docker.start_container(id, None::<StartContainerOptions>)).await?;
+        crate::failpoint!("container_starting");
         let output = attached.output.map(|piece| match piece {
             Ok(LogOutput::StdOut { message } | LogOutput::Console { message }) => Ok(message),
             Ok(LogOutput::StdErr { .. } | LogOutput::StdIn { .. }) => Ok(Bytes::new()),

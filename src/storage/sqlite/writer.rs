@@ -282,8 +282,12 @@ async fn within_savepoint(tx: &mut Tx, operation: &mut dyn Operation) -> sqlx::R
 #[cfg(feature = "failpoints")]
 fn committed_failpoint(operation: &str) {
     match operation {
-        "insert" => fail::fail_point!("committed_before_answer"),
-        "finish" => fail::fail_point!("finished_before_hint"),
+        "insert" => {
+            crate::failpoint!("committed_before_answer");
+        }
+        "finish" => {
+            crate::failpoint!("finished_before_hint");
+        }
         _ => {}
     }
 }
