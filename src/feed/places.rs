@@ -58,22 +58,24 @@ struct Board {
 }
 
 impl Board {
-    /// Takes a new order over; answers the place of each submission with the reason of its change.
+    /// Takes a new order over; answers the place of each submission with the reason why it may be a later one.
     ///
-    /// Whoever was shown the same place before ignores it.
+    /// Followers know what they told: whoever told the same place before ignores it, whoever told a later one says
+    /// that one ahead left.
     fn update<'a>(&mut self, queue: &'a [QueueEntry], pace: &Pace) -> Vec<(&'a QueueEntry, Position)> {
         let before = std::mem::take(&mut self.places);
         let slots_changed = self.slots != pace.slots() && !before.is_empty();
         self.slots = pace.slots();
         let mut overtakers = Overtakers::default();
+        let mut ahead = Ahead::default();
         let mut shown = Vec::with_capacity(queue.len());
         for (position, entry) in (1_u64..).zip(queue) {
             let reason = match before.get(&entry.submission) {
                 Some(earlier) if *earlier < position => overtakers.reason(entry),
                 Some(earlier) if *earlier == position && slots_changed => PositionReason::SlotsChanged,
-                None if before.is_empty() => overtakers.reason(entry),
-                Some(_) | None => PositionReason::AheadLeft,
+                Some(_) | None => ahead.reason(entry),
             };
+            ahead.add(entry);
             if !before.contains_key(&entry.submission) {
                 overtakers.add(entry);
             }
@@ -115,6 +117,46 @@ impl Overtakers {
             PositionReason::OvertakenByPriority
         } else {
             PositionReason::OvertakenByFairness
+        }
+    }
+}
+
+/// All those ahead of the one in view, whenever they came: a follower that has just begun may have told a place that
+/// is older than this board.
+#[derive(Debug, Default)]
+struct Ahead {
+    rescued: bool,
+    class: u8,
+    /// Highest ticket of the class in view, and of those before it.
+    last_ticket: (i64, i64),
+}
+
+impl Ahead {
+    fn add(&mut self, entry: &QueueEntry) {
+        self.enter(entry);
+        self.rescued |= entry.attempt > 0;
+        self.last_ticket.0 = self.last_ticket.0.max(entry.key.ticket);
+    }
+
+    fn reason(&mut self, entry: &QueueEntry) -> PositionReason {
+        self.enter(entry);
+        let (same_class, better_class) = self.last_ticket;
+        if better_class > entry.key.ticket {
+            PositionReason::OvertakenByPriority
+        } else if same_class > entry.key.ticket {
+            PositionReason::OvertakenByFairness
+        } else if self.rescued {
+            PositionReason::RescuedAhead
+        } else {
+            PositionReason::AheadLeft
+        }
+    }
+
+    fn enter(&mut self, entry: &QueueEntry) {
+        let class = entry.key.priority.class();
+        if class != self.class {
+            self.class = class;
+            self.last_ticket = (0, self.last_ticket.0.max(self.last_ticket.1));
         }
     }
 }
@@ -185,6 +227,23 @@ mod tests {
         let shown = reason_of_last(std::slice::from_ref(&mine), &[rescued, mine.clone()], (2, 2));
 
         assert_eq!(shown, (2, PositionReason::RescuedAhead));
+    }
+
+    #[test]
+    fn whoever_follows_later_is_told_who_came_after_him_and_stands_ahead() {
+        let mine = entry(Priority::Normal, 5, 2, 0);
+        let fair = entry(Priority::Normal, 1, 3, 0);
+        let exam = entry(Priority::Exam, 9, 4, 0);
+        let early = entry(Priority::Exam, 9, 1, 0);
+        let shown = |ahead| {
+            let queue = [ahead, mine.clone()];
+            let (_, place) = Board::default().update(&queue, &Pace::observed(2, &[])).pop().unwrap();
+            (place.position, place.reason)
+        };
+
+        assert_eq!(shown(fair), (2, PositionReason::OvertakenByFairness));
+        assert_eq!(shown(exam), (2, PositionReason::OvertakenByPriority));
+        assert_eq!(shown(early), (2, PositionReason::AheadLeft));
     }
 
     #[test]
