@@ -101,10 +101,11 @@ async fn run(
     if let Some(address) = config.metrics.listen {
         let listener =
             TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
-        tasks.start(http::serve(listener, http::metrics_router(metrics), tasks.soft().clone()));
+        tasks.start(http::serve(listener, http::metrics_router(metrics), tasks.hard().clone()));
     }
     tracing::info!(address = %listener.local_addr()?, version = env!("CARGO_PKG_VERSION"), "guichet serves");
-    tasks.start(http::serve(listener, http::router(state), tasks.soft().clone()));
+    // It answers until running work has ended: not ready, and taking nothing new.
+    tasks.start(http::serve(listener, http::router(state), tasks.hard().clone()));
     signals.next().await;
     Ok(stop(config.server.shutdown_grace, tasks, &pool, &scheduler, &mut signals).await)
 }

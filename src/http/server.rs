@@ -29,14 +29,14 @@ const MAX_HEAD_BYTES: usize = 64 << 10;
 /// Requests of one connection at the same time.
 const MAX_H2_STREAMS: u32 = 250;
 
-/// Serves `router` until `soft` is cancelled; ends when the last open request has been answered.
-pub async fn serve(listener: TcpListener, router: Router, soft: CancellationToken) {
+/// Serves `router` until `stop` is cancelled; ends when the last open request has been answered.
+pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
     let http = builder();
     let open = GracefulShutdown::new();
     let connections = TaskTracker::new();
     loop {
         let stream = tokio::select! {
-            () = soft.cancelled() => break,
+            () = stop.cancelled() => break,
             accepted = listener.accept() => match accepted {
                 Ok((stream, _peer)) => stream,
                 Err(error) => {
