@@ -1,4 +1,4 @@
-//! Guichet from outside, in one binary.
+//! Guichet from outside, in one binary: the true program, a true engine, true containers, spoken to as clients do.
 
 #![expect(
     clippy::unwrap_used,
@@ -8,5 +8,19 @@
     reason = "a test fails by panicking"
 )]
 
+mod attacks;
+mod bad_input;
+mod compiling;
+#[cfg(feature = "failpoints")]
+mod crash;
+mod faults;
+mod grading;
+mod life_cycle;
+mod output;
 mod pool;
+mod queue;
 mod storage;
+mod story;
+mod support;
+mod tidy;
+mod verdicts;

@@ -1,0 +1,274 @@
+//! The process dies at each stage of a submission's way; the next one goes on as if nothing had happened.
+
+use std::collections::HashMap;
+use std::os::unix::process::ExitStatusExt as _;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::client::{self, text};
+use crate::support::stream::facts;
+use crate::support::{Client, Event, Options, TestGuichet, exercises, programs, wait_for};
+
+/// How soon what ran must run again.
+const AT_ONCE: Duration = Duration::from_secs(20);
+
+async fn guichet() -> TestGuichet {
+    let guichet = Options::default().slots(1).start().await;
+    guichet.teacher().put_exercise("sum", &exercises::sum()).await;
+    guichet.teacher().put_exercise("patient", &exercises::patient_sum()).await;
+    guichet
+}
+
+/// Lets the service die at a named point: restarts it with that point armed.
+async fn arm(guichet: &TestGuichet, point: &str) {
+    assert!(guichet.terminate().await.success());
+    guichet.set_env("FAILPOINTS", &format!("{point}=return"));
+    guichet.launch();
+    guichet.wait_until_ready().await;
+}
+
+/// Waits for the death that was prepared, and starts anew.
+async fn die_and_restart(guichet: &TestGuichet) {
+    let status = guichet.ended(AT_ONCE).await;
+    assert_eq!(status.signal(), Some(9), "it died of something else: {status}");
+    guichet.set_env("FAILPOINTS", "");
+    guichet.restart().await;
+}
+
+/// Every accepted submission ended once, in few attempts, and its stream tells it without gap or repeat.
+async fn all_is_told_once(client: &Client, ids: &[String]) -> HashMap<String, Value> {
+    let mut ended = HashMap::new();
+    for id in ids {
+        let shown = client.ended(id).await;
+        assert!(shown["attempt"].as_u64().is_some_and(|attempt| attempt <= 3), "{shown}");
+        let log = client.events(id).await.into_end().await;
+        let numbers: Vec<_> = log.iter().filter_map(|event| event.id.clone()).collect();
+        let counted: Vec<_> = (1..=numbers.len()).map(|number| number.to_string()).collect();
+        assert_eq!(numbers, counted, "{log:?}");
+        assert_eq!(log.iter().filter(|event| event.ends()).count(), 1, "{log:?}");
+        assert_eq!(
+            log.iter().filter(|event| event.name == "submission.started").count(),
+            attempts(&shown),
+            "{log:?}"
+        );
+        ended.insert(id.clone(), shown);
+    }
+    ended
+}
+
+fn attempts(shown: &Value) -> usize {
+    shown["attempt"].as_u64().and_then(|attempt| usize::try_from(attempt).ok()).unwrap_or_default()
+}
+
+/// What one reader saw over two connections is the log.
+async fn seen_once(client: &Client, id: &str, before: &[Event], last: Option<&str>) {
+    let after = match last {
+        Some(last) => client.events_after(id, last).await,
+        None => client.events(id).await,
+    };
+    let mut seen = facts(before);
+    if after.status == 200 {
+        seen.extend(facts(&after.into_end().await));
+    }
+    assert_eq!(seen, facts(&client.events(id).await.into_end().await));
+}
+
+async fn no_container_of_the_dead(guichet: &TestGuichet, dead: &[String]) {
+    let (engine, label) = (guichet.engine(), guichet.label().await);
+    let left =
+        || async { engine.containers(&label).into_iter().filter(|id| dead.contains(id)).collect::<Vec<_>>() };
+    wait_for("containers of the dead process to go", Duration::from_secs(30), left, Vec::is_empty).await;
+}
+
+async fn containers(guichet: &TestGuichet) -> Vec<String> {
+    guichet.engine().containers(&guichet.label().await)
+}
+
+#[tokio::test]
+async fn what_was_committed_before_the_answer_was_lost_is_found_by_its_key() {
+    let guichet = guichet().await;
+    arm(&guichet, "committed_before_answer").await;
+    let alice = guichet.student("alice");
+    let mut body = programs::python_sum().body();
+    body["exercise_id"] = json!("sum");
+    let request = || {
+        alice
+            .request(reqwest::Method::POST, "/v1/submissions")
+            .header("Idempotency-Key", "\"one\"")
+            .json(&body)
+    };
+
+    assert!(request().send().await.is_err(), "the answer was to be lost");
+    die_and_restart(&guichet).await;
+    let again = text(&client::send(request()).await.expect(202)["id"]);
+
+    let listed = alice.get("/v1/submissions").await.expect(200);
+    assert_eq!(listed["items"].as_array().map(Vec::len), Some(1), "{listed}");
+    assert_eq!(listed["items"][0]["id"], json!(again));
+    let ended = all_is_told_once(&alice, std::slice::from_ref(&again)).await;
+    assert_eq!((&ended[&again]["state"], &ended[&again]["attempt"]), (&json!("finished"), &json!(1)));
+}
+
+#[tokio::test]
+async fn what_waits_keeps_its_place_and_what_runs_runs_again_at_once() {
+    let guichet = guichet().await;
+    let alice = guichet.student("alice");
+    let mut ids = vec![alice.submit("patient", &programs::sleep_then_sum(1.5)).await];
+    alice.wait_for_state(&ids[0], &["running"]).await;
+    for _ in 0..5 {
+        ids.push(alice.submit("sum", &programs::python_sum()).await);
+    }
+    let mut running = alice.events(&ids[0]).await;
+    running.until_named("submission.started").await;
+    let mut waiting = alice.events(&ids[5]).await;
+    waiting.until_named("submission.queued").await;
+    let dead = containers(&guichet).await;
+
+    guichet.kill();
+    guichet.restart().await;
+
+    let look = || alice.submission(&ids[0]);
+    wait_for("the second attempt", AT_ONCE, look, |seen| seen["attempt"] == 2 && seen["state"] == "running")
+        .await;
+    let ended = all_is_told_once(&alice, &ids).await;
+    assert!(ended.values().all(|shown| shown["result"]["verdict"] == "accepted"), "{ended:?}");
+    let started: Vec<_> = ids.iter().map(|id| text(&ended[id]["started_at"])).collect();
+    assert!(started.is_sorted(), "{started:?}");
+    assert_eq!(ids.iter().map(|id| attempts(&ended[id])).collect::<Vec<_>>(), [2, 1, 1, 1, 1, 1]);
+    seen_once(&alice, &ids[0], &running.history, running.last_id()).await;
+    seen_once(&alice, &ids[5], &waiting.history, waiting.last_id()).await;
+    no_container_of_the_dead(&guichet, &dead).await;
+}
+
+#[tokio::test]
+async fn a_death_while_containers_start_leaves_none_behind() {
+    let guichet = guichet().await;
+    let alice = guichet.student("alice");
+    let blocker = alice.submit("patient", &programs::sleep_then_sum(0.5)).await;
+    let waiting = alice.submit("sum", &programs::python_sum()).await;
+    alice.wait_for_state(&blocker, &["running"]).await;
+    guichet.kill();
+    guichet.set_env("FAILPOINTS", "container_starting=return");
+    guichet.launch();
+    let status = guichet.ended(AT_ONCE).await;
+    assert_eq!(status.signal(), Some(9));
+    let dead = containers(&guichet).await;
+
+    guichet.set_env("FAILPOINTS", "");
+    guichet.restart().await;
+
+    let ended = all_is_told_once(&alice, &[blocker, waiting]).await;
+    assert!(ended.values().all(|shown| shown["state"] == "finished"), "{ended:?}");
+    no_container_of_the_dead(&guichet, &dead).await;
+}
+
+#[tokio::test]
+async fn a_result_that_was_read_but_not_stored_is_made_again() {
+    let guichet = guichet().await;
+    arm(&guichet, "result_read").await;
+    let alice = guichet.student("alice");
+    let id = alice.submit("sum", &programs::python_nearly_sum()).await;
+
+    die_and_restart(&guichet).await;
+
+    let ended = all_is_told_once(&alice, std::slice::from_ref(&id)).await;
+    assert_eq!(
+        (&ended[&id]["attempt"], &ended[&id]["result"]["verdict"]),
+        (&json!(2), &json!("wrong_answer"))
+    );
+}
+
+#[tokio::test]
+async fn a_result_that_was_stored_but_not_told_is_told_and_not_made_again() {
+    let guichet = guichet().await;
+    arm(&guichet, "finished_before_hint").await;
+    let alice = guichet.student("alice");
+    let id = alice.submit("sum", &programs::python_sum()).await;
+    let mut stream = alice.events(&id).await;
+    while stream.next().await.is_some() {}
+    assert!(!stream.history.iter().any(Event::ends), "{:?}", stream.history);
+
+    die_and_restart(&guichet).await;
+
+    let ended = all_is_told_once(&alice, std::slice::from_ref(&id)).await;
+    assert_eq!((&ended[&id]["attempt"], &ended[&id]["result"]["verdict"]), (&json!(1), &json!("accepted")));
+    seen_once(&alice, &id, &stream.history, stream.last_id()).await;
+}
+
+#[tokio::test]
+async fn after_three_deaths_a_submission_has_failed_with_its_history() {
+    let guichet = guichet().await;
+    let alice = guichet.student("alice");
+    let id = alice.submit("patient", &programs::sleep_then_sum(60.0)).await;
+
+    for attempt in 1..=3 {
+        let look = || alice.submission(&id);
+        let running = |seen: &Value| seen["state"] == "running" && seen["attempt"] == attempt;
+        wait_for("the next attempt", AT_ONCE, look, running).await;
+        guichet.kill();
+        guichet.restart().await;
+    }
+
+    let failed = alice.wait_for_state(&id, &["failed"]).await;
+    assert_eq!((&failed["result"], &failed["failure"]["code"]), (&Value::Null, &json!("instance_lost")));
+    let history = failed["failure"]["attempts"].as_array().cloned().unwrap_or_default();
+    let numbers: Vec<_> = history.iter().map(|attempt| attempt["attempt"].clone()).collect();
+    assert_eq!(numbers, [1, 2, 3], "{failed}");
+    assert!(history.iter().all(|attempt| attempt["reason"] == "instance_lost"), "{failed}");
+    let log = alice.events(&id).await.into_end().await;
+    assert_eq!(log.last().map(|event| event.name.as_str()), Some("submission.failed"));
+    assert_eq!(log[log.len() - 1].json()["submission"], failed);
+    assert_eq!(alice.grade("sum", &programs::python_sum()).await["verdict"], "accepted");
+}
+
+#[tokio::test]
+async fn readers_of_a_service_that_dies_again_and_again_see_every_event_once() {
+    let guichet = Options::default().slots(2).start().await;
+    guichet.teacher().put_exercise("sum", &exercises::sum()).await;
+    let clients: Vec<_> = (0..4).map(|n| guichet.student(&format!("owner{n}"))).collect();
+    let mut work = Vec::new();
+    for client in &clients {
+        for _ in 0..6 {
+            work.push((client, client.submit("sum", &programs::sleep_then_sum(0.1)).await));
+        }
+    }
+
+    let killing = async {
+        for pause in [700, 1100, 900] {
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+            guichet.kill();
+            guichet.restart().await;
+        }
+    };
+    let reading = work.iter().map(|(client, id)| faithful_reader(client, id));
+    let (histories, ()) = tokio::join!(futures_util::future::join_all(reading), killing);
+
+    for ((client, id), history) in work.iter().zip(histories) {
+        let shown = &all_is_told_once(client, std::slice::from_ref(id)).await[id];
+        assert!(shown["state"] == "finished" || attempts(shown) == 3, "{shown}");
+        assert_eq!(history, facts(&client.events(id).await.into_end().await));
+    }
+}
+
+/// Reads a stream to its end as `EventSource` does: reconnects with the last id it has.
+async fn faithful_reader(client: &Client, id: &str) -> Vec<Event> {
+    let mut history = Vec::new();
+    let mut last: Option<String> = None;
+    loop {
+        let mut request = client.request(reqwest::Method::GET, &client::events_path(id));
+        if let Some(last) = &last {
+            request = request.header("Last-Event-ID", last);
+        }
+        let Ok(mut stream) = crate::support::EventStream::try_open(request).await else {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        if stream.status == 204 {
+            return history;
+        }
+        while stream.next_whenever().await.is_some() {}
+        last = stream.last_id().map(str::to_owned).or(last);
+        history.extend(facts(&stream.history));
+    }
+}

@@ -1,0 +1,365 @@
+//! Parts around the service break: containers, the engine, the database, its readers.
+
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use sqlx::Connection as _;
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use crate::support::client::{self, events_path};
+use crate::support::engine::{self, Engine, say};
+use crate::support::stream::facts;
+use crate::support::{Client, Event, Options, Program, TestGuichet, exercises, programs, wait_for};
+
+const SOON: Duration = Duration::from_secs(20);
+
+/// A service with one slot and an exercise whose programs may take long.
+async fn guichet(options: Options) -> TestGuichet {
+    let guichet = options.slots(1).start().await;
+    guichet.teacher().put_exercise("sum", &exercises::sum()).await;
+    guichet.teacher().put_exercise("patient", &exercises::patient_sum()).await;
+    guichet
+}
+
+/// Ids of the containers in which a student's program runs.
+fn busy(engine: &Engine, label: &str) -> Vec<String> {
+    let running = engine.running(label).into_iter();
+    running
+        .filter(|container| engine.processes(container).iter().any(|line| line.contains("main.py")))
+        .collect()
+}
+
+async fn kill_its_container(guichet: &TestGuichet, label: &str) {
+    let engine = guichet.engine();
+    let found =
+        wait_for("the program to run", SOON, || async { busy(&engine, label) }, |found| !found.is_empty())
+            .await;
+    engine.kill(&found);
+}
+
+#[tokio::test]
+async fn a_run_whose_container_was_killed_is_tried_once_more() {
+    let guichet = guichet(Options::default()).await;
+    let (alice, label) = (guichet.student("alice"), guichet.label().await);
+    let id = alice.submit("patient", &programs::sleep_then_sum(2.0)).await;
+
+    kill_its_container(&guichet, &label).await;
+    let ended = alice.ended(&id).await;
+
+    assert_eq!((&ended["state"], &ended["attempt"]), (&json!("finished"), &json!(2)), "{ended}");
+    let names: Vec<_> =
+        facts(&alice.events(&id).await.into_end().await).into_iter().map(|event| event.name).collect();
+    let told = ["queued", "started", "requeued", "started", "test_finished", "finished"];
+    assert_eq!(names, told.map(|name| format!("submission.{name}")));
+}
+
+#[tokio::test]
+async fn a_submission_that_costs_two_containers_has_failed_and_the_next_one_runs() {
+    let guichet = guichet(Options::default()).await;
+    let (alice, label) = (guichet.student("alice"), guichet.label().await);
+    let id = alice.submit("patient", &programs::sleep_then_sum(60.0)).await;
+
+    for attempt in 1..=2 {
+        let look = || alice.submission(&id);
+        wait_for("the attempt", SOON, look, |seen| seen["attempt"] == attempt && seen["state"] == "running")
+            .await;
+        kill_its_container(&guichet, &label).await;
+    }
+    let failed = alice.ended(&id).await;
+
+    assert_eq!(
+        (&failed["state"], &failed["failure"]["code"]),
+        (&json!("failed"), &json!("container_lost")),
+        "{failed}"
+    );
+    assert_eq!(failed["failure"]["attempts"].as_array().map(Vec::len), Some(2), "{failed}");
+    assert_eq!(failed["result"], Value::Null);
+    assert_eq!(alice.grade("sum", &programs::python_sum()).await["verdict"], "accepted");
+}
+
+/// An engine of its own in a folder, with the Python image; gone when dropped.
+struct OwnEngine {
+    folder: TempDir,
+}
+
+impl OwnEngine {
+    fn start() -> Self {
+        let own = Self { folder: tempfile::Builder::new().prefix("engine-").tempdir().expect("a folder") };
+        let address = own.up();
+        let copy = "docker -H \"$1\" save guichet-python:1 | docker -H \"$2\" load -q";
+        say(Command::new("sh").args(["-c", copy, "copy", &engine::ground().docker_host, &address]));
+        own
+    }
+
+    fn up(&self) -> String {
+        say(Command::new(engine::root().join("scripts/engine.sh")).arg("up").arg(self.folder.path()))
+    }
+
+    /// SIGKILL for the engine; it takes its containers along when it is back.
+    fn kill(&self) {
+        let pid = std::fs::read_to_string(self.folder.path().join("pid")).expect("the engine's id");
+        say(Command::new("kill").args(["-KILL", pid.trim()]));
+    }
+}
+
+impl Drop for OwnEngine {
+    fn drop(&mut self) {
+        drop(engine::run(
+            Command::new(engine::root().join("scripts/engine.sh")).arg("down").arg(self.folder.path()),
+        ));
+    }
+}
+
+/// The Python runtime alone.
+fn only_python(guichet: &TestGuichet) {
+    let runtimes = guichet.folder().join("runtimes");
+    std::fs::create_dir(&runtimes).expect("a folder");
+    say(Command::new("cp").arg("-r").arg(engine::root().join("runtimes/python")).arg(&runtimes));
+    guichet.set_env("GUICHET_EXECUTION__RUNTIMES_DIR", &runtimes.display().to_string());
+}
+
+#[tokio::test]
+async fn a_run_outlives_the_death_of_the_engine_or_is_tried_again_when_it_is_back() {
+    let own = OwnEngine::start();
+    let address = own.up();
+    let guichet = TestGuichet::prepare(Options::default().slots(1).docker_host(&address));
+    only_python(&guichet);
+    guichet.restart().await;
+    guichet.teacher().put_exercise("patient", &json!({
+        "title": "Sum", "kind": "stdio", "runtimes": ["python"], "limits": { "wall_time_ms": 120_000 },
+        "tests": [{ "name": "only", "stdin": "1 2\n", "expected": "3\n", "visibility": "public" }],
+    })).await;
+    let alice = guichet.student("alice");
+    let id = alice.submit("patient", &programs::sleep_then_sum(2.0)).await;
+    let waiting = alice.submit("patient", &programs::python_sum()).await;
+    alice.wait_for_state(&id, &["running"]).await;
+
+    own.kill();
+    let queue = || async { guichet.admin().get("/v1/queue").await.expect(200) };
+    wait_for("the lost slot", Duration::from_mins(1), queue, |queue| queue["slots"]["total"] == 0).await;
+    let ready = reqwest::get(format!("{}/readyz", guichet.url())).await.expect("an answer").status();
+    assert_eq!(own.up(), address);
+
+    assert_eq!(ready, 200, "a lost engine does not take an instance out");
+    for id in [id, waiting] {
+        let ended = alice.ended(&id).await;
+        assert_eq!(
+            (&ended["state"], &ended["result"]["verdict"]),
+            (&json!("finished"), &json!("accepted")),
+            "{ended}"
+        );
+    }
+}
+
+/// Another process that has the database locked for writing.
+async fn lock_database(guichet: &TestGuichet) -> sqlx::SqliteConnection {
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(guichet.data().join("guichet.sqlite"));
+    let mut other = sqlx::SqliteConnection::connect_with(&options).await.expect("the database opens");
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.expect("a lock");
+    other
+}
+
+#[tokio::test]
+async fn while_another_process_locks_the_database_requests_are_refused_and_results_are_kept() {
+    let guichet = guichet(Options::default()).await;
+    let alice = guichet.student("alice");
+    let id = alice.submit("patient", &programs::sleep_then_sum(1.0)).await;
+    alice.wait_for_state(&id, &["running"]).await;
+
+    let mut other = lock_database(&guichet).await;
+    let refused = alice.submit_refused("sum", &programs::python_sum()).await;
+    let ready = client::send(alice.anonymous(reqwest::Method::GET, "/readyz")).await;
+    let live = client::send(alice.anonymous(reqwest::Method::GET, "/livez")).await;
+    let read = alice.get(&format!("/v1/submissions/{id}")).await;
+    sqlx::query("ROLLBACK").execute(&mut other).await.expect("the lock is given back");
+
+    assert_eq!(refused.problem(503).0, "unavailable");
+    assert!(
+        refused.header("retry-after").is_some() && !refused.text.to_lowercase().contains("sql"),
+        "{refused:?}"
+    );
+    assert_eq!((ready.status.as_u16(), live.status.as_u16(), read.status.as_u16()), (503, 200, 200));
+    let ended = alice.ended(&id).await;
+    assert_eq!((&ended["attempt"], &ended["result"]["verdict"]), (&json!(1), &json!("accepted")), "{ended}");
+    assert_eq!(alice.get("/v1/submissions").await.expect(200)["items"].as_array().map(Vec::len), Some(1));
+    assert_eq!(alice.grade("sum", &programs::python_sum()).await["verdict"], "accepted");
+}
+
+/// A small file system of memory, unmounted when dropped.
+struct SmallDisk {
+    folder: TempDir,
+}
+
+impl SmallDisk {
+    fn mount() -> Self {
+        let folder = tempfile::Builder::new().prefix("disk-").tempdir().expect("a folder");
+        say(Command::new("mount").args(["-t", "tmpfs", "-o", "size=8m", "tmpfs"]).arg(folder.path()));
+        Self { folder }
+    }
+
+    fn fill(&self) {
+        let fill = "head -c 16m /dev/zero > \"$1\"/fill 2>/dev/null || true";
+        say(Command::new("sh").args(["-c", fill, "fill"]).arg(self.folder.path()));
+    }
+
+    fn free(&self) {
+        std::fs::remove_file(self.folder.path().join("fill")).expect("space");
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        drop(engine::run(Command::new("umount").arg("-l").arg(self.folder.path())));
+    }
+}
+
+#[tokio::test]
+async fn on_a_full_disk_requests_are_refused_and_nothing_is_lost() {
+    let disk = SmallDisk::mount();
+    let guichet = TestGuichet::prepare(Options::default().slots(1));
+    std::os::unix::fs::symlink(disk.folder.path(), guichet.data()).expect("a link");
+    guichet.restart().await;
+    guichet.teacher().put_exercise("patient", &exercises::patient_sum()).await;
+    let alice = guichet.student("alice");
+    let running = alice.submit("patient", &programs::sleep_then_sum(1.0)).await;
+    alice.wait_for_state(&running, &["running"]).await;
+    disk.fill();
+
+    let filling = Program::python(&format!("#{}\n", "x".repeat(500_000)));
+    let look = || alice.submit_refused("patient", &filling);
+    let refused = wait_for("a refusal", SOON, look, |answer| answer.status != 202).await;
+    assert_eq!(refused.problem(503).0, "unavailable");
+    disk.free();
+
+    let ended = alice.ended(&running).await;
+    assert_eq!(ended["result"]["verdict"], "accepted", "{ended}");
+    let sound: String = guichet.query("PRAGMA integrity_check").await;
+    assert_eq!(sound, "ok");
+    let small = programs::python_sum();
+    let look = || alice.submit_refused("patient", &small);
+    let stored =
+        wait_for("space to be used again", SOON, look, |answer| answer.status == 202).await.expect(202);
+    assert_eq!(alice.result(&client::text(&stored["id"])).await["verdict"], "accepted");
+    guichet.terminate().await;
+    drop(guichet);
+}
+
+/// Prints so much that the events of a few submissions fill every buffer on the way.
+fn loud() -> Program {
+    Program::python("import sys\nsys.stdout.write('\\x01' * 8192)\n")
+}
+
+#[tokio::test]
+async fn a_reader_who_takes_nothing_is_dropped_and_goes_on_where_he_was() {
+    let guichet = TestGuichet::start().await;
+    let mut exercise = exercises::one_test("", "");
+    exercise["limits"] = json!({ "output_bytes": 1 << 20 });
+    exercise["tests"] = (0..30)
+        .map(|n| json!({ "name": format!("t{n}"), "stdin": "", "expected": "", "visibility": "public" }))
+        .collect();
+    guichet.teacher().put_exercise("loud", &exercise).await;
+    let alice = guichet.student("alice");
+    let address = guichet.url().replace("http://", "");
+    let mut slow = tokio::net::TcpStream::connect(&address).await.expect("a connection");
+    let head = format!(
+        "GET /v1/events HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {}\r\n\r\n",
+        alice.token()
+    );
+    slow.write_all(head.as_bytes()).await.expect("a request");
+    let mut own = alice.own_events().await;
+    own.until_named("stream.snapshot").await;
+
+    let mut ids = Vec::new();
+    for _ in 0..8 {
+        ids.push(alice.submit("loud", &loud()).await);
+    }
+    for _ in &ids {
+        own.until(Event::ends).await;
+    }
+    let open = || async {
+        guichet
+            .admin()
+            .get("/metrics")
+            .await
+            .text
+            .lines()
+            .find(|line| line.starts_with("guichet_streams_open"))
+            .map(str::to_owned)
+    };
+    wait_for("the slow reader to be dropped", Duration::from_mins(1), open, |line| {
+        line.as_deref().is_some_and(|line| line.ends_with(" 1"))
+    })
+    .await;
+    let mut read = Vec::new();
+    drop(tokio::time::timeout(SOON, slow.read_to_end(&mut read)).await.expect("the connection is over"));
+
+    let text = String::from_utf8_lossy(&read);
+    let last =
+        text.lines().filter_map(|line| line.strip_prefix("id: ")).next_back().expect("an id").to_owned();
+    // The last event may have been cut: a reader takes only what an empty line ends.
+    let whole = text.rsplit_once("\n\n").map_or("", |(whole, _cut)| whole);
+    let last =
+        whole.lines().filter_map(|line| line.strip_prefix("id: ")).next_back().map_or(last, str::to_owned);
+    let all = facts(&own.history);
+    let behind =
+        all.iter().position(|event| event.id.as_deref() == Some(last.as_str())).expect("his last event");
+    assert!(behind + 1 < all.len(), "he was never slow");
+    let mut resumed = alice.own_events_after(&last).await;
+    let end = all[all.len() - 1].id.clone();
+    resumed.until(|event| event.id == end).await;
+    assert_eq!(facts(&resumed.history), all[behind + 1..]);
+}
+
+#[tokio::test]
+async fn three_hundred_readers_see_the_same_and_no_request_waits_for_them() {
+    let guichet = guichet(Options::default()).await;
+    let alice = guichet.student("alice");
+    let blocker = alice.submit("patient", &programs::sleep_then_sum(60.0)).await;
+    let id = alice.submit("sum", &programs::python_sum()).await;
+    let backend = guichet.client(crate::support::Role::Backend, "platform");
+    let mut streams = Vec::new();
+    for _ in 0..300 {
+        streams.push(backend.events(&id).await);
+    }
+
+    let begun = std::time::Instant::now();
+    assert_eq!(alice.submission(&id).await["position"], 1);
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    alice.cancel(&blocker).await.expect(200);
+    let histories =
+        futures_util::future::join_all(streams.into_iter().map(crate::support::EventStream::into_end)).await;
+
+    let whole = facts(&backend.events(&id).await.into_end().await);
+    assert_eq!(whole.len(), 5);
+    assert!(histories.iter().all(|history| facts(history) == whole));
+}
+
+#[tokio::test]
+async fn a_reader_who_goes_away_is_forgotten() {
+    let guichet = guichet(Options::default()).await;
+    let alice = guichet.student("alice");
+    let admin = guichet.admin();
+    let id = alice.submit("patient", &programs::sleep_then_sum(60.0)).await;
+    let open = || async {
+        admin
+            .get("/metrics")
+            .await
+            .text
+            .lines()
+            .find(|line| line.starts_with("guichet_streams_open"))
+            .map(str::to_owned)
+    };
+    let reading = (alice.events(&id).await, alice.own_events().await);
+    wait_for("two open streams", SOON, open, |line| line.as_deref().is_some_and(|line| line.ends_with(" 2")))
+        .await;
+
+    drop(reading);
+
+    let none = |line: &Option<String>| line.as_deref().is_some_and(|line| line.ends_with(" 0"));
+    wait_for("no open stream", Duration::from_secs(40), open, none).await;
+    alice.cancel(&id).await.expect(200);
+    let gone: &Client = &alice;
+    assert_eq!(gone.get(&events_path(&id)).await.status, 200);
+}

@@ -1,0 +1,21 @@
+//! What the tests stand on: the true service, clients that share no code with it, programs and exercises.
+
+pub mod client;
+pub mod engine;
+pub mod exercises;
+pub mod guichet;
+pub mod model;
+pub mod programs;
+pub mod shared;
+pub mod stream;
+pub mod wait;
+pub mod watch;
+
+pub use client::{Client, Role};
+pub use guichet::{Options, TestGuichet};
+pub use model::Model;
+pub use programs::Program;
+pub use shared::Bench;
+pub use stream::{Event, EventStream};
+pub use wait::wait_for;
+pub use watch::Watch;
