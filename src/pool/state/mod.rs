@@ -11,6 +11,8 @@
 //! begin, begins it, and tells the machine how it went.
 
 mod host;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

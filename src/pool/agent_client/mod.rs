@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use guichet_agent::{
     Clean, Decoder, Exec, FrameError, Hello, Reply, Report, Request, STDIN_WINDOW_BYTES, Setup, Stream,
     VERSION,
@@ -110,6 +110,7 @@ impl AgentClient {
         abort: &CancellationToken,
         sink: &mut (impl FnMut(Stream, &[u8]) + Send),
     ) -> Result<Report, Error> {
+        self.expect_silence()?;
         let mut room = exec.limits.output_bytes;
         let mut latest = Instant::now() + Duration::from_millis(exec.limits.wall_time_ms) + GRACE;
         self.queue(&Request::Exec(exec))?;
@@ -165,6 +166,17 @@ impl AgentClient {
             Reply::Clean(clean) => Ok(clean),
             other => Err(unexpected(other)),
         }
+    }
+
+    /// Nothing may have come since the last answer: it would be taken for the next one.
+    fn expect_silence(&mut self) -> Result<(), Error> {
+        while let Some(piece) = self.wire.output.next().now_or_never() {
+            match piece {
+                Some(piece) => self.decoder.push(&piece?),
+                None => return Err(Error::Closed),
+            }
+        }
+        if self.decoder.pending_bytes() == 0 { Ok(()) } else { Err(Error::Unexpected("something unasked")) }
     }
 
     fn queue(&mut self, request: &Request) -> Result<(), Error> {
@@ -282,3 +294,6 @@ fn pieces(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let empty: &[u8] = &[];
     bytes.is_empty().then_some(empty).into_iter().chain(bytes.chunks(FILE_PIECE_BYTES))
 }
+
+#[cfg(test)]
+mod tests;

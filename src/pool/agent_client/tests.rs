@@ -1,0 +1,270 @@
+//! Conversations with agents that fail, lie or dawdle, played here.
+
+use guichet_agent::{Clean, Ended, Limits, UsageSource, encode};
+use tokio::io::{AsyncReadExt, DuplexStream, duplex, split};
+use tokio_util::io::ReaderStream;
+
+use super::*;
+
+/// An agent played by the test.
+struct Agent {
+    stream: DuplexStream,
+    decoder: Decoder,
+}
+
+impl Agent {
+    async fn hear(&mut self) -> Request {
+        loop {
+            if let Some(request) = self.decoder.pull().unwrap() {
+                return request;
+            }
+            let mut buffer = vec![0; 65_536];
+            let count = self.stream.read(&mut buffer).await.unwrap();
+            assert!(count > 0, "the client hung up");
+            self.decoder.push(&buffer[..count]);
+        }
+    }
+
+    async fn say(&mut self, reply: &Reply) {
+        let mut bytes = Vec::new();
+        encode(reply, &mut bytes).unwrap();
+        self.stream.write_all(&bytes).await.unwrap();
+    }
+
+    async fn hear_exec(&mut self) {
+        while !matches!(self.hear().await, Request::Exec(_)) {}
+    }
+}
+
+fn wire() -> (Wire, Agent) {
+    let (ours, stream) = duplex(1 << 20);
+    let (reader, writer) = split(ours);
+    let wire = Wire { input: Box::pin(writer), output: Box::pin(ReaderStream::new(reader)) };
+    (wire, Agent { stream, decoder: Decoder::new() })
+}
+
+fn hello(version: u32) -> Reply {
+    Reply::Hello(Hello { version, usage_source: UsageSource::CgroupV1, weaknesses: Vec::new() })
+}
+
+const SETUP: Setup = Setup { version: VERSION, first_uid: 1, uid_count: 1 };
+
+async fn greeted() -> (AgentClient, Agent) {
+    let (wire, mut agent) = wire();
+    agent.say(&hello(VERSION)).await;
+    let (client, _) = AgentClient::greet(wire, SETUP).await.unwrap();
+    assert_eq!(agent.hear().await, Request::Setup(SETUP));
+    (client, agent)
+}
+
+fn command(wall_time_ms: u64) -> Exec {
+    let limits =
+        Limits { cpu_time_ms: 1, wall_time_ms, memory_bytes: 1 << 20, output_bytes: 10, processes: 1 };
+    Exec { argv: vec![b"./program".to_vec()], env: Vec::new(), limits, keep: false }
+}
+
+fn report() -> Reply {
+    Reply::Report(Report {
+        ended: Ended::Exited(0),
+        stopped_by: None,
+        cpu_time_us: 1,
+        wall_time_us: 1,
+        memory_bytes: 1,
+        oom_kills: 0,
+        process_refusals: 0,
+        output_bytes: 0,
+        orphans: 0,
+    })
+}
+
+async fn run(client: &mut AgentClient, stdin: &[u8]) -> Result<Report, Error> {
+    client.exec(command(60_000), stdin, &CancellationToken::new(), &mut |_, _| {}).await
+}
+
+#[tokio::test]
+async fn files_a_command_and_its_input_go_out_without_waiting_for_an_answer() {
+    let (mut client, mut agent) = greeted().await;
+    client.open(&[SourceFile { path: "a".to_owned(), content: "x".into() }]).unwrap();
+
+    let (ended, ()) = tokio::join!(run(&mut client, b"in"), async {
+        assert_eq!(agent.hear().await, Request::Begin);
+        let write = Request::Write { path: "a".to_owned(), append: false, bytes: b"x".to_vec() };
+        assert_eq!(agent.hear().await, write);
+        assert_eq!(agent.hear().await, Request::Exec(command(60_000)));
+        assert_eq!(agent.hear().await, Request::Stdin { bytes: b"in".to_vec(), last: true });
+        agent.say(&report()).await;
+    });
+
+    assert!(ended.is_ok(), "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_long_file_goes_out_in_pieces() {
+    let (mut client, mut agent) = greeted().await;
+    let content = vec![7; 600 << 10];
+    client.open(&[SourceFile { path: "a".to_owned(), content: content.clone().into() }]).unwrap();
+
+    let (ended, received) = tokio::join!(run(&mut client, b""), async {
+        let mut received = Vec::new();
+        let mut appends = Vec::new();
+        assert_eq!(agent.hear().await, Request::Begin);
+        while let Request::Write { append, bytes, .. } = agent.hear().await {
+            appends.push(append);
+            received.extend(bytes);
+        }
+        assert_eq!(appends, [false, true, true]);
+        agent.say(&report()).await;
+        received
+    });
+
+    assert!(ended.is_ok(), "{ended:?}");
+    assert_eq!(received, content);
+}
+
+#[tokio::test]
+async fn no_more_input_goes_out_than_the_command_has_room_for() {
+    let (mut client, mut agent) = greeted().await;
+    let stdin = vec![1; 1 << 20];
+
+    let (ended, received) = tokio::join!(run(&mut client, &stdin), async {
+        agent.hear_exec().await;
+        let mut received = 0;
+        loop {
+            let mut ahead = 0;
+            while ahead < STDIN_WINDOW_BYTES {
+                let Request::Stdin { bytes, last } = agent.hear().await else { panic!("only input comes") };
+                ahead += bytes.len();
+                if last {
+                    agent.say(&report()).await;
+                    return received + ahead;
+                }
+            }
+            assert_eq!(agent.decoder.pending_bytes(), 0, "more than the window");
+            received += ahead;
+            agent.say(&Reply::StdinTaken { bytes: u64::try_from(ahead).unwrap() }).await;
+        }
+    });
+
+    assert!(ended.is_ok(), "{ended:?}");
+    assert_eq!(received, stdin.len());
+}
+
+#[tokio::test]
+async fn an_abort_goes_out_before_the_rest_of_the_input() {
+    let (mut client, mut agent) = greeted().await;
+    let (stdin, abort) = (vec![1; 1 << 20], CancellationToken::new());
+    let mut sink = |_, _: &[u8]| {};
+
+    let ((), ended) = tokio::join!(
+        async {
+            agent.hear_exec().await;
+            abort.cancel();
+            while agent.hear().await != Request::Abort {}
+            agent.say(&report()).await;
+        },
+        client.exec(command(60_000), &stdin, &abort, &mut sink)
+    );
+
+    assert!(ended.is_ok(), "{ended:?}");
+}
+
+#[tokio::test]
+async fn an_agent_of_another_version_is_refused() {
+    let (wire, mut agent) = wire();
+    agent.say(&hello(VERSION + 1)).await;
+
+    let greeted = AgentClient::greet(wire, SETUP).await;
+
+    assert!(matches!(greeted, Err(Error::Version(_))), "{greeted:?}");
+}
+
+#[tokio::test]
+async fn an_agent_that_hangs_up_ends_the_conversation() {
+    let (mut client, mut agent) = greeted().await;
+
+    let (ended, ()) = tokio::join!(run(&mut client, b""), async {
+        agent.hear_exec().await;
+        drop(agent);
+    });
+
+    assert!(matches!(ended, Err(Error::Closed | Error::Wire(_))), "{ended:?}");
+}
+
+#[tokio::test]
+async fn garbage_ends_the_conversation() {
+    let (mut client, mut agent) = greeted().await;
+
+    let (ended, ()) = tokio::join!(run(&mut client, b""), async {
+        agent.hear_exec().await;
+        agent.stream.write_all(b"{\"verdict\": \"accepted\"}").await.unwrap();
+    });
+
+    assert!(matches!(ended, Err(Error::Frame(_))), "{ended:?}");
+}
+
+#[tokio::test]
+async fn more_output_than_the_limit_ends_the_conversation() {
+    let (mut client, mut agent) = greeted().await;
+    let mut heard = Vec::new();
+    let (abort, mut sink) = (CancellationToken::new(), |_, bytes: &[u8]| heard.extend_from_slice(bytes));
+
+    let (ended, ()) = tokio::join!(client.exec(command(60_000), b"", &abort, &mut sink), async {
+        agent.hear_exec().await;
+        agent.say(&Reply::Output { stream: Stream::Stdout, bytes: vec![b'a'; 10] }).await;
+        agent.say(&Reply::Output { stream: Stream::Stderr, bytes: vec![b'b'; 1] }).await;
+    });
+
+    assert!(matches!(ended, Err(Error::Unexpected(_))), "{ended:?}");
+    assert_eq!(heard, vec![b'a'; 10]);
+}
+
+#[tokio::test]
+async fn a_second_report_is_not_taken_for_that_of_the_next_command() {
+    let (mut client, mut agent) = greeted().await;
+    let (ended, ()) = tokio::join!(run(&mut client, b""), async {
+        agent.hear_exec().await;
+        agent.say(&report()).await;
+        agent.say(&report()).await;
+    });
+    assert!(ended.is_ok(), "{ended:?}");
+
+    let next = run(&mut client, b"").await;
+
+    assert!(matches!(next, Err(Error::Unexpected(_))), "{next:?}");
+}
+
+#[tokio::test]
+async fn a_report_that_does_not_come_is_not_waited_for_beyond_the_limit_and_a_little() {
+    let (mut client, _agent) = greeted().await;
+    let begun = Instant::now();
+
+    let ended = client.exec(command(1), b"", &CancellationToken::new(), &mut |_, _| {}).await;
+
+    assert!(matches!(ended, Err(Error::Late(_))), "{ended:?}");
+    assert!(begun.elapsed() < GRACE * 2, "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn an_agent_that_gives_up_says_why() {
+    let (mut client, mut agent) = greeted().await;
+
+    let (ended, ()) = tokio::join!(run(&mut client, b""), async {
+        agent.hear_exec().await;
+        agent.say(&Reply::Fault { message: "no memory".to_owned() }).await;
+    });
+
+    assert_eq!(ended.unwrap_err().to_string(), "the agent gave up: no memory");
+}
+
+#[tokio::test]
+async fn closing_tells_what_the_agent_found() {
+    let (mut client, mut agent) = greeted().await;
+    let found = Clean { ok: false, problems: vec!["a process".to_owned()] };
+
+    let (closed, ()) = tokio::join!(client.close(), async {
+        assert_eq!(agent.hear().await, Request::End);
+        agent.say(&Reply::Clean(found.clone())).await;
+    });
+
+    assert_eq!(closed.unwrap(), found);
+}

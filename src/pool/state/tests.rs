@@ -1,0 +1,338 @@
+//! The machine against what must always hold, in random and in told stories.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::host::Content;
+use super::{Action, Fate, Link, Machine, Place};
+
+const RUNTIMES: usize = 3;
+
+/// Something that happens outside the machine; numbers choose among what is under way.
+#[derive(Clone, Debug)]
+enum Event {
+    Settle { choice: usize, well: bool },
+    Claim { runtime: usize },
+    GiveBack { choice: usize, fate: u8 },
+    Suspect { host: usize },
+    Trust { host: usize },
+    Lose { host: usize },
+    Die { host: usize, serial: u64 },
+    Wait { millis: u64 },
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        12 => (any::<usize>(), prop::bool::weighted(0.8)).prop_map(|(choice, well)| Event::Settle { choice, well }),
+        6 => (0..RUNTIMES).prop_map(|runtime| Event::Claim { runtime }),
+        6 => (any::<usize>(), 0u8..3).prop_map(|(choice, fate)| Event::GiveBack { choice, fate }),
+        1 => (0usize..2).prop_map(|host| Event::Suspect { host }),
+        1 => (0usize..2).prop_map(|host| Event::Trust { host }),
+        1 => (0usize..2).prop_map(|host| Event::Lose { host }),
+        1 => (0usize..2, 1u64..40).prop_map(|(host, serial)| Event::Die { host, serial }),
+        2 => (1u64..5_000_000).prop_map(|millis| Event::Wait { millis }),
+    ]
+}
+
+/// A machine whose containers are their own serial numbers, and the world it acts upon.
+struct World {
+    machine: Machine<u64>,
+    now: Instant,
+    under_way: Vec<Action<u64>>,
+    lent: Vec<(Place, u64)>,
+    slots: usize,
+}
+
+impl World {
+    fn new(hosts: usize, slots: usize, warm_per_runtime: usize) -> Self {
+        let now = Instant::now();
+        let machine = Machine::new(hosts, RUNTIMES, warm_per_runtime, 7, now);
+        Self { machine, now, under_way: Vec::new(), lent: Vec::new(), slots }
+    }
+
+    fn plan(&mut self) {
+        self.under_way.extend(self.machine.plan(self.now));
+    }
+
+    fn settle(&mut self, choice: usize, well: bool) {
+        if self.under_way.is_empty() {
+            return;
+        }
+        match self.under_way.swap_remove(choice % self.under_way.len()) {
+            Action::Connect { host } if well => self.machine.connected(host, self.slots),
+            Action::Connect { host } => self.machine.connect_failed(host, self.now),
+            Action::PrepareImage { host, runtime } if well => self.machine.image_ready(host, runtime),
+            Action::PrepareImage { host, runtime } => self.machine.image_failed(host, runtime, self.now),
+            Action::Launch(place) if well => drop(self.machine.launched(place, place.serial, self.now)),
+            Action::Launch(place) => self.machine.launch_failed(place, false, self.now),
+            Action::Remove(place, _) => self.machine.removed(place),
+        }
+    }
+
+    fn happen(&mut self, event: &Event) {
+        match *event {
+            Event::Settle { choice, well } => self.settle(choice, well),
+            Event::Claim { runtime } => self.lent.extend(self.machine.claim(runtime)),
+            Event::GiveBack { choice, fate } if !self.lent.is_empty() => {
+                let (place, container) = self.lent.swap_remove(choice % self.lent.len());
+                let fate = match fate {
+                    0 => Fate::Reusable(container),
+                    1 => Fate::Retired(container),
+                    _ => Fate::Doubtful(container),
+                };
+                self.under_way.extend(self.machine.give_back(place, fate, self.now));
+            }
+            Event::GiveBack { .. } => {}
+            Event::Suspect { host } => self.machine.suspect(host),
+            Event::Trust { host } => self.machine.trust(host),
+            Event::Lose { host } => {
+                self.machine.lost(host, self.now);
+                // Its watch, and with it all that was under way there, ends with the host.
+                self.under_way.retain(|action| host_of(action) != host);
+            }
+            Event::Die { host, serial } => {
+                self.machine.died(host, |container| *container == serial, self.now);
+            }
+            Event::Wait { millis } => self.now += Duration::from_millis(millis),
+        }
+    }
+
+    /// Lets everything under way end well until nothing is.
+    fn settle_all(&mut self) {
+        self.plan();
+        while !self.under_way.is_empty() {
+            self.settle(0, true);
+            self.plan();
+        }
+    }
+
+    /// Panics if something that must always hold doesn't.
+    fn check(&self) {
+        for host in &self.machine.hosts {
+            for slot in &host.slots {
+                let busy: Vec<u64> = slot
+                    .cells
+                    .iter()
+                    .filter(|cell| matches!(cell.content, Content::Busy { .. }))
+                    .map(|cell| cell.serial)
+                    .collect();
+                assert!(busy.len() <= 1, "two submissions in one slot");
+                assert!(busy.iter().all(|serial| slot.taken_by == Some(*serial)), "a run without its slot");
+            }
+        }
+        let serials: Vec<u64> =
+            self.machine.hosts.iter().flat_map(super::host::Host::cells).map(|cell| cell.serial).collect();
+        let used: Vec<u64> = serials.into_iter().filter(|serial| *serial > 0).collect();
+        assert_eq!(used.iter().collect::<BTreeSet<_>>().len(), used.len(), "a serial number used twice");
+        let lent: BTreeSet<u64> = self.lent.iter().map(|(_, container)| *container).collect();
+        assert_eq!(lent.len(), self.lent.len(), "a container lent twice");
+        let supply = self.machine.supply();
+        assert!(supply.free <= supply.total, "{supply:?}");
+        assert!(supply.free > 0 || supply.claimable.is_empty(), "{supply:?}");
+    }
+}
+
+const fn host_of(action: &Action<u64>) -> usize {
+    match action {
+        Action::Connect { host } | Action::PrepareImage { host, .. } => *host,
+        Action::Launch(place) | Action::Remove(place, _) => place.host,
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_happens_no_slot_runs_two_submissions_and_all_is_warm_again_at_the_end(
+        slots in 1usize..4,
+        warm_per_runtime in 1usize..4,
+        events in vec(event(), 0..200),
+    ) {
+        let mut world = World::new(2, slots, warm_per_runtime);
+        for event in &events {
+            world.plan();
+            world.happen(event);
+            world.check();
+        }
+
+        while let Some((place, container)) = world.lent.pop() {
+            let action = world.machine.give_back(place, Fate::Retired(container), world.now);
+            world.under_way.extend(action);
+        }
+        for host in 0..2 {
+            world.machine.trust(host);
+        }
+        for _ in 0..20 {
+            world.settle_all();
+            world.now += Duration::from_secs(30);
+        }
+
+        let supply = world.machine.supply();
+        prop_assert_eq!((supply.total, supply.free), (2 * slots, 2 * slots));
+        prop_assert_eq!(supply.claimable, (0..RUNTIMES).collect::<BTreeSet<_>>());
+        world.check();
+    }
+
+    #[test]
+    fn a_claim_gets_what_the_supply_promised_and_nothing_else(
+        runtime in 0..RUNTIMES,
+        events in vec(event(), 0..120),
+    ) {
+        let mut world = World::new(2, 2, 1);
+        for event in &events {
+            world.plan();
+            world.happen(event);
+        }
+
+        let promised = world.machine.supply().claimable.contains(&runtime);
+
+        prop_assert_eq!(world.machine.claim(runtime).is_some(), promised);
+    }
+
+    #[test]
+    fn the_machine_wakes_whenever_it_waits_for_time(events in vec(event(), 0..120)) {
+        let mut world = World::new(2, 2, 2);
+        for event in &events {
+            world.plan();
+            world.happen(event);
+        }
+        world.plan();
+
+        let away = world.machine.links().any(|link| matches!(link, Link::Away { .. }));
+
+        prop_assert!(!away || world.machine.next_wake(world.now).is_some());
+    }
+}
+
+fn warm_world(slots: usize, warm_per_runtime: usize) -> World {
+    let mut world = World::new(1, slots, warm_per_runtime);
+    world.settle_all();
+    world
+}
+
+#[test]
+fn each_runtime_is_warm_once_before_any_is_warm_twice() {
+    let mut world = World::new(1, 4, 4);
+    world.plan();
+    world.settle(0, true);
+    world.plan();
+    while world.under_way.iter().any(|action| matches!(action, Action::PrepareImage { .. })) {
+        world.settle(0, true);
+    }
+    world.plan();
+
+    let first: BTreeSet<usize> = world
+        .under_way
+        .iter()
+        .take(RUNTIMES)
+        .filter_map(|action| match action {
+            Action::Launch(place) => Some(place.runtime),
+            Action::Connect { .. } | Action::PrepareImage { .. } | Action::Remove(..) => None,
+        })
+        .collect();
+
+    assert_eq!(first, (0..RUNTIMES).collect());
+}
+
+#[test]
+fn a_taken_slot_makes_another_warm_for_its_runtime() {
+    let mut world = warm_world(2, 1);
+    let taken = world.machine.claim(0).expect("a container");
+
+    world.settle_all();
+
+    let (other, _) = world.machine.claim(0).expect("another container");
+    assert_ne!(taken.0.slot, other.slot);
+}
+
+#[test]
+fn a_doubtful_container_keeps_its_slot_until_it_is_gone() {
+    let mut world = warm_world(1, 1);
+    let (place, container) = world.machine.claim(0).expect("a container");
+
+    let action = world.machine.give_back(place, Fate::Doubtful(container), world.now);
+
+    assert_eq!(action, Some(Action::Remove(place, container)));
+    assert_eq!(world.machine.supply().free, 0);
+    world.machine.removed(place);
+    assert_eq!(world.machine.supply().free, 1);
+}
+
+#[test]
+fn a_retired_container_leaves_its_slot_at_once() {
+    let mut world = warm_world(1, 1);
+    let (place, container) = world.machine.claim(0).expect("a container");
+
+    let action = world.machine.give_back(place, Fate::Retired(container), world.now);
+
+    assert_eq!(action, Some(Action::Remove(place, container)));
+    assert_eq!(world.machine.supply().free, 1);
+    assert!(world.machine.claim(1).is_some(), "another runtime's container in the same slot");
+}
+
+#[test]
+fn a_container_is_replaced_after_500_submissions() {
+    let mut world = warm_world(1, 1);
+    let mut removed = None;
+    for _ in 0..500 {
+        assert_eq!(removed, None);
+        let (place, container) = world.machine.claim(0).expect("a container");
+        removed = world.machine.give_back(place, Fate::Reusable(container), world.now);
+    }
+    assert!(matches!(removed, Some(Action::Remove(..))), "{removed:?}");
+}
+
+#[test]
+fn an_idle_container_is_replaced_after_an_hour_or_a_little_more() {
+    let mut world = warm_world(1, 1);
+    world.now += Duration::from_mins(59);
+    assert_eq!(world.machine.plan(world.now), []);
+
+    world.now += Duration::from_mins(17);
+
+    let actions = world.machine.plan(world.now);
+    assert_eq!(actions.len(), RUNTIMES, "{actions:?}");
+    assert!(actions.iter().all(|action| matches!(action, Action::Remove(..))), "{actions:?}");
+}
+
+#[test]
+fn a_container_of_a_host_lost_meanwhile_comes_back_without_effect() {
+    let mut world = warm_world(1, 1);
+    let (place, container) = world.machine.claim(0).expect("a container");
+    world.machine.lost(0, world.now);
+    world.now += Duration::from_secs(20);
+    world.settle_all();
+
+    assert_eq!(world.machine.give_back(place, Fate::Reusable(container), world.now), None);
+
+    assert_eq!(world.machine.supply().free, 1);
+    assert_ne!(world.machine.claim(0).map(|(_, container)| container), Some(container));
+}
+
+#[test]
+fn a_host_that_stays_away_is_tried_less_and_less_often() {
+    let mut world = World::new(1, 1, 1);
+    let mut pauses = Vec::new();
+    for _ in 0..12 {
+        world.plan();
+        world.settle(0, false);
+        let wake = world.machine.next_wake(world.now).expect("a next attempt");
+        pauses.push(wake - world.now);
+        world.now = wake;
+    }
+    assert!(pauses[0] < Duration::from_secs(1), "{pauses:?}");
+    assert!(pauses[11] >= Duration::from_secs(15), "{pauses:?}");
+    assert!(pauses[11] < Duration::from_secs(16), "{pauses:?}");
+}
+
+#[test]
+fn a_closed_machine_begins_and_lends_nothing() {
+    let mut world = warm_world(2, 2);
+
+    world.machine.close();
+
+    assert_eq!(world.machine.claim(0), None);
+    world.now += Duration::from_hours(2);
+    assert_eq!(world.machine.plan(world.now), []);
+}
