@@ -45,8 +45,10 @@ CREATE TABLE exercises (
     id         TEXT PRIMARY KEY,
     -- The newest version; the numbering goes on after a deletion.
     version    INTEGER NOT NULL CHECK (version >= 1),
+    created_at INTEGER NOT NULL,
     deleted_at INTEGER
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX exercises_created ON exercises (created_at, id) WHERE deleted_at IS NULL;
 
 CREATE TABLE exercise_versions (
     exercise_id TEXT NOT NULL REFERENCES exercises (id),
@@ -126,6 +128,7 @@ CREATE INDEX submissions_unfinished ON submissions (owner, created_at, id) WHERE
 CREATE INDEX submissions_queued_at ON submissions (queued_at) WHERE state = 'queued';
 CREATE INDEX submissions_ended ON submissions (state, finished_at, started_at) WHERE finished_at IS NOT NULL;
 CREATE INDEX submissions_kept_logs ON submissions (finished_at) WHERE finished_at IS NOT NULL AND log_kept = 1;
+CREATE INDEX submissions_drafts ON submissions (created_at) WHERE state = 'draft';
 CREATE INDEX submissions_created ON submissions (created_at, id);
 CREATE INDEX submissions_owner ON submissions (owner, created_at, id);
 -- Two instead of one, so that neither is taken for the queue's.
@@ -261,9 +264,9 @@ BEGIN
 END;
 
 -- The figures above count a submission until it leaves the queue.
-CREATE TRIGGER submission_deleted BEFORE DELETE ON submissions WHEN OLD.finished_at IS NULL
+CREATE TRIGGER submission_deleted BEFORE DELETE ON submissions WHEN OLD.state IN ('queued', 'running')
 BEGIN
-    SELECT RAISE (ABORT, 'only ended submissions are deleted');
+    SELECT RAISE (ABORT, 'no submission is deleted that waits or runs');
 END;
 
 CREATE TRIGGER event_written AFTER INSERT ON events

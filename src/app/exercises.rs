@@ -7,7 +7,7 @@ use super::{App, Caller, Error};
 use crate::domain::exercise::{Checker, Exercise, ExerciseSpec, MAX_TESTS, MAX_WEIGHT, TestCase};
 use crate::domain::ids::ExerciseId;
 use crate::domain::limits::{LimitChoice, Ranges};
-use crate::storage::{ExercisePut, Expected, Storage as _};
+use crate::storage::{ExercisePage, ExercisePut, Expected, Storage as _};
 
 /// Most bytes of the decoded inputs, outputs and files of an exercise.
 pub const MAX_EXERCISE_BYTES: usize = 32 << 20;
@@ -43,13 +43,13 @@ impl App {
         self.inner.storage.exercise(id).await?.ok_or(Error::NotFound)
     }
 
-    /// Exercises by id, behind `after`.
+    /// Exercises behind `after`, newest first; a page of large ones is shorter than `limit`.
     pub async fn exercises(
         &self,
         _caller: &Caller,
         after: Option<ExerciseId>,
         limit: u32,
-    ) -> Result<Vec<Exercise>, Error> {
+    ) -> Result<ExercisePage, Error> {
         Ok(self.inner.storage.exercises(after, limit).await?)
     }
 

@@ -12,7 +12,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::blob::Blob;
-use super::exercise::Exercise;
+use super::exercise::{Exercise, Isolation};
 use super::ids::{BackendName, ExerciseId, Owner, RuntimeId, SubmissionId};
 use super::queue::{Priority, QueueKey};
 use super::time::Timestamp;
@@ -347,4 +347,11 @@ pub struct Work {
     pub files: Vec<super::exercise::SourceFile>,
     /// The exercise in the version it is graded with, if one is named.
     pub exercise: Option<Exercise>,
+}
+
+impl Work {
+    /// Whether its container may have served others before.
+    pub fn isolation(&self) -> Isolation {
+        self.exercise.as_ref().map_or(Isolation::Reset, |exercise| exercise.spec.isolation)
+    }
 }

@@ -177,12 +177,11 @@ pub async fn list_exercises(
     let limit = cursor::limit(query.limit)?;
     let cursors = Cursors::new(state.app.secret(), &caller, "exercises", "");
     let after = query.cursor.as_deref().map(|cursor| cursors.exercise(cursor)).transpose()?;
-    let asked = u32::try_from(limit.saturating_add(1)).unwrap_or(u32::MAX);
-    let mut stored = state.app.exercises(&caller, after, asked).await?;
-    let more = cursor::cut(&mut stored, limit);
-    let next_cursor =
-        stored.last().filter(|_| more).map(|exercise| cursors.behind_exercise(exercise.id.as_str()));
-    let items = stored.iter().map(|exercise| Exercise::of(exercise, &caller)).collect();
+    let asked = u32::try_from(limit).unwrap_or(u32::MAX);
+    let page = state.app.exercises(&caller, after, asked).await?;
+    let last = page.items.last().filter(|_| page.more);
+    let next_cursor = last.map(|exercise| cursors.behind_exercise(exercise.id.as_str()));
+    let items = page.items.iter().map(|exercise| Exercise::of(exercise, &caller)).collect();
     let link = next_cursor.as_deref().and_then(|next| next_link(&uri, next));
     let mut response = Json(ExerciseList { items, next_cursor }).into_response();
     response.headers_mut().extend(link.map(|link| (header::LINK, link)));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use guichet_agent::{Exec, Report, Stream, UsageSource};
 use tokio::sync::mpsc::OwnedPermit;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::agent_client;
@@ -16,6 +16,9 @@ use crate::domain::submission::LostReason;
 
 /// Time in which an engine that took its containers along falls silent itself.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Time in which an engine that answers has removed a container.
+const REMOVAL: Duration = Duration::from_secs(5);
 
 /// Pause between questions in that time.
 const QUESTION_PAUSE: Duration = Duration::from_millis(200);
@@ -48,6 +51,7 @@ pub struct Container {
     held: Option<Held>,
     usage_source: UsageSource,
     condition: Condition,
+    served: u32,
 }
 
 #[derive(Debug)]
@@ -64,9 +68,34 @@ impl Held {
 }
 
 impl Container {
-    pub(super) const fn new(place: Place, idle: Idle, way_back: OwnedPermit<Message>) -> Self {
+    pub(super) const fn new(place: Place, idle: Idle, served: u32, way_back: OwnedPermit<Message>) -> Self {
         let usage_source = idle.hello.usage_source;
-        Self { held: Some(Held { place, idle, way_back }), usage_source, condition: Condition::Untouched }
+        let held = Some(Held { place, idle, way_back });
+        Self { held, usage_source, condition: Condition::Untouched, served }
+    }
+
+    /// Whether it suits a submission that asks for `isolation`: a fresh one has served nobody before.
+    pub const fn suits(&self, isolation: Isolation) -> bool {
+        match isolation {
+            Isolation::Reset => true,
+            Isolation::Fresh => self.served == 0,
+        }
+    }
+
+    /// Kills the container, whatever goes on in it, and waits until it is gone or its engine falls silent.
+    pub async fn destroy(self) {
+        let Some((engine, id)) =
+            self.held.as_ref().map(|held| (held.idle.host.engine.clone(), held.idle.id.clone()))
+        else {
+            return;
+        };
+        match timeout(REMOVAL, engine.remove(&id)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(container.id = id, %error, "a container could not be removed yet")
+            }
+            Err(_elapsed) => tracing::warn!(container.id = id, "a container was not removed in time"),
+        }
     }
 
     /// Where its usage figures come from.

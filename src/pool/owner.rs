@@ -219,8 +219,8 @@ impl Owner {
     fn claim(&mut self, runtime: &RuntimeId) -> Option<Container> {
         let index = self.runtimes.iter().position(|known| known.id == *runtime)?;
         let way_back = self.messages.clone().try_reserve_owned().ok()?;
-        let (place, idle) = self.machine.claim(index)?;
-        Some(Container::new(place, idle, way_back))
+        let (place, idle, served) = self.machine.claim(index)?;
+        Some(Container::new(place, idle, served, way_back))
     }
 
     fn hear_news(&mut self, host: usize, link: &Arc<HostLink>, news: News) {

@@ -7,9 +7,9 @@ use tokio::sync::mpsc;
 use super::Scheduler;
 use super::running::Stop;
 use crate::domain::event::Progress;
-use crate::domain::exercise::{Isolation, MAX_TESTS};
+use crate::domain::exercise::MAX_TESTS;
 use crate::domain::lease::{Guarded, Lease};
-use crate::domain::submission::{LostReason, Work};
+use crate::domain::submission::LostReason;
 use crate::judge::{self, Outcome};
 use crate::pool::{Container, Lost};
 use crate::storage::{Ending, Leased, Storage as _};
@@ -50,7 +50,7 @@ impl Scheduler {
         let ((outcome, judged), unrecorded) = tokio::join!(evaluation, self.record(&lease, reported, &stop));
         match outcome {
             Ok(outcome) => {
-                let isolation = isolation(&work);
+                let isolation = work.isolation();
                 let release = container.release(isolation);
                 let outcome = timed(outcome, begun.millis_since(queued_at), judged);
                 let store = self.store(&lease, outcome, unrecorded, &stop);
@@ -61,7 +61,7 @@ impl Scheduler {
                     submission.id = %lease.submission, attempt = lease.attempt, reason = reason.name(), detail,
                     "an attempt was lost"
                 );
-                drop(container);
+                container.destroy().await;
                 self.give_up(&lease, reason).await;
             }
         }
@@ -160,10 +160,6 @@ impl Scheduler {
             }
         }
     }
-}
-
-fn isolation(work: &Work) -> Isolation {
-    work.exercise.as_ref().map_or(Isolation::Reset, |exercise| exercise.spec.isolation)
 }
 
 /// The outcome with the times that whoever judged it could not know.

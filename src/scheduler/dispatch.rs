@@ -72,11 +72,15 @@ impl Scheduler {
     /// The container that was free when the submission was leased, or its replacement.
     async fn claim(&self, leased: &Leased) -> Option<Container> {
         let runtime = &leased.work.submission.runtime;
+        let isolation = leased.work.isolation();
         let mut free = self.inner.pool.free();
         let claimed = async {
             loop {
-                if let Some(container) = self.inner.pool.claim(runtime).await {
-                    return Some(container);
+                match self.inner.pool.claim(runtime).await {
+                    Some(container) if container.suits(isolation) => return Some(container),
+                    // It is replaced by one that has served nobody.
+                    Some(used) => used.release(isolation).await,
+                    None => {}
                 }
                 free.changed().await.ok()?;
             }

@@ -288,6 +288,15 @@ pub enum ExercisePut {
     VersionMismatch,
 }
 
+/// A piece of the list of exercises.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExercisePage {
+    /// Exercises, newest first.
+    pub items: Vec<Exercise>,
+    /// Whether there are more behind the last.
+    pub more: bool,
+}
+
 /// What a change of an exercise expects of the stored one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expected {
@@ -334,7 +343,7 @@ pub enum Change {
 /// How old things get before they are deleted.
 #[derive(Clone, Copy, Debug)]
 pub struct Retention {
-    /// Ended submissions with their files, results and events.
+    /// Ended submissions with their files, results and events; drafts that nobody queued.
     pub submissions: Duration,
     /// Event logs of ended submissions.
     pub events: Duration,
@@ -514,12 +523,14 @@ pub trait Storage: Send + Sync + 'static {
     /// The newest version of an exercise that isn't deleted.
     fn exercise(&self, id: &ExerciseId) -> impl Future<Output = Result<Option<Exercise>>> + Send;
 
-    /// Exercises by id, behind `after`.
+    /// Exercises behind `after`, newest first.
+    ///
+    /// * `limit` — most to answer, 1..=100; a page of large ones is shorter.
     fn exercises(
         &self,
         after: Option<ExerciseId>,
         limit: u32,
-    ) -> impl Future<Output = Result<Vec<Exercise>>> + Send;
+    ) -> impl Future<Output = Result<ExercisePage>> + Send;
 
     /// Deletes an exercise: it takes no submissions any more. `None` if there is none, `Some(false)` if it
     /// isn't as expected.

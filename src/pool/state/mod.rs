@@ -164,8 +164,8 @@ impl<C> Machine<C> {
         supply
     }
 
-    /// Gives a warm container away, from the host with most free slots.
-    pub fn claim(&mut self, runtime: usize) -> Option<(Place, C)> {
+    /// Gives a warm container away, from the host with most free slots, with the number of submissions it served.
+    pub fn claim(&mut self, runtime: usize) -> Option<(Place, C, u32)> {
         if self.closed {
             return None;
         }
@@ -184,7 +184,11 @@ impl<C> Machine<C> {
         };
         cell.content = Content::Busy { life: Life { submissions: life.submissions + 1, ..life } };
         slot.taken_by = Some(cell.serial);
-        Some((Place { host: host_index, slot: slot_index, runtime, serial: cell.serial }, container))
+        Some((
+            Place { host: host_index, slot: slot_index, runtime, serial: cell.serial },
+            container,
+            life.submissions,
+        ))
     }
 
     /// Takes a container back; answers with one that is to be removed.

@@ -8,7 +8,7 @@ use crate::domain::exercise::{Exercise, ExerciseSpec};
 use crate::domain::ids::ExerciseId;
 use crate::domain::submission::ExerciseRef;
 use crate::domain::time::Timestamp;
-use crate::storage::{Error, ExercisePut, Expected, Result};
+use crate::storage::{Error, ExercisePage, ExercisePut, Expected, Result};
 
 /// A version as it is stored; reading its document may take a while.
 #[derive(sqlx::FromRow)]
@@ -63,10 +63,11 @@ pub(super) async fn put(
         return Ok(ExercisePut::Unchanged(stored));
     }
     let version: i64 = sqlx::query_scalar(
-        "INSERT INTO exercises (id, version) VALUES (?1, 1) \
+        "INSERT INTO exercises (id, version, created_at) VALUES (?1, 1, ?2) \
          ON CONFLICT DO UPDATE SET version = version + 1, deleted_at = NULL RETURNING version",
     )
     .bind(id.as_str())
+    .bind(now.millis())
     .fetch_one(tx.db())
     .await?;
     sqlx::query(
@@ -109,22 +110,40 @@ pub(super) async fn version(db: &mut SqliteConnection, of: &ExerciseRef) -> Resu
     Ok(row)
 }
 
-/// Exercises by id, behind `after`.
+/// Bytes of exercises after which a page ends.
+const PAGE_BYTES: i64 = 8 << 20;
+
+/// Exercises behind `after`, newest first: up to `limit`, fewer if they are large, at least one if there is one.
 pub(super) async fn list(
     db: &mut SqliteConnection,
     after: Option<&ExerciseId>,
     limit: u32,
-) -> Result<Vec<Exercise>> {
-    let rows: Vec<ExerciseRow> = sqlx::query_as(
-        "SELECT v.exercise_id, v.version, v.created_at, v.spec FROM exercises AS e \
+) -> Result<ExercisePage> {
+    // Sizes first: they are known without reading what is large.
+    let found: Vec<(String, i64)> = sqlx::query_as(
+        "SELECT e.id, octet_length(v.spec) FROM exercises AS e \
          JOIN exercise_versions AS v ON v.exercise_id = e.id AND v.version = e.version \
-         WHERE e.id > ?1 AND e.deleted_at IS NULL ORDER BY e.id LIMIT ?2",
+         WHERE e.deleted_at IS NULL AND (?1 IS NULL OR (e.created_at, e.id) < \
+           (SELECT last.created_at, last.id FROM exercises AS last WHERE last.id = ?1)) \
+         ORDER BY e.created_at DESC, e.id DESC LIMIT ?2",
     )
-    .bind(after.map_or("", ExerciseId::as_str))
-    .bind(i64::from(limit))
-    .fetch_all(db)
+    .bind(after.map(ExerciseId::as_str))
+    .bind(i64::from(limit).saturating_add(1))
+    .fetch_all(&mut *db)
     .await?;
-    rows.into_iter().map(Exercise::try_from).collect()
+    let most = usize::try_from(limit).unwrap_or(usize::MAX);
+    let mut items = Vec::new();
+    let mut bytes = 0_i64;
+    for (id, size) in &found {
+        bytes = bytes.saturating_add(*size);
+        if items.len() == most || (bytes > PAGE_BYTES && !items.is_empty()) {
+            return Ok(ExercisePage { items, more: true });
+        }
+        let of = Row { table: "exercises", key: id };
+        let id = of.present("id", id.parse().ok())?;
+        items.push(of.present("version", newest(db, &id).await?)?);
+    }
+    Ok(ExercisePage { items, more: false })
 }
 
 /// Deletes an exercise; its versions stay for the submissions that were graded with them.

@@ -34,9 +34,9 @@ pub use self::open::Options;
 use self::submissions::Insert;
 use self::writer::Writer;
 use super::{
-    CancelRequested, Change, Ending, Enqueued, ExercisePut, Expected, FilesReplaced, IdempotencyKey,
-    Inserted, Installation, Leased, ListCursor, LogPage, Placed, QueueCaps, QueueEntry, QueueFigures,
-    Renewed, Rescue, Rescued, Result, Retention, Snapshot, Storage, SubmissionFilter,
+    CancelRequested, Change, Ending, Enqueued, ExercisePage, ExercisePut, Expected, FilesReplaced,
+    IdempotencyKey, Inserted, Installation, Leased, ListCursor, LogPage, Placed, QueueCaps, QueueEntry,
+    QueueFigures, Renewed, Rescue, Rescued, Result, Retention, Snapshot, Storage, SubmissionFilter,
 };
 use crate::domain::event::Progress;
 use crate::domain::exercise::{Exercise, ExerciseSpec, SourceFile};
@@ -321,7 +321,7 @@ impl Storage for SqliteStorage {
         exercises::newest(&mut *self.reader().await?, id).await
     }
 
-    async fn exercises(&self, after: Option<ExerciseId>, limit: u32) -> Result<Vec<Exercise>> {
+    async fn exercises(&self, after: Option<ExerciseId>, limit: u32) -> Result<ExercisePage> {
         exercises::list(&mut *self.reader().await?, after.as_ref(), limit).await
     }
 

@@ -61,7 +61,7 @@ async fn submissions(tx: &mut Tx, before: i64) -> Result<u64> {
     let done = sqlx::query(
         "DELETE FROM submissions WHERE id IN (SELECT id FROM submissions \
          WHERE state IN ('finished', 'failed', 'cancelled') AND finished_at IS NOT NULL AND finished_at < ?1 \
-         LIMIT ?2)",
+         UNION ALL SELECT id FROM submissions WHERE state = 'draft' AND created_at < ?1 LIMIT ?2)",
     )
     .bind(before)
     .bind(BATCH)

@@ -234,7 +234,7 @@ async fn a_row_that_says_nothing_known_is_named() {
 async fn is_refused(fixture: &SqliteFixture, statement: &'static str) -> bool {
     let refused = sqlx::query(statement).execute(&mut fixture.stranger().await).await;
     matches!(&refused, Err(sqlx::Error::Database(error)) if error.is_check_violation()
-        || error.is_foreign_key_violation() || error.message().contains("only ended"))
+        || error.is_foreign_key_violation() || error.message().contains("waits or runs"))
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Exercises and their versions.
 
+use guichet::domain::exercise::ExerciseSpec;
 use guichet::storage::{ExercisePut, Expected, Storage};
 
 use crate::storage::factory::{at, exercise_id, spec};
@@ -70,18 +71,29 @@ pub async fn a_deleted_exercise_is_gone_from_every_list(db: &impl Storage) {
 
     assert_eq!(again, None);
     assert_eq!(version(db, "sum").await, None);
-    assert_eq!(db.exercises(None, 10).await.unwrap(), []);
+    assert_eq!(db.exercises(None, 10).await.unwrap().items, []);
 }
 
-pub async fn exercises_are_listed_by_id(db: &impl Storage) {
-    put(db, "b", "B", Expected::Anything).await;
-    put(db, "c", "C", Expected::Anything).await;
-    put(db, "a", "A", Expected::Anything).await;
-    put(db, "a", "AA", Expected::Anything).await;
+pub async fn exercises_are_listed_newest_first(db: &impl Storage) {
+    for (second, id) in (1..).zip(["b", "c", "a"]) {
+        let stored = db.put_exercise(&exercise_id(id), spec(id), Expected::Anything, at(second)).await;
+        assert!(matches!(stored, Ok(ExercisePut::Created(_))));
+    }
 
     let first = db.exercises(None, 2).await.unwrap();
-    let rest = db.exercises(Some(exercise_id("b")), 2).await.unwrap();
+    let rest = db.exercises(Some(exercise_id("c")), 2).await.unwrap();
 
-    let listed: Vec<_> = first.iter().chain(&rest).map(|exercise| exercise.spec.title.as_str()).collect();
-    assert_eq!(listed, ["AA", "B", "C"]);
+    let listed: Vec<_> = first.items.iter().chain(&rest.items).map(|exercise| exercise.id.as_str()).collect();
+    assert_eq!((listed, first.more, rest.more), (vec!["a", "c", "b"], true, false));
+}
+
+pub async fn a_page_of_large_exercises_is_short(db: &impl Storage) {
+    for (second, id) in (1..).zip(["a", "b"]) {
+        let large = ExerciseSpec { statement: "x".repeat(5 << 20), ..spec(id) };
+        db.put_exercise(&exercise_id(id), large, Expected::Anything, at(second)).await.unwrap();
+    }
+
+    let page = db.exercises(None, 100).await.unwrap();
+
+    assert_eq!((page.items.len(), page.more), (1, true));
 }

@@ -131,11 +131,13 @@ macro_rules! suite {
             what_should_be_absent_or_exist_is_checked
             the_numbering_goes_on_after_a_deletion
             a_deleted_exercise_is_gone_from_every_list
-            exercises_are_listed_by_id
+            exercises_are_listed_newest_first
+            a_page_of_large_exercises_is_short
         }
         $crate::storage::conformance::rules! { $fixture, prune:
             old_ended_submissions_go_with_all_they_have
-            what_is_unfinished_stays_however_old
+            what_waits_or_runs_stays_however_old
+            a_draft_that_nobody_queued_goes_with_age
             a_pruned_log_is_unknown_from_before_its_start
             a_gap_in_the_log_of_an_owner_is_told
             numbers_go_on_after_pruning

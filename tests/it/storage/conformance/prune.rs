@@ -34,14 +34,25 @@ pub async fn old_ended_submissions_go_with_all_they_have(db: &impl Storage) {
     assert_eq!(events(db, young).await.len(), 2);
 }
 
-pub async fn what_is_unfinished_stays_however_old(db: &impl Storage) {
-    insert_all(db, vec![new("alice"), new("alice"), draft("alice")], at(0)).await;
+pub async fn what_waits_or_runs_stays_however_old(db: &impl Storage) {
+    insert_all(db, vec![new("alice"), new("alice")], at(0)).await;
     let running = lease(db, at(1)).await.work.submission.id;
 
     let gone = db.prune(Retention { submissions: HOUR, events: HOUR }, at(999_999)).await.unwrap();
 
     assert_eq!(gone, 0);
     assert_eq!(events(db, running).await.len(), 2);
+}
+
+pub async fn a_draft_that_nobody_queued_goes_with_age(db: &impl Storage) {
+    let kept = insert_all(db, vec![draft("alice")], at(3000)).await;
+    let old = insert_all(db, vec![draft("alice")], at(0)).await;
+
+    let gone = db.prune(SUBMISSIONS, at(3604)).await.unwrap();
+
+    assert_eq!(gone, 1);
+    assert_eq!(db.submission(old[0].submission.id).await.unwrap(), None);
+    assert_eq!(state(db, kept[0].submission.id).await, StateName::Draft);
 }
 
 async fn two_rounds_of_which_the_first_log_is_pruned(db: &impl Storage) -> SubmissionId {
