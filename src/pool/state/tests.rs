@@ -75,7 +75,9 @@ impl World {
     fn happen(&mut self, event: &Event) {
         match *event {
             Event::Settle { choice, well } => self.settle(choice, well),
-            Event::Claim { runtime } => self.lent.extend(self.machine.claim(runtime)),
+            Event::Claim { runtime } => {
+                self.lent.extend(self.machine.claim(runtime).map(|(place, container, _)| (place, container)))
+            }
             Event::GiveBack { choice, fate } if !self.lent.is_empty() => {
                 let (place, container) = self.lent.swap_remove(choice % self.lent.len());
                 let fate = match fate {
@@ -242,14 +244,14 @@ fn a_taken_slot_makes_another_warm_for_its_runtime() {
 
     world.settle_all();
 
-    let (other, _) = world.machine.claim(0).expect("another container");
+    let (other, ..) = world.machine.claim(0).expect("another container");
     assert_ne!(taken.0.slot, other.slot);
 }
 
 #[test]
 fn a_doubtful_container_keeps_its_slot_until_it_is_gone() {
     let mut world = warm_world(1, 1);
-    let (place, container) = world.machine.claim(0).expect("a container");
+    let (place, container, _) = world.machine.claim(0).expect("a container");
 
     let action = world.machine.give_back(place, Fate::Doubtful(container), world.now);
 
@@ -262,7 +264,7 @@ fn a_doubtful_container_keeps_its_slot_until_it_is_gone() {
 #[test]
 fn a_retired_container_leaves_its_slot_at_once() {
     let mut world = warm_world(1, 1);
-    let (place, container) = world.machine.claim(0).expect("a container");
+    let (place, container, _) = world.machine.claim(0).expect("a container");
 
     let action = world.machine.give_back(place, Fate::Retired(container), world.now);
 
@@ -277,7 +279,7 @@ fn a_container_is_replaced_after_500_submissions() {
     let mut removed = None;
     for _ in 0..500 {
         assert_eq!(removed, None);
-        let (place, container) = world.machine.claim(0).expect("a container");
+        let (place, container, _) = world.machine.claim(0).expect("a container");
         removed = world.machine.give_back(place, Fate::Reusable(container), world.now);
     }
     assert!(matches!(removed, Some(Action::Remove(..))), "{removed:?}");
@@ -299,7 +301,7 @@ fn an_idle_container_is_replaced_after_an_hour_or_a_little_more() {
 #[test]
 fn a_container_of_a_host_lost_meanwhile_comes_back_without_effect() {
     let mut world = warm_world(1, 1);
-    let (place, container) = world.machine.claim(0).expect("a container");
+    let (place, container, _) = world.machine.claim(0).expect("a container");
     world.machine.lost(0, world.now);
     world.now += Duration::from_secs(20);
     world.settle_all();
@@ -307,7 +309,7 @@ fn a_container_of_a_host_lost_meanwhile_comes_back_without_effect() {
     assert_eq!(world.machine.give_back(place, Fate::Reusable(container), world.now), None);
 
     assert_eq!(world.machine.supply().free, 1);
-    assert_ne!(world.machine.claim(0).map(|(_, container)| container), Some(container));
+    assert_ne!(world.machine.claim(0).map(|(_, container, _)| container), Some(container));
 }
 
 #[test]
