@@ -51,7 +51,7 @@ pub(super) async fn end(
     sqlx::query(
         "UPDATE submissions SET state = ?2, started_at = ?3, finished_at = ?4, failure = ?5, \
          result_round = CASE WHEN ?6 IS NULL THEN result_round ELSE round END, verdict = coalesce(?6, verdict), \
-         queued_digest = coalesce(queued_digest, files_digest), rank = NULL, ticket = NULL, queued_at = NULL, \
+         queued_digest = files_digest, rank = NULL, ticket = NULL, queued_at = NULL, \
          worker = NULL, lease_until = NULL, cancel_requested_at = NULL WHERE id = ?1",
     )
     .bind(key(submission.id))

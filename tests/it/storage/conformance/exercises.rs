@@ -61,6 +61,7 @@ pub async fn the_numbering_goes_on_after_a_deletion(db: &impl Storage) {
 
     assert_eq!(deleted, Some(true));
     assert!(matches!(&again, ExercisePut::Created(exercise) if exercise.version == 2), "{again:?}");
+    assert_eq!(version(db, "sum").await, Some(2));
 }
 
 pub async fn a_deleted_exercise_is_gone_from_every_list(db: &impl Storage) {
