@@ -15,6 +15,7 @@ mod compiling;
 mod crash;
 mod faults;
 mod grading;
+mod images;
 mod life_cycle;
 mod output;
 mod pool;

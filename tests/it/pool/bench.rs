@@ -17,6 +17,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
+use crate::support::engine::ground;
+
 /// Limits that none of the well-behaved programs reaches.
 pub const ROOMY: Limits = Limits {
     cpu_time_ms: 10_000,
@@ -30,17 +32,8 @@ pub const ROOMY: Limits = Limits {
 pub const SOON: Duration = Duration::from_secs(20);
 
 /// Address of the engine that tests share.
-#[expect(clippy::disallowed_methods, reason = "the tests' engine is named by the environment")]
 pub fn shared_engine() -> String {
-    std::env::var("GUICHET_TEST_DOCKER_HOST").unwrap_or_else(|_| "unix:///tmp/engine/docker.sock".to_owned())
-}
-
-#[expect(clippy::disallowed_methods, reason = "the agent's place is named by the environment")]
-fn agent_path() -> PathBuf {
-    let built = || format!("{}/target/agent/guichet-agent", env!("CARGO_MANIFEST_DIR"));
-    let path = PathBuf::from(std::env::var("GUICHET_EXECUTION__AGENT_PATH").unwrap_or_else(|_| built()));
-    assert!(path.exists(), "{} is missing; `make agent` builds it", path.display());
-    path
+    ground().docker_host.clone()
 }
 
 pub fn id(runtime: &str) -> RuntimeId {
@@ -98,7 +91,7 @@ impl Bench {
         Settings {
             hosts: vec![shared_engine()],
             slots: Some(1),
-            agent_path: agent_path(),
+            agent_path: ground().agent.clone(),
             installation: Uuid::new_v4(),
             boot: Uuid::new_v4(),
             warm_per_runtime: 1,
