@@ -15,6 +15,7 @@ mod compiling;
 mod crash;
 mod faults;
 mod grading;
+mod http;
 mod images;
 mod life_cycle;
 mod output;

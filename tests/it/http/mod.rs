@@ -1,0 +1,4 @@
+//! The API from outside, request by request.
+
+mod house;
+mod shapes;
