@@ -13,6 +13,7 @@ use guichet::app::{self, App, Caller, Role};
 use guichet::clock::Clock;
 use guichet::domain::lease::Lease;
 use guichet::domain::pace::Pace;
+use guichet::domain::time::Timestamp;
 use guichet::domain::verdict::SubmissionResult;
 use guichet::feed::Feed;
 use guichet::http::auth::{AuthSettings, Keys, Verifier, generate_key_if_missing, mint};
@@ -29,7 +30,7 @@ use tokio::sync::watch;
 use tower::ServiceExt as _;
 
 /// How long a token of a test lives.
-pub const TOKEN_TTL: Duration = Duration::from_secs(3600);
+pub const TOKEN_TTL: Duration = Duration::from_hours(1);
 
 /// What differs between houses.
 #[derive(Clone, Debug)]
@@ -51,7 +52,6 @@ impl Default for Plan {
 /// The API and what stands behind it.
 pub struct House {
     pub router: Router,
-    pub app: App,
     pub storage: Store,
     pub tasks: Tasks,
     pub clock: Clock,
@@ -155,7 +155,7 @@ impl House {
         let folder = tempfile::tempdir().expect("a folder");
         let tasks = Tasks::default();
         let options = Options { path: folder.path().join("guichet.sqlite"), migrate: true };
-        let storage: Store = SqliteStorage::open(options, tasks.tracker()).await.expect("a database").into();
+        let storage: Store = SqliteStorage::open(options, tasks.tracker()).await.expect("a database");
         let installation = storage.installation().await.expect("an installation");
         let languages = Arc::new(
             runtimes::load(&PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("runtimes")).expect("runtimes"),
@@ -185,9 +185,9 @@ impl House {
             burst: NonZeroU32::new(plan.burst).expect("a burst"),
         };
         let metrics = PrometheusBuilder::new().build_recorder().handle();
-        let state = HttpState::new(app.clone(), Arc::new(verifier), metrics, tasks.clone(), settings);
+        let state = HttpState::new(app, Arc::new(verifier), metrics, tasks.clone(), settings);
         let router = router(state);
-        Self { router, app, storage, tasks, clock, key, _pace: pace_sender, _folder: folder }
+        Self { router, storage, tasks, clock, key, _pace: pace_sender, _folder: folder }
     }
 
     pub fn token(&self, subject: &str, role: Role) -> String {
@@ -197,6 +197,13 @@ impl House {
     pub fn token_for(&self, subject: &str, role: Role, ttl: Duration) -> String {
         let caller = Caller { subject: subject.parse().expect("a subject"), role };
         mint(&self.key, &AuthSettings::default(), &caller, ttl, self.clock.now()).expect("a token")
+    }
+
+    /// A token that was over an hour ago.
+    pub fn expired_token(&self, subject: &str, role: Role) -> String {
+        let caller = Caller { subject: subject.parse().expect("a subject"), role };
+        let then = Timestamp::from_millis(self.clock.now().millis() - 7_200_000);
+        mint(&self.key, &AuthSettings::default(), &caller, TOKEN_TTL, then).expect("a token")
     }
 
     pub fn call(&self, method: Method, path: &str) -> Call<'_> {
