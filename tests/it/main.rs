@@ -14,6 +14,7 @@ mod compiling;
 #[cfg(feature = "failpoints")]
 mod crash;
 mod faults;
+mod feed;
 mod grading;
 mod http;
 mod images;
