@@ -38,8 +38,7 @@ pub async fn frame(request: Request, next: Next) -> Response {
     set_headers(response.headers_mut(), &id);
     let status = response.status();
     let duration = started.elapsed();
-    let labels =
-        [("method", method.to_owned()), ("route", route), ("status", status.as_str().to_owned())];
+    let labels = [("method", method.to_owned()), ("route", route), ("status", status.as_str().to_owned())];
     metrics::counter!("guichet_http_requests_total", &labels).increment(1);
     metrics::histogram!("guichet_http_request_seconds", &labels).record(duration.as_secs_f64());
     let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);

@@ -29,11 +29,7 @@ pub struct Patience {
 
 impl Default for Patience {
     fn default() -> Self {
-        Self {
-            head: Duration::from_secs(10),
-            stalled: Duration::from_secs(30),
-            end: Duration::from_secs(5),
-        }
+        Self { head: Duration::from_secs(10), stalled: Duration::from_secs(30), end: Duration::from_secs(5) }
     }
 }
 
@@ -52,12 +48,7 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
 }
 
 /// [`serve`] with another patience.
-pub async fn serve_with(
-    patience: Patience,
-    listener: TcpListener,
-    router: Router,
-    stop: CancellationToken,
-) {
+pub async fn serve_with(patience: Patience, listener: TcpListener, router: Router, stop: CancellationToken) {
     let http = builder(&patience);
     let open = GracefulShutdown::new();
     let mut connections = JoinSet::new();
@@ -81,7 +72,8 @@ pub async fn serve_with(
             continue;
         }
         let service = TowerToHyperService::new(router.clone());
-        let connection = http.serve_connection(TokioIo::new(Guarded::new(stream, &patience)), service).into_owned();
+        let connection =
+            http.serve_connection(TokioIo::new(Guarded::new(stream, &patience)), service).into_owned();
         let watched = open.watch(connection);
         connections.spawn(async move {
             if let Err(error) = watched.await {

@@ -18,7 +18,10 @@ async fn a_queued_submission_shows_all_its_fields() {
     let mut body = answer.json();
     let (id, at) = (text(&body["id"]), text(&body["created_at"]));
     assert!(at.ends_with('Z') && at.len() == 24, "{at}");
-    assert_eq!((answer.status.as_u16(), answer.header("location")), (202, format!("/v1/submissions/{id}").as_str()));
+    assert_eq!(
+        (answer.status.as_u16(), answer.header("location")),
+        (202, format!("/v1/submissions/{id}").as_str())
+    );
     let eta = body["eta"].take();
     assert!(eta["low_s"].is_u64() && eta["high_s"].is_u64(), "{eta}");
     assert_eq!(
@@ -106,9 +109,18 @@ async fn what_an_exercise_leaves_out_shows_its_default() {
     let body = house.put("/v1/exercises/least").token(&teacher).json(&least).send().await.json();
 
     let shown = |field: &str| body[field].clone();
-    assert_eq!((shown("statement"), shown("priority"), shown("isolation")), (json!(""), json!("normal"), json!("reset")));
-    assert_eq!((shown("limits"), shown("limits_by_runtime"), shown("compile_limits")), (json!({}), json!({}), json!({})));
-    assert_eq!(shown("checker"), json!({ "type": "tokens", "case_sensitive": true, "float_tolerance": null }));
+    assert_eq!(
+        (shown("statement"), shown("priority"), shown("isolation")),
+        (json!(""), json!("normal"), json!("reset"))
+    );
+    assert_eq!(
+        (shown("limits"), shown("limits_by_runtime"), shown("compile_limits")),
+        (json!({}), json!({}), json!({}))
+    );
+    assert_eq!(
+        shown("checker"),
+        json!({ "type": "tokens", "case_sensitive": true, "float_tolerance": null })
+    );
     assert_eq!((shown("stop_on_first_failure"), shown("starter_files")), (json!(false), json!([])));
     assert_eq!(
         body["tests"][0],
@@ -130,14 +142,20 @@ async fn queue_runtimes_and_caller_show_all_their_fields() {
     let (queue, runtimes, me) = (get("/v1/queue").await, get("/v1/runtimes").await, get("/v1/me").await);
 
     let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
-    assert_eq!(keys(&queue), ["queued", "running", "slots", "oldest_queued_s", "finished_last_minute", "eta"]);
+    assert_eq!(
+        keys(&queue),
+        ["queued", "running", "slots", "oldest_queued_s", "finished_last_minute", "eta"]
+    );
     assert_eq!((&queue["queued"], &queue["running"]), (&json!(1), &json!(0)));
     let runtime = &runtimes["items"][0];
     assert_eq!(
         keys(runtime),
         ["id", "language", "version", "name", "entry_file", "compiled", "limits", "ready"]
     );
-    assert_eq!((&runtime["id"], &runtime["compiled"], &runtime["ready"]), (&json!("c"), &json!(true), &json!(false)));
+    assert_eq!(
+        (&runtime["id"], &runtime["compiled"], &runtime["ready"]),
+        (&json!("c"), &json!(true), &json!(false))
+    );
     assert_eq!(keys(&me), ["sub", "role", "expires_at", "queued", "max_queued"]);
     assert_eq!((&me["sub"], &me["role"], &me["queued"]), (&json!("alice"), &json!("student"), &json!(1)));
 }
@@ -156,11 +174,15 @@ async fn the_served_document_is_the_committed_one() {
 fn every_operation_has_a_name_an_example_and_a_description_of_each_answer() {
     let document: Value = serde_json::from_str(&guichet::http::openapi_json()).unwrap();
     let mut names = Vec::new();
-    for operation in document["paths"].as_object().unwrap().values().flat_map(|item| item.as_object().unwrap().values()) {
+    for operation in
+        document["paths"].as_object().unwrap().values().flat_map(|item| item.as_object().unwrap().values())
+    {
         let name = text(&operation["operationId"]);
         for (status, answer) in operation["responses"].as_object().unwrap() {
             assert!(answer["description"].is_string(), "{name} {status}");
-            for content in answer.get("content").and_then(Value::as_object).into_iter().flat_map(|kinds| kinds.values()) {
+            for content in
+                answer.get("content").and_then(Value::as_object).into_iter().flat_map(|kinds| kinds.values())
+            {
                 let shown = content.get("example").or_else(|| content.get("examples"));
                 assert!(shown.is_some(), "{name} {status} has no example");
             }
