@@ -177,11 +177,8 @@ impl<C> Machine<C> {
         };
         cell.content = Content::Busy { life: Life { submissions: life.submissions + 1, ..life } };
         slot.taken_by = Some(cell.serial);
-        Some((
-            Place { host: host_index, slot: slot_index, runtime, serial: cell.serial },
-            container,
-            life.submissions,
-        ))
+        let place = Place { host: host_index, slot: slot_index, runtime, serial: cell.serial };
+        Some((place, container, life.submissions))
     }
 
     /// Takes a container back; answers with one that is to be removed.

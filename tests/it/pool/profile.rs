@@ -27,7 +27,7 @@ async fn a_container_has_the_hardening_profile() {
     let mut added = host.cap_add.expect("capabilities of the agent");
     added.sort();
     let added: Vec<&str> = added.iter().map(|name| name.trim_start_matches("CAP_")).collect();
-    assert_eq!(added, ["CHOWN", "DAC_OVERRIDE", "KILL", "SETGID", "SETUID"]);
+    assert_eq!(added, ["CHOWN", "DAC_OVERRIDE", "KILL", "SETGID", "SETPCAP", "SETUID"]);
     let options = host.security_opt.expect("security options");
     assert!(options.iter().any(|option| option == "no-new-privileges"), "{options:?}");
     assert!(options.iter().any(|option| option.starts_with("seccomp={")), "{options:?}");
