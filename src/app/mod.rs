@@ -18,6 +18,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+pub use crate::storage::{ExercisePut, Expected, ListCursor, Placed, SubmissionFilter};
 pub use caller::{Caller, Role};
 pub use error::{Conflict, Error, FieldError, InvalidCode, Place};
 

@@ -3,12 +3,11 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::app::{Caller, Place};
+use crate::app::{Caller, ListCursor, Place};
 use crate::domain::ids::{ExerciseId, SubmissionId};
 use crate::domain::time::Timestamp;
 use crate::http::problem::Problem;
 use crate::http::seal::{self, Purpose};
-use crate::storage::ListCursor;
 
 const DEFAULT_LIMIT: u32 = 50;
 const MAX_LIMIT: u32 = 100;

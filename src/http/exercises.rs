@@ -7,7 +7,7 @@ use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::app;
+use crate::app::{self, ExercisePut, Expected};
 use crate::domain::exercise;
 use crate::domain::ids::ExerciseId;
 use crate::http::auth::Caller;
@@ -21,7 +21,6 @@ use crate::http::problem::Problem;
 use crate::http::problem_sets::{DeletingExercise, Listing, Reading, WritingExercise};
 use crate::http::state::HttpState;
 use crate::http::submissions::next_link;
-use crate::storage::{ExercisePut, Expected};
 
 /// The version of what `caller` sees. Who doesn't see hidden tests sees something else under the same version.
 fn tag(exercise: &exercise::Exercise, caller: &app::Caller) -> String {
@@ -84,10 +83,6 @@ pub async fn put_exercise(
     Ok(response)
 }
 
-/// What no stored exercise meets. The use case still looks at the rest first: a precondition counts only for what
-/// would be done without it (RFC 9110 §13.2.1).
-const NO_VERSION: Expected = Expected::Version(0);
-
 /// What the preconditions of a request expect of the stored exercise (RFC 9110 §13.1).
 async fn expected(
     state: &HttpState,
@@ -111,7 +106,7 @@ async fn expected(
             let named =
                 |tags: &Tags| stored.as_ref().is_some_and(|stored| tags.match_strongly(&tag(stored, caller)));
             if matching.is_some_and(|tags| !named(&tags)) || absent.is_some_and(|tags| named(&tags)) {
-                return Ok(NO_VERSION);
+                return Err(app::Error::PreconditionFailed.into());
             }
             Ok(stored.map_or(Expected::Absent, |stored| Expected::Version(stored.version)))
         }
@@ -119,8 +114,6 @@ async fn expected(
 }
 
 /// Shows an exercise; a student sees of hidden tests their name, visibility and weight.
-///
-/// Answers 304 if `If-None-Match` names its `ETag`.
 #[utoipa::path(
     get,
     path = "/v1/exercises/{id}",
@@ -219,8 +212,10 @@ pub async fn delete_exercise(
         None | Some(Tags::Any) => Expected::Anything,
         Some(tags @ Tags::Listed(_)) => {
             let stored = state.app.exercise(&caller, &id).await?;
-            let named = tags.match_strongly(&tag(&stored, &caller));
-            if named { Expected::Version(stored.version) } else { NO_VERSION }
+            if !tags.match_strongly(&tag(&stored, &caller)) {
+                return Err(app::Error::PreconditionFailed.into());
+            }
+            Expected::Version(stored.version)
         }
     };
     state.app.delete_exercise(&caller, &id, expected).await?;

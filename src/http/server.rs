@@ -11,28 +11,15 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpListener;
-use tokio::task::JoinSet;
-use tokio::time::Sleep;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Instant, Sleep};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
-/// How long peers may leave things undone.
-#[derive(Clone, Copy, Debug)]
-pub struct Patience {
-    /// Until a request's head is there, also the first after a quiet time.
-    pub head: Duration,
-    /// Until a peer takes something of what is written to it.
-    pub stalled: Duration,
-    /// Until open requests are answered, once the loop is to end.
-    pub end: Duration,
-}
-
-impl Default for Patience {
-    fn default() -> Self {
-        Self { head: Duration::from_secs(10), stalled: Duration::from_secs(30), end: Duration::from_secs(5) }
-    }
-}
-
+/// How long a request's head may take, also the first after a quiet time.
+const HEAD: Duration = Duration::from_secs(10);
+/// How long a peer may take nothing of what is written to it.
+const STALLED: Duration = Duration::from_secs(30);
 /// Pause after the system refused a connection, as when all file descriptors are in use.
 const PAUSE: Duration = Duration::from_millis(100);
 /// Bytes that tell HTTP/2 from HTTP/1.
@@ -42,18 +29,12 @@ const MAX_HEAD_BYTES: usize = 64 << 10;
 /// Requests of one connection at the same time.
 const MAX_H2_STREAMS: u32 = 250;
 
-/// Serves `router` until `stop` is cancelled; ends when the open requests have been answered, or after 5 s.
+/// Serves `router` until `stop` is cancelled; ends when the last open request has been answered.
 pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
-    serve_with(Patience::default(), listener, router, stop).await;
-}
-
-/// [`serve`] with another patience.
-pub async fn serve_with(patience: Patience, listener: TcpListener, router: Router, stop: CancellationToken) {
-    let http = builder(&patience);
+    let http = builder();
     let open = GracefulShutdown::new();
-    let mut connections = JoinSet::new();
+    let connections = TaskTracker::new();
     loop {
-        while connections.try_join_next().is_some() {}
         let stream = tokio::select! {
             () = stop.cancelled() => break,
             accepted = listener.accept() => match accepted {
@@ -72,8 +53,7 @@ pub async fn serve_with(patience: Patience, listener: TcpListener, router: Route
             continue;
         }
         let service = TowerToHyperService::new(router.clone());
-        let connection =
-            http.serve_connection(TokioIo::new(Guarded::new(stream, &patience)), service).into_owned();
+        let connection = http.serve_connection(TokioIo::new(Guarded::new(stream)), service).into_owned();
         let watched = open.watch(connection);
         connections.spawn(async move {
             if let Err(error) = watched.await {
@@ -82,28 +62,24 @@ pub async fn serve_with(patience: Patience, listener: TcpListener, router: Route
         });
     }
     drop(listener);
-    let answered = async {
-        open.shutdown().await;
-        while connections.join_next().await.is_some() {}
-    };
-    if tokio::time::timeout(patience.end, answered).await.is_err() {
-        tracing::warn!("some requests were not answered to their end");
-    }
+    open.shutdown().await;
+    connections.close();
+    connections.wait().await;
 }
 
-fn builder(patience: &Patience) -> auto::Builder<TokioExecutor> {
+fn builder() -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(patience.head)
+        .header_read_timeout(HEAD)
         .max_buf_size(MAX_HEAD_BYTES)
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(MAX_H2_STREAMS)
         .max_header_list_size(u32::try_from(MAX_HEAD_BYTES).unwrap_or(u32::MAX))
-        .keep_alive_interval(patience.head)
-        .keep_alive_timeout(patience.stalled);
+        .keep_alive_interval(HEAD)
+        .keep_alive_timeout(STALLED);
     builder
 }
 
@@ -113,29 +89,27 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 }
 
 /// A connection that breaks when its peer leaves it undone: the first bytes late, or writes not taken.
-struct Guarded<S> {
-    stream: S,
+struct Guarded {
+    stream: TcpStream,
     read: u64,
     opening: Pin<Box<Sleep>>,
-    patience: Duration,
     /// Set while a write waits for the peer.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
-impl<S> Guarded<S> {
-    fn new(stream: S, patience: &Patience) -> Self {
-        let opening = Box::pin(tokio::time::sleep(patience.head));
-        Self { stream, read: 0, opening, patience: patience.stalled, stalled: None }
+impl Guarded {
+    fn new(stream: TcpStream) -> Self {
+        let opening = Box::pin(tokio::time::sleep_until(Instant::now() + HEAD));
+        Self { stream, read: 0, opening, stalled: None }
     }
 
-    /// A write's outcome, or an error once the peer has taken nothing for too long.
+    /// A write's outcome, or an error once the peer has taken nothing for [`STALLED`].
     fn watch<T>(&mut self, context: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if outcome.is_ready() {
             self.stalled = None;
             return outcome;
         }
-        let patience = self.patience;
-        let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(STALLED)));
         match stalled.as_mut().poll(context) {
             Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
             Poll::Pending => Poll::Pending,
@@ -143,7 +117,7 @@ impl<S> Guarded<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
+impl AsyncRead for Guarded {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -163,7 +137,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
+impl AsyncWrite for Guarded {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -194,43 +168,5 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let outcome = Pin::new(&mut self.stream).poll_shutdown(context);
         self.watch(context, outcome)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::ErrorKind;
-    use std::time::Duration;
-
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
-
-    use super::{Guarded, Patience};
-
-    const SHORT: Patience = Patience {
-        head: Duration::from_millis(20),
-        stalled: Duration::from_millis(20),
-        end: Duration::from_millis(20),
-    };
-
-    #[tokio::test]
-    async fn a_write_that_nobody_takes_ends_in_time() {
-        let (near, _far) = duplex(16);
-
-        let written = Guarded::new(near, &SHORT).write_all(&[0; 64]).await;
-
-        assert_eq!(written.map_err(|error| error.kind()), Err(ErrorKind::TimedOut));
-    }
-
-    #[tokio::test]
-    async fn first_bytes_that_do_not_come_end_the_connection() {
-        let (near, mut far) = duplex(16);
-        far.write_all(b"PRI").await.unwrap();
-        let mut guarded = Guarded::new(near, &SHORT);
-        let mut bytes = [0; 24];
-
-        let read = guarded.read_exact(&mut bytes).await;
-
-        assert_eq!(read.map_err(|error| error.kind()), Err(ErrorKind::TimedOut));
-        assert!(bytes.starts_with(b"PRI"));
     }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
 
 use crate::app::submit::Idempotency;
-use crate::app::{FieldError, Place};
+use crate::app::{FieldError, Place, Placed, SubmissionFilter};
 use crate::domain::ids::SubmissionId;
 use crate::domain::submission::State as Life;
 use crate::domain::time::Timestamp;
@@ -26,7 +26,6 @@ use crate::http::headers::{Wait, idempotency_key, tagged};
 use crate::http::problem::Problem;
 use crate::http::problem_sets::{Cancelling, Enqueuing, Listing, Reading, ReplacingFiles, Submitting};
 use crate::http::state::HttpState;
-use crate::storage::{Placed, SubmissionFilter};
 
 /// Sends a program in.
 ///
@@ -305,8 +304,6 @@ pub fn next_link(uri: &Uri, cursor: &str) -> Option<HeaderValue> {
 }
 
 /// Shows a submission; with `Prefer: wait=N` when it has ended, or after N seconds.
-///
-/// Answers 304 if `If-None-Match` names its `ETag`, which changes with anything in the answer.
 #[utoipa::path(
     get,
     path = "/v1/submissions/{id}",

@@ -55,24 +55,27 @@ pub struct FloatTolerance {
 /// Compares byte for byte.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ExactChecker {
+    /// Always `exact`.
     #[serde(rename = "type")]
     #[schema(inline)]
-    kind: ExactName,
+    pub kind: ExactName,
 }
 
-/// Always `exact`.
+/// Names [`ExactChecker`].
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-enum ExactName {
+pub enum ExactName {
+    /// The only name.
     Exact,
 }
 
 /// Compares token for token; white space only separates.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct TokensChecker {
+    /// Always `tokens`.
     #[serde(rename = "type")]
     #[schema(inline)]
-    kind: TokensName,
+    pub kind: TokensName,
     /// Whether letters must have the same case (ASCII).
     pub case_sensitive: bool,
     /// Tokens that are numbers on both sides may differ this far.
@@ -80,10 +83,11 @@ pub struct TokensChecker {
     pub float_tolerance: Option<FloatTolerance>,
 }
 
-/// Always `tokens`.
+/// Names [`TokensChecker`].
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-enum TokensName {
+pub enum TokensName {
+    /// The only name.
     Tokens,
 }
 

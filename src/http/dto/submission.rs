@@ -6,9 +6,8 @@ use utoipa::ToSchema;
 use super::bytes::Shown;
 use super::names::{Priority, SubmissionState};
 use super::report::{Detail, Failure, SubmissionResult};
-use crate::app::{App, Caller};
+use crate::app::{App, Caller, Placed};
 use crate::domain::{pace, submission};
-use crate::storage::Placed;
 
 /// A range of whole seconds from now until a submission starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
