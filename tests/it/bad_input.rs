@@ -90,10 +90,10 @@ async fn what_is_no_json_or_too_large_is_refused_and_not_stored() {
     let json_type = "application/json";
 
     for text in ["", "{", "[1,]", "{\"a\":NaN}", "\u{feff}{}", "nonsense"] {
-        assert_eq!(raw(&alice, text, json_type).await.problem(400).0, "malformed_json", "{text}");
+        assert_eq!(raw(&alice, text, json_type).await.problem(400).0, "malformed_body", "{text}");
     }
-    assert_eq!(raw(&alice, vec![b'"', 0xff, b'"'], json_type).await.problem(400).0, "malformed_json");
-    assert_eq!(raw(&alice, "[".repeat(100_000), json_type).await.problem(400).0, "malformed_json");
+    assert_eq!(raw(&alice, vec![b'"', 0xff, b'"'], json_type).await.problem(400).0, "malformed_body");
+    assert_eq!(raw(&alice, "[".repeat(100_000), json_type).await.problem(400).0, "malformed_body");
     let long = with(good(), "/files/0/content", json!("x".repeat((1 << 20) + 1)));
     assert_eq!(alice.post("/v1/submissions", &long).await.status, 413);
     let longest = with(good(), "/files/0/content", json!("#".repeat(1 << 20)));

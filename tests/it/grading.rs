@@ -1,8 +1,11 @@
 //! What is shown to whom, how outputs are compared, what a submission is worth.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
-use crate::support::{Bench, Program, exercises, programs};
+use crate::support::engine::Engine;
+use crate::support::{Bench, Client, Options, Program, TestGuichet, exercises, programs, wait_for};
 
 #[tokio::test]
 async fn a_student_sees_why_a_public_test_failed_and_nothing_of_a_hidden_one() {
@@ -245,16 +248,37 @@ async fn a_run_for_an_exercise_has_the_exercises_limits() {
     assert_eq!(ended["exercise_id"], json!(bench.exercise));
 }
 
-#[tokio::test]
-async fn an_exercise_may_ask_for_a_fresh_container_each_time() {
-    let mut exercise = exercises::sum();
-    exercise["isolation"] = json!("fresh");
-    let bench = Bench::new(&exercise).await;
+/// The container in which a submission runs.
+async fn container_of(guichet: &TestGuichet, student: &Client, exercise: &str) -> String {
+    let id = student.submit(exercise, &programs::sleep_then_sum(1.0)).await;
+    let (engine, label) = (guichet.engine(), guichet.label().await);
+    let running = |engine: &Engine| {
+        let all = engine.running(&label).into_iter();
+        all.filter(|id| engine.processes(id).iter().any(|line| line.contains("main.py"))).collect::<Vec<_>>()
+    };
+    let look = || async { running(&engine) };
+    let found = wait_for("the program to run", Duration::from_secs(20), look, |found| found.len() == 1).await;
+    assert_eq!(student.result(&id).await["verdict"], "accepted");
+    found[0].clone()
+}
 
-    for program in [programs::python_sum(), programs::c_sum(), programs::python_sum(), programs::python_sum()]
-    {
-        assert_eq!(bench.result(&program).await["verdict"], "accepted");
-    }
+#[tokio::test]
+async fn a_container_is_used_again_unless_the_exercise_asks_for_a_fresh_one() {
+    let guichet = Options::default().slots(1).start().await;
+    guichet.teacher().put_exercise("reset", &exercises::patient_sum()).await;
+    let mut fresh = exercises::patient_sum();
+    fresh["isolation"] = json!("fresh");
+    guichet.teacher().put_exercise("fresh", &fresh).await;
+    let alice = guichet.student("alice");
+
+    let first = container_of(&guichet, &alice, "reset").await;
+    let again = container_of(&guichet, &alice, "reset").await;
+    let alone = container_of(&guichet, &alice, "fresh").await;
+    let after = container_of(&guichet, &alice, "reset").await;
+
+    assert_eq!(first, again);
+    assert_ne!(alone, again, "it got a container that others had used");
+    assert_ne!(after, alone, "its container was used again");
 }
 
 #[tokio::test]

@@ -10,20 +10,22 @@
 
 mod attacks;
 mod bad_input;
+mod cancelling;
 mod compiling;
 #[cfg(feature = "failpoints")]
 mod crash;
 mod faults;
-mod feed;
 mod grading;
-mod http;
-mod images;
 mod life_cycle;
+mod once;
 mod output;
+mod overload;
 mod pool;
+mod privacy;
 mod queue;
 mod storage;
 mod story;
 mod support;
 mod tidy;
+mod tour;
 mod verdicts;

@@ -1,126 +1,13 @@
-//! The queue as everybody in it sees it: exact places, fair order, cancelling.
+//! The queue as everybody in it sees it: exact places, fair order, classes, caps.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::support::client::text;
+use crate::support::programs::sitter;
 use crate::support::stream::last_place_before_start;
-use crate::support::{
-    Client, Event, Model, Options, Program, Role, TestGuichet, Watch, exercises, programs, wait_for,
-};
-
-const QUIET: Duration = Duration::from_secs(20);
-
-/// Keeps its slot until it is cancelled.
-fn sitter() -> Program {
-    Program::python("import signal\nsignal.pause()\n")
-}
-
-/// A service with so many slots, all taken by sitters, and a backend that submits for anybody.
-struct Counter {
-    _guichet: TestGuichet,
-    backend: Client,
-    model: Model,
-    /// What runs, oldest first.
-    running: Vec<String>,
-}
-
-impl Counter {
-    async fn open(slots: usize) -> Self {
-        let guichet = Options::default().slots(slots).start().await;
-        guichet.teacher().put_exercise("patient", &exercises::patient_sum()).await;
-        let backend = guichet.client(Role::Backend, "platform");
-        let mut counter = Self { _guichet: guichet, backend, model: Model::default(), running: Vec::new() };
-        for _ in 0..slots {
-            counter.enter("early", "normal", 1, &sitter()).await;
-            let next = counter.start_next();
-            counter.backend.wait_for_state(&next, &["running"]).await;
-        }
-        counter
-    }
-
-    /// Submits for an owner and tells the model.
-    async fn enter(&mut self, owner: &str, priority: &str, count: usize, program: &Program) -> Vec<String> {
-        let mut body = program.body();
-        for (field, value) in [("exercise_id", "patient"), ("owner", owner), ("priority", priority)] {
-            body[field] = json!(value);
-        }
-        let batch = json!({ "submissions": vec![body; count] });
-        let stored = self.backend.post("/v1/submissions/batch", &batch).await.expect(202);
-        let ids: Vec<_> =
-            stored["items"].as_array().into_iter().flatten().map(|item| text(&item["id"])).collect();
-        for id in &ids {
-            self.model.enter(priority, owner, id);
-        }
-        ids
-    }
-
-    /// Moves the model's next one to the running ones.
-    fn start_next(&mut self) -> String {
-        let (_owner, id) = self.model.start_next().expect("somebody waits");
-        self.running.push(id.clone());
-        id
-    }
-
-    /// Cancels what has run longest, so that the next one starts; answers which that is by the model.
-    async fn advance(&mut self) -> String {
-        let oldest = self.running.remove(0);
-        self.backend.cancel(&oldest).await.expect(200);
-        let next = self.start_next();
-        self.backend.wait_for_state(&next, &["running"]).await;
-        next
-    }
-
-    /// The model's places.
-    fn places(&self) -> HashMap<String, u64> {
-        (1..).zip(self.model.order()).map(|(place, id)| (id, place)).collect()
-    }
-
-    /// The places that the list of queued submissions shows.
-    async fn listed_places(&self) -> HashMap<String, u64> {
-        let mut places = HashMap::new();
-        let mut cursor = String::new();
-        loop {
-            let list = self
-                .backend
-                .get(&format!("/v1/submissions?state=queued&limit=100{cursor}"))
-                .await
-                .expect(200);
-            for item in list["items"].as_array().into_iter().flatten() {
-                places.insert(text(&item["id"]), item["position"].as_u64().unwrap_or_default());
-            }
-            match list["next_cursor"].as_str() {
-                Some(next) => cursor = format!("&cursor={next}"),
-                None => return places,
-            }
-        }
-    }
-
-    /// Waits until every stream told the places that the model has.
-    async fn quiet(&self, watch: &Watch) {
-        let mut expected = self.places();
-        expected.retain(|id, _place| watch.is_open(id));
-        let told = || async {
-            let told = watch.places();
-            let wrong = |(id, place): (&String, &u64)| {
-                (told.get(id) != Some(place)).then(|| (id.clone(), *place, told.get(id).copied()))
-            };
-            expected.iter().filter_map(wrong).collect::<Vec<_>>()
-        };
-        wait_for("streams to tell the places of the model: (id, place, told)", QUIET, told, Vec::is_empty)
-            .await;
-    }
-
-    /// Cancels everything, the waiting first.
-    async fn close(mut self) {
-        for id in self.model.order().into_iter().rev().chain(std::mem::take(&mut self.running)) {
-            let answer = self.backend.cancel(&id).await;
-            assert!([200, 409].contains(&answer.status.as_u16()), "{answer:?}");
-        }
-    }
-}
+use crate::support::{Counter, Event, Options, TestGuichet, Watch, exercises, programs};
 
 fn places_grow_only_for_a_reason(history: &[Event]) {
     let mut told: Option<u64> = None;
@@ -267,90 +154,6 @@ async fn a_newcomer_passes_a_busy_owner_and_he_is_told_why() {
 }
 
 #[tokio::test]
-async fn cancelling_a_queued_one_moves_the_others_up() {
-    let mut counter = Counter::open(1).await;
-    let mut watch = Watch::default();
-    let ids = counter.enter("owner", "normal", 3, &sitter()).await;
-    for id in &ids {
-        watch.open(&counter.backend, id).await;
-    }
-    counter.quiet(&watch).await;
-
-    let cancelled = counter.backend.cancel(&ids[0]).await.expect(200);
-    counter.model.leave(&ids[0]);
-    counter.quiet(&watch).await;
-
-    assert_eq!((&cancelled["state"], &cancelled["position"]), (&json!("cancelled"), &Value::Null));
-    let again = counter.backend.cancel(&ids[0]).await.expect(200);
-    assert_eq!(again["state"], "cancelled");
-    let moved = watch.history(&ids[2]);
-    let told = moved[moved.len() - 1].json();
-    assert_eq!((&told["position"], &told["reason"]), (&json!(2), &json!("ahead_left")));
-    let names: Vec<_> =
-        counter.backend.events(&ids[0]).await.into_end().await.into_iter().map(|event| event.name).collect();
-    assert_eq!(names, ["submission.queued", "submission.cancelled"]);
-    counter.close().await;
-}
-
-#[tokio::test]
-async fn cancelling_a_running_one_ends_its_processes_and_spares_the_container() {
-    let guichet = Options::default().slots(1).start().await;
-    guichet.teacher().put_exercise("patient", &exercises::patient_sum()).await;
-    let alice = guichet.student("alice");
-    let (engine, label) = (guichet.engine(), guichet.label().await);
-    let marked = Program::python("import os, time\nos.fork()\nos.fork()\ntime.sleep(100)\n");
-    let id = alice.submit("patient", &marked).await;
-    let students = || {
-        let in_all = engine.running(&label).into_iter().flat_map(|container| engine.processes(&container));
-        in_all.filter(|process| process.contains("main.py")).count()
-    };
-    wait_for("four processes", QUIET, || async { students() }, |count| *count == 4).await;
-    let before = engine.running(&label);
-
-    let answer = alice.cancel(&id).await.expect(200);
-
-    assert_eq!(students(), 0);
-    assert_eq!(answer["state"], "cancelled");
-    assert_eq!(alice.submission(&id).await["state"], "cancelled");
-    let next = alice.grade("patient", &programs::python_sum()).await;
-    assert_eq!(next["verdict"], "accepted");
-    assert_eq!(engine.running(&label), before, "a student who cancels costs no container");
-    let names: Vec<_> =
-        alice.events(&id).await.into_end().await.into_iter().map(|event| event.name).collect();
-    assert_eq!(names.iter().filter(|name| *name == "submission.cancelled").count(), 1, "{names:?}");
-}
-
-#[tokio::test]
-async fn a_compilation_is_cancelled_too() {
-    let guichet = TestGuichet::start().await;
-    guichet.teacher().put_exercise("patient", &exercises::patient_sum()).await;
-    let alice = guichet.student("alice");
-    let id = alice.submit("patient", &Program::plain_c("#include \"/dev/zero\"\n")).await;
-    alice.wait_for_state(&id, &["running"]).await;
-
-    alice.cancel(&id).await.expect(200);
-
-    assert_eq!(alice.submission(&id).await["state"], "cancelled");
-}
-
-#[tokio::test]
-async fn what_has_ended_cannot_be_cancelled_and_a_draft_can() {
-    let guichet = TestGuichet::start().await;
-    guichet.teacher().put_exercise("sum", &exercises::sum()).await;
-    let alice = guichet.student("alice");
-    let finished = alice.submit("sum", &programs::python_sum()).await;
-    alice.ended(&finished).await;
-    let mut draft = programs::python_sum().body();
-    draft["exercise_id"] = json!("sum");
-    draft["enqueue"] = json!(false);
-    let draft = alice.submit_body(&draft).await;
-
-    assert_eq!(alice.cancel(&finished).await.problem(409).0, "submission_ended");
-    assert_eq!(alice.submission(&draft).await["state"], "draft");
-    assert_eq!(alice.cancel(&draft).await.expect(200)["state"], "cancelled");
-}
-
-#[tokio::test]
 async fn a_runtime_without_an_image_holds_nobody_up() {
     let prepared = TestGuichet::prepare(Options::default().slots(1));
     let runtimes = prepared.folder().join("runtimes");
@@ -421,35 +224,4 @@ async fn who_waits_for_too_much_is_refused_and_nothing_is_stored() {
     for id in waiting.iter().rev().chain([&running]) {
         guichet.admin().cancel(id).await.expect(200);
     }
-}
-
-#[tokio::test]
-async fn a_request_with_the_same_key_is_done_once() {
-    let guichet = TestGuichet::start().await;
-    guichet.teacher().put_exercise("sum", &exercises::sum()).await;
-    let (alice, bob) = (guichet.student("alice"), guichet.student("bob"));
-    let mut body = programs::python_sum().body();
-    body["exercise_id"] = json!("sum");
-    let post = async |client: &Client, body: &Value| {
-        let request = client
-            .request(reqwest::Method::POST, "/v1/submissions")
-            .header("Idempotency-Key", "\"key-1\"")
-            .json(body);
-        crate::support::client::send(request).await
-    };
-
-    let answers = futures_util::future::join_all((0..10).map(|_| post(&alice, &body))).await;
-    let ids: std::collections::HashSet<_> =
-        answers.into_iter().map(|answer| text(&answer.expect(202)["id"])).collect();
-    let mut other = body.clone();
-    other["metadata"] = json!({ "other": true });
-
-    assert_eq!(ids.len(), 1);
-    assert_eq!(post(&alice, &other).await.problem(422).0, "idempotency_key_reused");
-    let bobs = text(&post(&bob, &body).await.expect(202)["id"]);
-    assert!(!ids.contains(&bobs));
-    assert_eq!(alice.get("/v1/submissions").await.expect(200)["items"].as_array().map(Vec::len), Some(1));
-    let ended = alice.ended(ids.iter().next().expect("an id")).await;
-    bob.ended(&bobs).await;
-    assert_eq!(post(&alice, &body).await.expect(202), ended, "the submission as it is now");
 }

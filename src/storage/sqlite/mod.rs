@@ -322,10 +322,7 @@ impl Storage for SqliteStorage {
     }
 
     async fn exercises(&self, after: Option<ExerciseId>, limit: u32) -> Result<ExercisePage> {
-        let mut read = self.inner.readers.begin().await?;
-        let page = exercises::list(&mut read, after.as_ref(), limit).await?;
-        read.rollback().await?;
-        Ok(page)
+        exercises::list(&mut *self.reader().await?, after.as_ref(), limit).await
     }
 
     async fn delete_exercise(

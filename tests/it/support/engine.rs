@@ -36,7 +36,7 @@ pub fn ground() -> &'static Ground {
             let folder = root().join(".guichet/test-engine");
             say(Command::new(root().join("scripts/engine.sh")).arg("up").arg(folder))
         });
-        let agent = variable("GUICHET_TEST_AGENT").map_or_else(
+        let agent = variable("GUICHET_EXECUTION__AGENT_PATH").map_or_else(
             || {
                 say(&mut Command::new(root().join("scripts/agent.sh")));
                 root().join("target/agent/guichet-agent")

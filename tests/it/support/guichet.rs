@@ -99,9 +99,15 @@ impl TestGuichet {
 
     /// A command of the program on this data folder, like `token`.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = engine::guichet();
+        self.command_of(env!("CARGO_BIN_EXE_guichet"), arguments)
+    }
+
+    /// A command of another program with the same settings.
+    pub fn command_of(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
         let slots = lock(&self.options).slots.unwrap_or(2);
         command
+            .current_dir(engine::root())
             .args(arguments)
             .env("GUICHET_DATA_DIR", self.data())
             .env("GUICHET_DOCKER_HOSTS", &self.docker_host)

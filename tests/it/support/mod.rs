@@ -1,6 +1,7 @@
 //! What the tests stand on: the true service, clients that share no code with it, programs and exercises.
 
 pub mod client;
+pub mod counter;
 pub mod engine;
 pub mod exercises;
 pub mod guichet;
@@ -12,8 +13,8 @@ pub mod wait;
 pub mod watch;
 
 pub use client::{Client, Role};
+pub use counter::Counter;
 pub use guichet::{Options, TestGuichet};
-pub use model::Model;
 pub use programs::Program;
 pub use shared::Bench;
 pub use stream::{Event, EventStream};

@@ -90,3 +90,8 @@ pub fn sleep_then_sum(seconds: f64) -> Program {
 pub fn python_print(line: &str) -> Program {
     Program::python(&format!("print({line:?})\n"))
 }
+
+/// Keeps its slot until it is cancelled.
+pub fn sitter() -> Program {
+    Program::python("import signal\nsignal.pause()\n")
+}
