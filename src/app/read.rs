@@ -17,33 +17,22 @@ impl App {
     }
 
     /// The submission when it has ended, when it is a draft, or when the time is over, whichever comes first.
-    pub async fn wait_ended(
-        &self,
-        caller: &Caller,
-        id: SubmissionId,
-        at_most: Duration,
-    ) -> Result<Placed, Error> {
-        let placed = self.submission(caller, id).await?;
+    ///
+    /// * `placed` — as it was just now; whoever has it may see it.
+    pub async fn wait_ended(&self, placed: Placed, at_most: Duration) -> Result<Placed, Error> {
         if at_most.is_zero()
             || matches!(placed.submission.state, State::Draft)
             || placed.submission.state.is_ended()
         {
             return Ok(placed);
         }
-        tokio::select! {
-            ended = self.ended(id) => ended?,
-            () = tokio::time::sleep(at_most) => {}
-            () = self.inner.stopping.cancelled() => {}
-        }
-        self.submission(caller, id).await
-    }
-
-    async fn ended(&self, id: SubmissionId) -> Result<(), Error> {
-        match self.inner.feed.follow(id, Resume::Start).await? {
-            Follow::Ended => {}
-            Follow::Live(mut follower) => while follower.next().await?.is_some() {},
-        }
-        Ok(())
+        let id = placed.submission.id;
+        let ended = tokio::select! {
+            ended = self.inner.feed.ended(id) => ended?,
+            () = tokio::time::sleep(at_most) => self.inner.storage.submission(id).await?,
+            () = self.inner.stopping.cancelled() => self.inner.storage.submission(id).await?,
+        };
+        ended.ok_or(Error::NotFound)
     }
 
     /// One file of a submission.

@@ -6,7 +6,6 @@ use super::{App, Caller, Conflict, Error};
 use crate::domain::exercise::SourceFile;
 use crate::domain::ids::SubmissionId;
 use crate::domain::submission::StateName;
-use crate::feed::{Follow, Resume};
 use crate::storage::{CancelRequested, Enqueued, FilesReplaced, Placed, Storage as _};
 
 impl App {
@@ -76,11 +75,8 @@ impl App {
             CancelRequested::Ended => Err(Error::Conflict(Conflict::SubmissionEnded)),
             CancelRequested::NotFound => Err(Error::NotFound),
             CancelRequested::Running(_) => {
-                // Whoever holds the lease sees the wish, kills the run and ends it; the log tells when.
-                if let Follow::Live(mut follower) = self.inner.feed.follow(id, Resume::Start).await? {
-                    while follower.next().await?.is_some() {}
-                }
-                let placed = self.submission(caller, id).await?;
+                // Whoever holds the lease sees the wish, kills the run and ends it; the feed tells when.
+                let placed = self.inner.feed.ended(id).await?.ok_or(Error::NotFound)?;
                 if placed.submission.state.name() == StateName::Cancelled {
                     Ok(placed)
                 } else {

@@ -2,10 +2,9 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::slots::{Slot, Topic};
-use super::{Feed, Follow, Notice, Position, Resume};
+use super::{Feed, Follow, Notice, POLL, Position, Resume};
 use crate::domain::event::{Event, EventBody};
 use crate::domain::ids::{Owner, SubmissionId};
 use crate::domain::queue::PositionReason;
@@ -13,8 +12,6 @@ use crate::storage::{self, LogPage, Placed, Storage as _};
 
 /// Events read at one time. An ending event carries a whole result, and each open stream may hold a page.
 const PAGE: u32 = 16;
-/// Longest time between two looks at the log, should a bell be lost.
-const POLL: Duration = Duration::from_secs(2);
 
 /// Reads a log in order, and the places in between.
 #[derive(Debug)]

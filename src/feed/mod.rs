@@ -6,6 +6,7 @@
 //!
 //! Invariant: a follower registers its slot before it first reads the log.
 
+mod ending;
 mod follower;
 mod places;
 mod slots;
@@ -28,6 +29,8 @@ use slots::Slots;
 
 /// Pause between two rounds of pushed places.
 const COALESCE: Duration = Duration::from_millis(200);
+/// Longest time between two looks at the database, should a bell be lost.
+const POLL: Duration = Duration::from_secs(2);
 
 /// Where a follower wants to begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,6 +119,11 @@ impl Feed {
     /// Follows the log of all submissions of an owner; it never ends by itself.
     pub fn follow_owner(&self, owner: &Owner, from: Resume) -> Follower {
         Follower::of_owner(self.clone(), owner.clone(), from)
+    }
+
+    /// Waits for the end of a submission's round going on; the submission then, or `None` if there is none.
+    pub async fn ended(&self, id: SubmissionId) -> storage::Result<Option<Placed>> {
+        ending::wait(self.clone(), id).await
     }
 
     /// Open followers.

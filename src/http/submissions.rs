@@ -65,7 +65,7 @@ pub async fn create_submission(
     let mut placed = state.app.submit(&caller, submit, key).await?;
     let wait = Wait::of(&headers);
     if let Some(wait) = wait {
-        placed = state.app.wait_ended(&caller, placed.submission.id, wait.duration()).await?;
+        placed = state.app.wait_ended(placed, wait.duration()).await?;
     }
     let status = match wait {
         Some(_) if placed.submission.state.is_ended() => StatusCode::OK,
@@ -331,10 +331,10 @@ pub async fn get_submission(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let wait = Wait::of(&headers);
-    let placed = match wait {
-        Some(wait) => state.app.wait_ended(&caller, id, wait.duration()).await?,
-        None => state.app.submission(&caller, id).await?,
-    };
+    let mut placed = state.app.submission(&caller, id).await?;
+    if let Some(wait) = wait {
+        placed = state.app.wait_ended(placed, wait.duration()).await?;
+    }
     let mut response = tagged(&headers, &shown(&state, &placed, &caller), None)?;
     if let Some(wait) = wait {
         wait.applied(response.headers_mut());
