@@ -225,6 +225,9 @@ BEGIN
         ON CONFLICT DO UPDATE SET queued = queued + 1;
     INSERT INTO ticket_blocks VALUES (NEW.priority, NEW.rank, NEW.ticket / 64, 1)
         ON CONFLICT DO UPDATE SET queued = queued + 1;
+    INSERT INTO owner_ranks VALUES (NEW.priority, NEW.owner, NEW.rank)
+        ON CONFLICT DO UPDATE SET last_rank = max(last_rank, NEW.rank);
+    UPDATE counters SET last_ticket = max(last_ticket, NEW.ticket);
 END;
 
 CREATE TRIGGER submission_entered_queue AFTER UPDATE OF state ON submissions
@@ -238,6 +241,9 @@ BEGIN
         ON CONFLICT DO UPDATE SET queued = queued + 1;
     INSERT INTO ticket_blocks VALUES (NEW.priority, NEW.rank, NEW.ticket / 64, 1)
         ON CONFLICT DO UPDATE SET queued = queued + 1;
+    INSERT INTO owner_ranks VALUES (NEW.priority, NEW.owner, NEW.rank)
+        ON CONFLICT DO UPDATE SET last_rank = max(last_rank, NEW.rank);
+    UPDATE counters SET last_ticket = max(last_ticket, NEW.ticket);
 END;
 
 CREATE TRIGGER submission_left_queue AFTER UPDATE OF state ON submissions
@@ -271,6 +277,6 @@ END;
 
 CREATE TRIGGER event_written AFTER INSERT ON events
 BEGIN
-    UPDATE submissions SET last_event = NEW.seq, log_kept = 1 WHERE id = NEW.submission_id;
-    UPDATE owners SET last_event = NEW.owner_seq WHERE name = NEW.owner;
+    UPDATE submissions SET last_event = max(last_event, NEW.seq), log_kept = 1 WHERE id = NEW.submission_id;
+    UPDATE owners SET last_event = max(last_event, NEW.owner_seq) WHERE name = NEW.owner;
 END;

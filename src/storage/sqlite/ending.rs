@@ -5,7 +5,7 @@ use sqlx::sqlite::SqliteConnection;
 use super::events;
 use super::rows::{json, key};
 use super::writer::Tx;
-use crate::domain::event::EventBody;
+use crate::domain::event::{EventBody, Progress};
 use crate::domain::submission::{Ended, Failure, State, Submission};
 use crate::domain::time::Timestamp;
 use crate::domain::verdict::SubmissionResult;
@@ -21,25 +21,28 @@ pub(super) enum Outcome {
     Cancelled,
 }
 
-/// Ends the round going on of a draft, queued or running submission.
+/// Ends the round going on of a draft, queued or running submission; `progress` is told before its end.
 pub(super) async fn end(
     tx: &mut Tx,
     mut submission: Submission,
+    progress: Vec<Progress>,
     outcome: Outcome,
     now: Timestamp,
 ) -> Result<()> {
     let attempt = submission.state.attempt();
     let started_at = match submission.state.started_at() {
-        Some(started_at) => Some(started_at),
-        None => last_start(tx.db(), &submission, attempt).await?,
+        None if attempt > 0 => last_start(tx.db(), &submission, attempt).await?,
+        known => known,
     };
     let ended = Ended { attempt, started_at, finished_at: now };
-    let mut verdict = None;
+    let (mut verdict, mut summary, mut tests) = (None, None, None);
     submission.failure = None;
     submission.state = match outcome {
-        Outcome::Finished(result) => {
+        Outcome::Finished(mut result) => {
+            result.round = submission.round;
             verdict = Some(result.verdict.name());
-            write_result(tx.db(), &submission, *result).await?;
+            tests = Some(json(&std::mem::take(&mut result.tests))?);
+            summary = Some(json(&result)?);
             State::Finished(ended)
         }
         Outcome::Failed(failure) => {
@@ -49,7 +52,9 @@ pub(super) async fn end(
         Outcome::Cancelled => State::Cancelled(ended),
     };
     sqlx::query(
-        "UPDATE submissions SET state = ?2, started_at = ?3, finished_at = ?4, failure = ?5, \
+        "INSERT INTO results (submission_id, round, summary, tests) \
+         SELECT id, round, ?7, ?8 FROM submissions WHERE id = ?1 AND ?7 IS NOT NULL; \
+         UPDATE submissions SET state = ?2, started_at = ?3, finished_at = ?4, failure = ?5, \
          result_round = CASE WHEN ?6 IS NULL THEN result_round ELSE round END, verdict = coalesce(?6, verdict), \
          queued_digest = files_digest, rank = NULL, ticket = NULL, queued_at = NULL, \
          worker = NULL, lease_until = NULL, cancel_requested_at = NULL WHERE id = ?1",
@@ -60,13 +65,20 @@ pub(super) async fn end(
     .bind(now.millis())
     .bind(submission.failure.as_ref().map(json).transpose()?)
     .bind(verdict)
+    .bind(summary)
+    .bind(tests)
     .execute(tx.db())
     .await?;
-    announce(tx, submission, now).await
+    announce(tx, submission, progress, now).await
 }
 
-/// Writes the ending event; it holds the submission without its result.
-async fn announce(tx: &mut Tx, mut submission: Submission, now: Timestamp) -> Result<()> {
+/// Writes the last events of the round; the ending one holds the submission without its result.
+async fn announce(
+    tx: &mut Tx,
+    mut submission: Submission,
+    progress: Vec<Progress>,
+    now: Timestamp,
+) -> Result<()> {
     submission.result = None;
     let shown = Box::new(submission.clone());
     let body = match submission.state {
@@ -75,24 +87,9 @@ async fn announce(tx: &mut Tx, mut submission: Submission, now: Timestamp) -> Re
         State::Cancelled(_) => EventBody::Cancelled { submission: shown },
         State::Draft | State::Queued { .. } | State::Running { .. } => return Ok(()),
     };
-    events::append(tx, &submission, &body, now).await
-}
-
-async fn write_result(
-    db: &mut SqliteConnection,
-    of: &Submission,
-    mut result: SubmissionResult,
-) -> Result<()> {
-    result.round = of.round;
-    let tests = std::mem::take(&mut result.tests);
-    sqlx::query("INSERT INTO results (submission_id, round, summary, tests) VALUES (?1, ?2, ?3, ?4)")
-        .bind(key(of.id))
-        .bind(i64::from(of.round))
-        .bind(json(&result)?)
-        .bind(json(&tests)?)
-        .execute(db)
-        .await?;
-    Ok(())
+    let mut entries: Vec<_> = progress.into_iter().map(|step| (&submission, step.into())).collect();
+    entries.push((&submission, body));
+    events::append(tx, &entries, now).await
 }
 
 /// When the last attempt of a submission began that is queued again.

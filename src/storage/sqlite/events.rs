@@ -5,7 +5,7 @@
 
 use sqlx::sqlite::SqliteConnection;
 
-use super::rows::{Row, json, key, select_submissions, submission_id};
+use super::rows::{Row, hex, json, key, select_submissions, submission_id};
 use super::submissions;
 use super::writer::Tx;
 use crate::domain::event::{Event, EventBody};
@@ -14,36 +14,32 @@ use crate::domain::submission::Submission;
 use crate::domain::time::Timestamp;
 use crate::storage::{LogPage, Result, Snapshot};
 
-/// Appends an event to the log of a submission as it is after the change.
+/// Appends events to the logs of submissions that are, in the database, as they were after the change.
 ///
-/// An ending event shows the result that the submission's row names.
-pub(super) async fn append(tx: &mut Tx, of: &Submission, body: &EventBody, at: Timestamp) -> Result<()> {
-    append_of(tx, of, of.state.attempt(), body, at).await
-}
-
-/// As [`append`], with the attempt that the event is about.
-pub(super) async fn append_of(
-    tx: &mut Tx,
-    of: &Submission,
-    attempt: u32,
-    body: &EventBody,
-    at: Timestamp,
-) -> Result<()> {
+/// An ending event shows the result that its submission's row names.
+pub(super) async fn append(tx: &mut Tx, entries: &[(&Submission, EventBody)], at: Timestamp) -> Result<()> {
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let mut document = Vec::with_capacity(entries.len());
+    for (of, body) in entries {
+        document.push((hex(of.id), body.ends_round(), json(body)?));
+        tx.hint_log(of.id, &of.owner);
+    }
+    // Numbers are counted on from where each log ends, in the order of the entries.
     sqlx::query(
         "INSERT INTO events (submission_id, seq, owner, owner_seq, round, attempt, at, body, result_round) \
-         SELECT s.id, s.last_event + 1, o.name, o.last_event + 1, ?2, ?3, ?4, ?5, \
-                CASE WHEN ?6 THEN s.result_round END \
-         FROM submissions AS s JOIN owners AS o ON o.name = s.owner WHERE s.id = ?1",
+         SELECT s.id, s.last_event + row_number() OVER (PARTITION BY s.id ORDER BY entry.key), \
+                o.name, o.last_event + row_number() OVER (PARTITION BY o.name ORDER BY entry.key), \
+                s.round, s.attempt, ?2, entry.value ->> 2, \
+                CASE WHEN entry.value ->> 1 THEN s.result_round END \
+         FROM json_each(?1) AS entry CROSS JOIN submissions AS s ON s.id = unhex(entry.value ->> 0) \
+         CROSS JOIN owners AS o ON o.name = s.owner",
     )
-    .bind(key(of.id))
-    .bind(i64::from(of.round))
-    .bind(i64::from(attempt))
+    .bind(json(&document)?)
     .bind(at.millis())
-    .bind(json(body)?)
-    .bind(body.ends_round())
     .execute(tx.db())
     .await?;
-    tx.hint_log(of.id, &of.owner);
     Ok(())
 }
 

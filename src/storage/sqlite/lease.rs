@@ -56,11 +56,12 @@ pub(super) async fn next(
     let Some(id) = id else { return Ok(None) };
     let id = submission_id("submissions", &id)?;
     let of = Row { table: "submissions", key: &id };
-    let Placed { submission, .. } = of.present("id", submissions::by_id(tx.db(), id).await?)?;
+    let row = of.present("id", submissions::row(tx.db(), id).await?)?;
+    let position_before = of.number("position", of.present("position", row.position)?)?;
+    let Placed { submission, .. } = row.try_into()?;
     let State::Running { queued_at, attempt, .. } = submission.state else { return Err(of.wrong("state")) };
 
-    let position_before = queue::position(tx.db(), id).await?;
-    events::append(tx, &submission, &EventBody::Started { position_before }, now).await?;
+    events::append(tx, &[(&submission, EventBody::Started { position_before })], now).await?;
     tx.hint(Change::Queue);
 
     let exercise = match submission.purpose.exercise() {
@@ -128,9 +129,8 @@ pub(super) async fn record(
     now: Timestamp,
 ) -> Result<Guarded> {
     let Some(held) = held(tx.db(), lease).await? else { return Ok(Guarded::LeaseLost) };
-    for step in progress {
-        events::append(tx, &held.submission, &EventBody::from(step), now).await?;
-    }
+    let entries: Vec<_> = progress.into_iter().map(|step| (&held.submission, step.into())).collect();
+    events::append(tx, &entries, now).await?;
     Ok(Guarded::LeaseHeld)
 }
 
@@ -143,14 +143,11 @@ pub(super) async fn finish(
     now: Timestamp,
 ) -> Result<Guarded> {
     let Some(held) = held(tx.db(), lease).await? else { return Ok(Guarded::LeaseLost) };
-    for step in progress {
-        events::append(tx, &held.submission, &EventBody::from(step), now).await?;
-    }
     let outcome = match how {
         Ending::Finished(result) if !held.cancel_requested => Outcome::Finished(result),
         Ending::Finished(_) | Ending::Cancelled => Outcome::Cancelled,
     };
-    ending::end(tx, held.submission, outcome, now).await?;
+    ending::end(tx, held.submission, progress, outcome, now).await?;
     Ok(Guarded::LeaseHeld)
 }
 
@@ -215,13 +212,13 @@ async fn lose(
     let lost = LostAttempt { attempt, started_at, ended_at: now, reason };
     write_lost(tx.db(), &submission, &lost).await?;
     if cancel_requested {
-        ending::end(tx, submission, Outcome::Cancelled, now).await?;
+        ending::end(tx, submission, vec![], Outcome::Cancelled, now).await?;
         return Ok(StateName::Cancelled);
     }
     if attempt >= cap(reason, caps) {
         let attempts = lost_attempts(tx.db(), &submission).await?;
         let failure = Failure { code: reason, message: message(reason, attempt), attempts };
-        ending::end(tx, submission, Outcome::Failed(failure), now).await?;
+        ending::end(tx, submission, vec![], Outcome::Failed(failure), now).await?;
         return Ok(StateName::Failed);
     }
     sqlx::query(
@@ -232,8 +229,8 @@ async fn lose(
     .execute(tx.db())
     .await?;
     submission.state = State::Queued { key: place, queued_at, attempt };
-    let position = queue::position(tx.db(), submission.id).await?;
-    events::append(tx, &submission, &EventBody::Requeued { reason, position }, now).await?;
+    let position = of.present("position", queue::positions(tx.db(), &[submission.id]).await?.pop())?;
+    events::append(tx, &[(&submission, EventBody::Requeued { reason, position })], now).await?;
     tx.hint(Change::Queue);
     Ok(StateName::Queued)
 }

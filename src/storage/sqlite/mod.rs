@@ -322,7 +322,10 @@ impl Storage for SqliteStorage {
     }
 
     async fn exercises(&self, after: Option<ExerciseId>, limit: u32) -> Result<ExercisePage> {
-        exercises::list(&mut *self.reader().await?, after.as_ref(), limit).await
+        let mut read = self.inner.readers.begin().await?;
+        let page = exercises::list(&mut read, after.as_ref(), limit).await?;
+        read.rollback().await?;
+        Ok(page)
     }
 
     async fn delete_exercise(

@@ -4,21 +4,20 @@ use std::collections::HashMap;
 
 use sqlx::sqlite::SqliteConnection;
 
-use super::rows::{Row, key, position};
+use super::rows::{Row, hex, json, position};
 use crate::domain::ids::{Owner, SubmissionId};
 use crate::domain::queue::{Priority, QueueKey, fair_rank};
 use crate::domain::time::Timestamp;
 use crate::storage::{Position, QueueCaps, QueueEntry, QueueFigures, Result};
 
-/// Lets submissions into the queue within one transaction: holds the caps, gives out tickets and fair ranks,
-/// and stores at its end what it gave.
+/// Lets submissions into the queue within one transaction: holds the caps and gives out tickets and fair ranks.
+/// What it gave is stored with the submissions.
+#[derive(Default)]
 pub(super) struct Entrance {
     last_ticket: i64,
     queued: u64,
     started: HashMap<Priority, i64>,
     owners: HashMap<Owner, OwnerStanding>,
-    /// Last ranks that are to be stored.
-    given: HashMap<(Owner, Priority), i64>,
 }
 
 /// What an owner has in the queue.
@@ -26,6 +25,16 @@ pub(super) struct Entrance {
 struct OwnerStanding {
     queued: u64,
     last_ranks: HashMap<Priority, i64>,
+}
+
+#[derive(sqlx::FromRow)]
+struct StandingRow {
+    last_ticket: i64,
+    priority: i64,
+    started: i64,
+    in_class: i64,
+    of_owner: i64,
+    last_rank: i64,
 }
 
 /// What a cap refuses.
@@ -38,28 +47,6 @@ pub(super) enum Refusal {
 }
 
 impl Entrance {
-    /// Reads what is queued and where numbering stands.
-    pub(super) async fn open(db: &mut SqliteConnection) -> Result<Self> {
-        let rows: Vec<(i64, i64, i64, i64)> =
-            sqlx::query_as("SELECT last_ticket, priority, started, queued FROM counters, classes")
-                .fetch_all(db)
-                .await?;
-        let mut entrance = Self {
-            last_ticket: 0,
-            queued: 0,
-            started: HashMap::new(),
-            owners: HashMap::new(),
-            given: HashMap::new(),
-        };
-        for (last_ticket, class, started, queued) in rows {
-            let of = Row { table: "classes", key: &class };
-            entrance.last_ticket = last_ticket;
-            entrance.queued = entrance.queued.saturating_add(of.number("queued", queued)?);
-            entrance.started.insert(of.priority(class)?, started);
-        }
-        Ok(entrance)
-    }
-
     /// Whether one more of each of these would be too much; an owner who comes twice wants two.
     pub(super) async fn refusal(
         &mut self,
@@ -69,12 +56,12 @@ impl Entrance {
     ) -> Result<Option<Refusal>> {
         let mut refused = None;
         for owner in wanted {
-            self.queued = self.queued.saturating_add(1);
             let standing = self.standing(db, owner).await?;
             standing.queued = standing.queued.saturating_add(1);
             if standing.queued > caps.per_owner {
                 refused = refused.or_else(|| Some(Refusal::Owner(owner.clone())));
             }
+            self.queued = self.queued.saturating_add(1);
             if self.queued > caps.total {
                 return Ok(Some(Refusal::Full));
             }
@@ -89,57 +76,44 @@ impl Entrance {
         priority: Priority,
         owner: &Owner,
     ) -> Result<QueueKey> {
-        let started = self.started.get(&priority).copied().unwrap_or(0);
-        let last = self.standing(db, owner).await?.last_ranks.entry(priority).or_insert(0);
-        *last = fair_rank(started, *last);
-        let rank = *last;
-        self.given.insert((owner.clone(), priority), rank);
+        let standing = self.standing(db, owner).await?;
+        let last = standing.last_ranks.get(&priority).copied().unwrap_or(0);
+        let rank = fair_rank(self.started.get(&priority).copied().unwrap_or(0), last);
+        self.standing(db, owner).await?.last_ranks.insert(priority, rank);
         self.last_ticket = self.last_ticket.saturating_add(1);
         Ok(QueueKey { priority, rank, ticket: self.last_ticket })
     }
 
+    /// What the owner has: read when he is first met, together with what all have.
     async fn standing(&mut self, db: &mut SqliteConnection, owner: &Owner) -> Result<&mut OwnerStanding> {
         if !self.owners.contains_key(owner) {
-            let standing = OwnerStanding::read(db, owner).await?;
+            let standing = self.read(db, owner).await?;
             self.owners.insert(owner.clone(), standing);
         }
         Ok(self.owners.entry(owner.clone()).or_default())
     }
 
-    /// Stores where numbering stands now; the owners exist by then.
-    pub(super) async fn close(self, db: &mut SqliteConnection) -> Result<()> {
-        for ((owner, priority), last_rank) in self.given {
-            sqlx::query(
-                "UPDATE counters SET last_ticket = ?1; \
-                 INSERT INTO owner_ranks (priority, owner, last_rank) VALUES (?2, ?3, ?4) \
-                 ON CONFLICT DO UPDATE SET last_rank = excluded.last_rank",
-            )
-            .bind(self.last_ticket)
-            .bind(i64::from(priority.class()))
-            .bind(owner.as_str())
-            .bind(last_rank)
-            .execute(&mut *db)
-            .await?;
-        }
-        Ok(())
-    }
-}
-
-impl OwnerStanding {
-    async fn read(db: &mut SqliteConnection, owner: &Owner) -> Result<Self> {
-        let rows: Vec<(i64, Option<i64>, Option<i64>)> = sqlx::query_as(
-            "SELECT o.queued, r.priority, r.last_rank FROM owners AS o \
-             LEFT JOIN owner_ranks AS r ON r.priority IN (0, 1, 2) AND r.owner = o.name WHERE o.name = ?1",
+    async fn read(&mut self, db: &mut SqliteConnection, owner: &Owner) -> Result<OwnerStanding> {
+        let rows: Vec<StandingRow> = sqlx::query_as(
+            "SELECT last_ticket, c.priority, started, c.queued AS in_class, \
+                    coalesce(o.queued, 0) AS of_owner, coalesce(r.last_rank, 0) AS last_rank \
+             FROM counters CROSS JOIN classes AS c LEFT JOIN owners AS o ON o.name = ?1 \
+             LEFT JOIN owner_ranks AS r ON r.priority = c.priority AND r.owner = ?1",
         )
         .bind(owner.as_str())
         .fetch_all(db)
         .await?;
-        let of = Row { table: "owners", key: owner };
-        let mut standing = Self::default();
-        for (queued, class, last_rank) in rows {
-            standing.queued = of.number("queued", queued)?;
-            if let (Some(class), Some(last_rank)) = (class, last_rank) {
-                standing.last_ranks.insert(of.priority(class)?, last_rank);
+        let is_first = self.owners.is_empty();
+        let mut standing = OwnerStanding::default();
+        for row in rows {
+            let of = Row { table: "classes", key: &row.priority };
+            let priority = of.priority(row.priority)?;
+            standing.queued = of.number("queued", row.of_owner)?;
+            standing.last_ranks.insert(priority, row.last_rank);
+            if is_first {
+                self.last_ticket = row.last_ticket;
+                self.started.insert(priority, row.started);
+                self.queued = self.queued.saturating_add(of.number("queued", row.in_class)?);
             }
         }
         Ok(standing)
@@ -155,14 +129,19 @@ pub(super) async fn queued_of(db: &mut SqliteConnection, owner: &Owner) -> Resul
     Row { table: "owners", key: owner }.number("queued", queued.unwrap_or(0))
 }
 
-/// The place of a queued submission, or the place a running one would have.
-pub(super) async fn position(db: &mut SqliteConnection, id: SubmissionId) -> Result<Position> {
-    let position: i64 =
-        sqlx::query_scalar(concat!("SELECT ", position!(), " FROM submissions AS s WHERE s.id = ?1"))
-            .bind(key(id))
-            .fetch_one(db)
-            .await?;
-    Row { table: "submissions", key: &id }.number("position", position)
+/// The places of queued submissions, in the order they are asked for.
+pub(super) async fn positions(db: &mut SqliteConnection, ids: &[SubmissionId]) -> Result<Vec<Position>> {
+    let document: Vec<String> = ids.iter().copied().map(hex).collect();
+    let positions: Vec<i64> = sqlx::query_scalar(concat!(
+        "SELECT ",
+        position!(),
+        " FROM json_each(?1) AS asked CROSS JOIN submissions AS s ON s.id = unhex(asked.value) ORDER BY asked.key"
+    ))
+    .bind(json(&document)?)
+    .fetch_all(db)
+    .await?;
+    let of = Row { table: "submissions", key: &"queue" };
+    positions.into_iter().map(|position| of.number("position", position)).collect()
 }
 
 /// An entry as it stands in the one document that [`all`] reads.

@@ -42,7 +42,7 @@ macro_rules! select_submissions {
              s.priority, s.metadata, s.created_at, s.round, s.attempt, s.state, s.rank, s.ticket, s.queued_at, \
              s.started_at, s.finished_at, s.failure, s.worker, s.cancel_requested_at, r.summary, ",
             $tests,
-            " AS tests, CASE s.state WHEN 'queued' THEN ",
+            " AS tests, CASE WHEN s.rank IS NOT NULL THEN ",
             $crate::storage::sqlite::rows::position!(),
             " END AS position FROM submissions AS s \
              LEFT JOIN results AS r ON r.submission_id = s.id AND r.round = s.result_round ",
@@ -79,7 +79,8 @@ pub(super) struct SubmissionRow {
     pub(super) cancel_requested_at: Option<i64>,
     summary: Option<String>,
     tests: Option<String>,
-    position: Option<i64>,
+    /// Its place if it is queued, or the place it would have if it is running.
+    pub(super) position: Option<i64>,
 }
 
 impl TryFrom<SubmissionRow> for Placed {
@@ -88,8 +89,11 @@ impl TryFrom<SubmissionRow> for Placed {
     fn try_from(row: SubmissionRow) -> Result<Self> {
         let id = submission_id("submissions", &row.id)?;
         let of = Row { table: "submissions", key: &id };
-        let position = row.position.map(|position| of.number("position", position)).transpose()?;
         let state = row.state(&of)?;
+        let position = match state.queue_key() {
+            Some(_) => Some(of.number("position", of.present("position", row.position)?)?),
+            None => None,
+        };
         let purpose = row.purpose(&of)?;
         let result = row.result(&Row { table: "results", key: &id })?;
         let legacy = match (row.backend, row.legacy_id) {
@@ -216,6 +220,11 @@ impl Row<'_> {
 /// How an id is stored.
 pub(super) fn key(id: SubmissionId) -> Vec<u8> {
     id.uuid().as_bytes().to_vec()
+}
+
+/// How an id stands in a document that a statement reads with `unhex`.
+pub(super) fn hex(id: SubmissionId) -> String {
+    id.uuid().simple().to_string()
 }
 
 /// The id stored in the first column of `table`.

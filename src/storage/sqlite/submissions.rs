@@ -17,7 +17,7 @@ use crate::domain::pace::Pace;
 use crate::domain::submission::{LegacyRef, NewSubmission, State, Submission};
 use crate::domain::time::Timestamp;
 use crate::storage::{
-    Change, IdempotencyKey, Inserted, ListCursor, Placed, QueueCaps, Result, SubmissionFilter,
+    Change, IdempotencyKey, Inserted, ListCursor, Placed, Position, QueueCaps, Result, SubmissionFilter,
 };
 
 /// What is asked by [`insert`].
@@ -40,7 +40,7 @@ pub(super) async fn insert(tx: &mut Tx, asked: Insert) -> Result<Inserted> {
     if let Some((index, submission)) = taken_legacy_id(tx.db(), &new).await? {
         return Ok(Inserted::LegacyIdTaken { index, submission });
     }
-    let mut entrance = Entrance::open(tx.db()).await?;
+    let mut entrance = Entrance::default();
     let wanted = new.iter().filter(|new| new.enqueue).map(|new| &new.owner);
     match entrance.refusal(tx.db(), wanted, caps).await? {
         None => {}
@@ -48,33 +48,40 @@ pub(super) async fn insert(tx: &mut Tx, asked: Insert) -> Result<Inserted> {
         Some(Refusal::Owner(owner)) => return Ok(Inserted::TooManyQueued(owner)),
     }
     let stored = store(tx, entrance, new, now).await?;
-    // Places are read when all are in: a later one may stand before an earlier one.
-    let mut placed = Vec::with_capacity(stored.len());
-    for submission in stored {
-        let position = match submission.state.queue_key() {
-            Some(_) => Some(announce(tx, &submission, &pace, now).await?),
-            None => None,
-        };
-        placed.push(Placed { submission, position });
-    }
+    let queued: Vec<&Submission> =
+        stored.iter().filter(|submission| submission.state.queue_key().is_some()).collect();
+    let mut positions = announce(tx, &queued, &pace, now).await?.into_iter();
+    let place = |submission: Submission| {
+        let position = submission.state.queue_key().and_then(|_| positions.next());
+        Placed { submission, position }
+    };
+    let placed: Vec<Placed> = stored.into_iter().map(place).collect();
     if let Some(key) = &key {
         idempotency::keep(tx.db(), key, &placed, now).await?;
     }
     Ok(Inserted::Stored(placed))
 }
 
-/// Writes the event of a submission that entered the queue; its place.
+/// Writes the events of submissions that entered the queue; their places, when all are in: a later one may
+/// stand before an earlier one.
 pub(super) async fn announce(
     tx: &mut Tx,
-    submission: &Submission,
+    queued: &[&Submission],
     pace: &Pace,
     now: Timestamp,
-) -> Result<u64> {
-    let position = queue::position(tx.db(), submission.id).await?;
-    let body = EventBody::Queued { position, eta: pace.eta(position) };
-    events::append(tx, submission, &body, now).await?;
+) -> Result<Vec<Position>> {
+    if queued.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids: Vec<SubmissionId> = queued.iter().map(|submission| submission.id).collect();
+    let positions = queue::positions(tx.db(), &ids).await?;
+    let mut entries = Vec::with_capacity(queued.len());
+    for (submission, position) in queued.iter().zip(&positions) {
+        entries.push((*submission, EventBody::Queued { position: *position, eta: pace.eta(*position) }));
+    }
+    events::append(tx, &entries, now).await?;
     tx.hint(Change::Queue);
-    Ok(position)
+    Ok(positions)
 }
 
 /// The first of `new` whose id at a backend is taken, also by one before it, and who has it.
@@ -130,23 +137,32 @@ async fn store(
             result: None,
             failure: None,
         };
-        write_row(tx.db(), &submission, &digest).await?;
-        write_files(tx.db(), submission.id, new.files).await?;
+        let mut files = (0_i64..).zip(new.files);
+        write_row(tx.db(), &submission, &digest, files.next()).await?;
+        write_files(tx.db(), submission.id, files).await?;
         stored.push(submission);
     }
-    entrance.close(tx.db()).await?;
     Ok(stored)
 }
 
-async fn write_row(db: &mut SqliteConnection, submission: &Submission, digest: &[u8]) -> Result<()> {
+/// Stores a submission with its owner, and with its first file: most have one.
+async fn write_row(
+    db: &mut SqliteConnection,
+    submission: &Submission,
+    digest: &[u8],
+    first: Option<(i64, SourceFile)>,
+) -> Result<()> {
     let exercise = submission.purpose.exercise();
     let queued = submission.state.queue_key();
+    let (path, content) = first.map(|(_, file)| (file.path, file.content.into_bytes())).unzip();
     sqlx::query(
         "INSERT INTO owners (name) VALUES (?2) ON CONFLICT DO NOTHING; \
          INSERT INTO submissions (id, owner, backend, legacy_id, exercise_id, exercise_version, run, runtime, \
          priority, metadata, created_at, files_digest, queued_digest, round, attempt, state, rank, ticket, \
          queued_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 1, 0, ?14, ?15, ?16, ?17)",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 1, 0, ?14, ?15, ?16, ?17); \
+         INSERT INTO files (submission_id, ordinal, path, content) \
+         SELECT ?1, 0, ?18, ?19 WHERE ?18 IS NOT NULL",
     )
     .bind(key(submission.id))
     .bind(submission.owner.as_str())
@@ -165,18 +181,20 @@ async fn write_row(db: &mut SqliteConnection, submission: &Submission, digest: &
     .bind(queued.map(|key| key.rank))
     .bind(queued.map(|key| key.ticket))
     .bind(queued.map(|_| submission.created_at.millis()))
+    .bind(path)
+    .bind(content)
     .execute(db)
     .await?;
     Ok(())
 }
 
-/// Stores the files of a submission that has none.
+/// Stores files of a submission with their places among them.
 pub(super) async fn write_files(
     db: &mut SqliteConnection,
     id: SubmissionId,
-    files: Vec<SourceFile>,
+    files: impl Iterator<Item = (i64, SourceFile)>,
 ) -> Result<()> {
-    for (ordinal, file) in (0_i64..).zip(files) {
+    for (ordinal, file) in files {
         sqlx::query("INSERT INTO files (submission_id, ordinal, path, content) VALUES (?1, ?2, ?3, ?4)")
             .bind(key(id))
             .bind(ordinal)
@@ -208,9 +226,13 @@ pub(super) fn placed(rows: Vec<SubmissionRow>) -> Result<Vec<Placed>> {
 
 /// A submission and its place.
 pub(super) async fn by_id(db: &mut SqliteConnection, id: SubmissionId) -> Result<Option<Placed>> {
-    let row: Option<SubmissionRow> =
-        query_as(select_submissions!("r.tests", "WHERE s.id = ?1")).bind(key(id)).fetch_optional(db).await?;
-    row.map(Placed::try_from).transpose()
+    row(db, id).await?.map(Placed::try_from).transpose()
+}
+
+/// The row of a submission.
+pub(super) async fn row(db: &mut SqliteConnection, id: SubmissionId) -> Result<Option<SubmissionRow>> {
+    let found = query_as(select_submissions!("r.tests", "WHERE s.id = ?1"));
+    Ok(found.bind(key(id)).fetch_optional(db).await?)
 }
 
 /// The submission with that id at a backend.

@@ -1,10 +1,8 @@
 //! What people ask of a stored submission: to queue it, to replace its files, to take it back.
 
-use sqlx::query_as;
-
 use super::ending::{self, Outcome};
 use super::queue::{Entrance, Refusal};
-use super::rows::{Row, SubmissionRow, key, select_submissions};
+use super::rows::{Row, key};
 use super::submissions;
 use super::writer::Tx;
 use crate::domain::exercise::SourceFile;
@@ -33,7 +31,7 @@ pub(super) async fn enqueue(
         return Ok(Enqueued::Unchanged(placed));
     }
     let mut submission = placed.submission;
-    let mut entrance = Entrance::open(tx.db()).await?;
+    let mut entrance = Entrance::default();
     match entrance.refusal(tx.db(), std::iter::once(&submission.owner), caps).await? {
         None => {}
         Some(Refusal::Full) => return Ok(Enqueued::QueueFull),
@@ -43,7 +41,6 @@ pub(super) async fn enqueue(
         submission.round = submission.round.saturating_add(1);
     }
     let queue_key = entrance.key(tx.db(), submission.priority, &submission.owner).await?;
-    entrance.close(tx.db()).await?;
     sqlx::query(
         "UPDATE submissions SET state = 'queued', round = ?2, attempt = 0, rank = ?3, ticket = ?4, \
          queued_at = ?5, started_at = NULL, finished_at = NULL, failure = NULL, queued_digest = files_digest \
@@ -58,8 +55,8 @@ pub(super) async fn enqueue(
     .await?;
     submission.state = State::Queued { key: queue_key, queued_at: now, attempt: 0 };
     submission.failure = None;
-    let position = submissions::announce(tx, &submission, pace, now).await?;
-    Ok(Enqueued::Queued(Placed { submission, position: Some(position) }))
+    let position = submissions::announce(tx, &[&submission], pace, now).await?.first().copied();
+    Ok(Enqueued::Queued(Placed { submission, position }))
 }
 
 /// Replaces all files of a draft or ended submission.
@@ -81,18 +78,14 @@ pub(super) async fn replace_files(
             .rows_affected();
     if changed > 0 {
         sqlx::query("DELETE FROM files WHERE submission_id = ?1").bind(key(id)).execute(tx.db()).await?;
-        submissions::write_files(tx.db(), id, files).await?;
+        submissions::write_files(tx.db(), id, (0..).zip(files)).await?;
     }
     Ok(FilesReplaced::Replaced(placed))
 }
 
 /// Cancels what is a draft or queued; of what is running, stores the wish.
 pub(super) async fn cancel(tx: &mut Tx, id: SubmissionId, now: Timestamp) -> Result<CancelRequested> {
-    let row: Option<SubmissionRow> = query_as(select_submissions!("r.tests", "WHERE s.id = ?1"))
-        .bind(key(id))
-        .fetch_optional(tx.db())
-        .await?;
-    let Some(row) = row else { return Ok(CancelRequested::NotFound) };
+    let Some(row) = submissions::row(tx.db(), id).await? else { return Ok(CancelRequested::NotFound) };
     let worker = row.worker.clone();
     let placed = Placed::try_from(row)?;
     match placed.submission.state {
@@ -116,7 +109,7 @@ pub(super) async fn cancel(tx: &mut Tx, id: SubmissionId, now: Timestamp) -> Res
             if placed.position.is_some() {
                 tx.hint(Change::Queue);
             }
-            ending::end(tx, placed.submission, Outcome::Cancelled, now).await?;
+            ending::end(tx, placed.submission, vec![], Outcome::Cancelled, now).await?;
             let of = Row { table: "submissions", key: &id };
             let cancelled = of.present("id", submissions::by_id(tx.db(), id).await?)?;
             Ok(CancelRequested::Cancelled(cancelled))
