@@ -10,7 +10,8 @@ FROM docker.io/library/debian:bookworm-slim
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --system --uid 10001 --home-dir /data --create-home guichet
+    && useradd --uid 10001 --home-dir /data --no-create-home --shell /usr/sbin/nologin guichet \
+    && install -d -o guichet -g guichet -m 700 /data
 COPY --from=build /src/target/release/guichet /src/target/release/guichet-agent /usr/local/bin/
 COPY runtimes /usr/local/bin/runtimes
 COPY scripts/container.sh /usr/local/bin/container.sh

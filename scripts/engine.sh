@@ -119,6 +119,8 @@ down() {
         fi
     fi
     stop_containerd
+    # Control groups of Guichet's slots stay behind empty; those in use refuse to go.
+    find /sys/fs/cgroup -depth -type d -path '*/guichet/*' -exec rmdir {} + 2>/dev/null || :
     unmount_below "$dir"
     unmount_below "$run"
     rm -rf "$run/exec" "$dir/pid" "$run/docker.sock"

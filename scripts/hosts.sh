@@ -12,6 +12,8 @@ elif configured=$(sed -n 's/^[[:space:]]*hosts[[:space:]]*=[[:space:]]*\[\(.*[^[
     echo "$configured" | tr -d '" '
 elif curl -s --max-time 5 --unix-socket /var/run/docker.sock http://localhost/_ping >/dev/null 2>&1; then
     echo unix:///var/run/docker.sock
+elif [ -S /var/run/docker.sock ] && [ ! -w /var/run/docker.sock ]; then
+    die "$(id -un) may not use /var/run/docker.sock: join the group docker, or run as root"
 else
     say "No Docker engine answers at /var/run/docker.sock: starting one in $own_dir/engine"
     scripts/engine.sh up "$own_dir/engine"

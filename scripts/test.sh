@@ -48,11 +48,21 @@ for action in build check; do
 done
 
 step "tests"
-GUICHET_EXECUTION__AGENT_PATH=$PWD/target/agent/guichet-agent cargo test --locked --workspace --features failpoints
+export GUICHET_EXECUTION__AGENT_PATH="$PWD/target/agent/guichet-agent"
+export GUICHET_TEST_AGENT="$GUICHET_EXECUTION__AGENT_PATH"
+# A pipe passes on the exit code of its last command only, so the tests' own goes through a file.
+{
+    code=0
+    cargo test --locked --workspace --features failpoints </dev/null || code=$?
+    echo "$code" >"$own_dir/tests.code"
+} 2>&1 | tee "$own_dir/tests.log"
+[ "$(cat "$own_dir/tests.code")" = 0 ] || die "tests failed"
 
 step "lints, documentation, the API's description"
 make --no-print-directory clippy rustdoc openapi
 "$venv/bin/openapi-spec-validator" openapi/openapi.json
 
 step "schemathesis"
-scripts/schemathesis.sh "$venv/bin/schemathesis"
+scripts/schemathesis.sh "$venv/bin/schemathesis" --max-examples 40
+
+awk '/^test result:/ { passed += $4; failed += $6 } END { print passed " passed, " failed " failed" }' "$own_dir/tests.log"

@@ -48,8 +48,6 @@ scripts/build.sh
 
 mkdir -p "$data_dir" "$own_dir"
 chmod 700 "$data_dir"
-# What `make down` has to stop when it is called without our variables.
-realpath "$data_dir" >"$own_dir/data-dir"
 
 if service_pid "$pid_file" >/dev/null && ready; then
     say "The service runs already"
@@ -59,6 +57,8 @@ else
     GUICHET_DOCKER_HOSTS=$hosts "$guichet" runtime build >&2
     start_service
 fi
+# What `make down` has to stop when it is called without our variables.
+realpath "$data_dir" >"$own_dir/data-dir"
 
 export GUICHET_DATA_DIR="$data_dir"
 if ! "$guichet" token --sub demo --ttl 1m >/dev/null; then

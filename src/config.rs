@@ -3,6 +3,7 @@
 //! The only place that reads environment variables.
 
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -32,6 +33,15 @@ pub enum Error {
     #[error("{path} cannot be read")]
     Unreadable {
         /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The data folder can't be made.
+    #[error("cannot make the data folder {path}")]
+    DataFolder {
+        /// Its path.
         path: PathBuf,
         /// Why.
         #[source]
@@ -224,6 +234,18 @@ impl Config {
         Value::Table(settings).try_into().map_err(|source| Error::Invalid(Box::new(source)))
     }
 
+    /// Makes the data folder, open to its owner only, unless it is there.
+    ///
+    /// # Errors
+    /// [`Error::DataFolder`].
+    pub fn make_data_folder(&self) -> Result<(), Error> {
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true).mode(0o700);
+        builder
+            .create(&self.data.dir)
+            .map_err(|source| Error::DataFolder { path: self.data.dir.clone(), source })
+    }
+
     /// The file of the `SQLite` database.
     pub fn sqlite_path(&self) -> PathBuf {
         self.data.dir.join("guichet.sqlite")
@@ -352,6 +374,7 @@ fn optional_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
     use std::time::Duration;
 
     use super::{Config, Error, Table, parse_duration};
@@ -397,6 +420,19 @@ mod tests {
     #[test]
     fn variables_of_others_are_left_alone() {
         assert!(with(&[("TEST_DOCKER_HOST", "x")], "").is_ok());
+    }
+
+    #[test]
+    fn the_data_folder_is_its_owners_alone() {
+        let base = std::env::temp_dir().join(format!("guichet-config-{}", std::process::id()));
+        let folder = base.join("data");
+        let config = with(&[("DATA_DIR", &folder.to_string_lossy())], "").unwrap();
+
+        config.make_data_folder().unwrap();
+
+        let mode = std::fs::metadata(&folder).unwrap().permissions().mode();
+        std::fs::remove_dir_all(&base).unwrap();
+        assert_eq!(mode & 0o777, 0o700);
     }
 
     #[test]

@@ -33,7 +33,7 @@ const HARD_STOP: Duration = Duration::from_secs(10);
 pub async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     telemetry::start_logs(&config.log)?;
     let metrics = telemetry::start_metrics()?;
-    make_data_folder(&config)?;
+    config.make_data_folder()?;
     let tasks = Tasks::default();
     let storage = open_storage(&config, &tasks).await?;
     let served = run(&config, storage.clone(), metrics, &tasks).await;
@@ -46,7 +46,7 @@ pub async fn serve(config: Config) -> anyhow::Result<ExitCode> {
 
 /// Brings the database up to date and ends.
 pub async fn migrate(config: Config) -> anyhow::Result<ExitCode> {
-    make_data_folder(&config)?;
+    config.make_data_folder()?;
     let tasks = Tasks::default();
     let options = Options { path: config.sqlite_path(), migrate: true };
     SqliteStorage::open(options, tasks.tracker()).await?.close().await;
@@ -134,16 +134,6 @@ async fn stop(
     }
     pool.shutdown().await;
     if softly { ExitCode::SUCCESS } else { ExitCode::from(EXIT_HARD_STOP) }
-}
-
-fn make_data_folder(config: &Config) -> anyhow::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    let folder = &config.data.dir;
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-        .with_context(|| format!("cannot make the data folder {}", folder.display()))
 }
 
 /// Opens the database, migrating it unless the settings say otherwise.

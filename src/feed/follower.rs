@@ -40,10 +40,16 @@ struct Waiting {
 }
 
 impl Follower {
-    /// A follower of one submission, or [`Follow::Ended`] if there is nothing behind the asked place.
+    /// A follower of one submission, or [`Follow::Ended`] if there is nothing behind the asked place and nothing
+    /// will come, also because the log was pruned.
     pub(super) async fn of_submission(feed: Feed, id: SubmissionId, from: Resume) -> storage::Result<Follow> {
         let mut follower = Self::open(feed, Topic::Submission(id), from);
-        if let Resume::After(seq) = from
+        let after = match from {
+            Resume::After(seq) => Some(seq),
+            Resume::Start => Some(0),
+            Resume::Unreadable => None,
+        };
+        if let Some(seq) = after
             && let LogPage::Events(events) = follower.feed.inner.storage.events_since(id, seq, 1).await?
             && events.is_empty()
             && follower.is_over(id).await?

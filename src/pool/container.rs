@@ -9,8 +9,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::agent_client;
 use super::host::HostLink;
-use super::owner::{Idle, Message};
+use super::owner::Message;
 use super::state::{Fate, Place};
+use super::work::Idle;
 use crate::domain::exercise::{Isolation, SourceFile};
 use crate::domain::submission::LostReason;
 

@@ -194,7 +194,7 @@ fn probe_container(image: &str, command: &[String]) -> ContainerCreateBody {
         entrypoint: Some(command.to_vec()),
         user: Some("65534:65534".to_owned()),
         network_disabled: Some(true),
-        labels: Some(HashMap::from([("guichet.probe".to_owned(), "true".to_owned())])),
+        labels: Some(HashMap::from([("guichet.probe".to_owned(), image.to_owned())])),
         host_config: Some(HostConfig {
             auto_remove: Some(true),
             network_mode: Some("none".to_owned()),

@@ -12,6 +12,7 @@ mod host;
 pub mod image;
 mod owner;
 mod state;
+mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

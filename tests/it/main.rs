@@ -15,7 +15,10 @@ mod compiling;
 #[cfg(feature = "failpoints")]
 mod crash;
 mod faults;
+mod feed;
 mod grading;
+mod http;
+mod images;
 mod life_cycle;
 mod once;
 mod output;

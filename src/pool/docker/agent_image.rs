@@ -2,7 +2,9 @@
 //!
 //! Nothing is read from the host's file system and no path of our machine is named, so the host may be remote.
 
-use bollard::query_parameters::BuildImageOptionsBuilder;
+use std::collections::HashMap;
+
+use bollard::query_parameters::{BuildImageOptionsBuilder, PruneImagesOptionsBuilder};
 use futures_util::TryStreamExt;
 use sha2::{Digest, Sha256};
 use tokio::time::timeout;
@@ -14,6 +16,9 @@ pub(super) const AGENT: &str = "/.guichet/agent";
 
 /// Where the agent finds the cgroup folders of its cell.
 pub(super) const CGROUP_FOLDER: &str = "/.guichet/cgroup";
+
+/// Label of all agent images.
+const AGENT_LABEL: &str = "guichet.agent=true";
 
 /// Changes when the layer does, besides by the agent.
 const LAYOUT: &[u8] = b"guichet agent layer 1";
@@ -67,6 +72,17 @@ impl Engine {
         }
     }
 
+    /// Removes what builds of agent images left without a name.
+    ///
+    /// # Errors
+    /// What the engine said.
+    pub async fn prune_agent_images(&self) -> Result<(), Error> {
+        let filters =
+            HashMap::from([("label", vec![AGENT_LABEL.to_owned()]), ("dangling", vec!["true".to_owned()])]);
+        let options = PruneImagesOptionsBuilder::new().filters(&filters).build();
+        within(WORK_DEADLINE, self.docker.prune_images(Some(options))).await.map(drop)
+    }
+
     async fn build(&self, image: &str, name: &str, agent: &AgentProgram) -> Result<(), Error> {
         let context = build_context(image, agent).map_err(|error| unusable(image, &error.to_string()))?;
         let options = BuildImageOptionsBuilder::new()
@@ -109,7 +125,7 @@ pub(super) fn hex(digest: &[u8], bytes: usize) -> String {
 
 /// A tar with the build's two steps and the tree `root`, which is laid over the image's own.
 fn build_context(image: &str, agent: &AgentProgram) -> std::io::Result<Vec<u8>> {
-    let dockerfile = format!("FROM {image}\nLABEL guichet.agent=true\nCOPY root/ /\n");
+    let dockerfile = format!("FROM {image}\nLABEL {AGENT_LABEL}\nCOPY root/ /\n");
     let mut tar = tar::Builder::new(Vec::with_capacity(agent.0.len() + 16_384));
     add(&mut tar, "Dockerfile", tar::EntryType::Regular, 0o644, dockerfile.as_bytes())?;
     add(&mut tar, "root/", tar::EntryType::Directory, 0o755, &[])?;

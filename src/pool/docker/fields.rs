@@ -238,3 +238,90 @@ fn profile_digest(host_config: &HostConfig) -> String {
     let json = serde_json::to_vec(host_config).unwrap_or_default();
     super::agent_image::hex(&Sha256::digest(json), 6)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    const UUID: Uuid = Uuid::from_u128(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef);
+
+    fn runtime() -> Runtime {
+        toml::from_str(include_str!("../../../runtimes/c/runtime.toml")).expect("a runtime")
+    }
+
+    fn cell(cgroups: Cgroups) -> Option<(String, Vec<String>)> {
+        let runtime = runtime();
+        let labels = Labels { installation: UUID, boot: UUID };
+        let placement = Placement { labels, runtime: &runtime, image: "i", slot: 3, runtime_index: 1 };
+        CellCgroup::new(&placement, cgroups).map(|cell| (cell.parent, cell.binds))
+    }
+
+    #[test]
+    fn a_cell_of_the_first_version_binds_three_controllers() {
+        let (parent, binds) = cell(Cgroups::V1Cgroupfs).expect("a cgroup");
+
+        assert_eq!(parent, "/guichet/0123456789ab/s3r1");
+        assert_eq!(
+            binds,
+            [
+                "/sys/fs/cgroup/memory/guichet/0123456789ab/s3r1:/.guichet/cgroup/memory:rw",
+                "/sys/fs/cgroup/cpuacct/guichet/0123456789ab/s3r1:/.guichet/cgroup/cpuacct:rw",
+                "/sys/fs/cgroup/pids/guichet/0123456789ab/s3r1:/.guichet/cgroup/pids:rw",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_cell_of_the_second_version_binds_one_folder() {
+        let (parent, binds) = cell(Cgroups::V2Cgroupfs).expect("a cgroup");
+
+        assert_eq!(parent, "/guichet/0123456789ab/s3r1");
+        assert_eq!(binds, ["/sys/fs/cgroup/guichet/0123456789ab/s3r1:/.guichet/cgroup/unified:rw"]);
+    }
+
+    #[test]
+    fn a_cell_under_systemd_is_a_slice_below_the_slices_of_its_name() {
+        let (parent, binds) = cell(Cgroups::V2Systemd).expect("a cgroup");
+
+        assert_eq!(parent, "guichet-0123456789ab-s3r1.slice");
+        let folder =
+            "/sys/fs/cgroup/guichet.slice/guichet-0123456789ab.slice/guichet-0123456789ab-s3r1.slice";
+        assert_eq!(binds, [format!("{folder}:/.guichet/cgroup/unified:rw")]);
+    }
+
+    #[test]
+    fn an_engine_without_cgroups_gets_no_path_of_its_host() {
+        assert_eq!(cell(Cgroups::Unusable), None);
+    }
+
+    #[test]
+    fn slots_share_no_uid_as_long_as_there_are_enough() {
+        let firsts: BTreeSet<u32> = (0..500).map(first_uid).collect();
+
+        assert_eq!(firsts.len(), 500);
+        assert!(firsts.iter().all(|first| *first >= 1000 && first + UIDS_PER_SLOT <= 65_536));
+        assert!(firsts.iter().all(|first| (first - FIRST_UID).is_multiple_of(UIDS_PER_SLOT)));
+    }
+
+    #[test]
+    fn the_filter_of_system_calls_is_json_and_refuses_by_default() {
+        let profile: serde_json::Value = serde_json::from_str(SECCOMP).expect("JSON");
+
+        assert_eq!(profile["defaultAction"], "SCMP_ACT_ERRNO");
+        let allowed: BTreeSet<&str> = profile["syscalls"]
+            .as_array()
+            .expect("rules")
+            .iter()
+            .filter(|rule| rule["action"] == "SCMP_ACT_ALLOW" && rule["args"].is_null())
+            .flat_map(|rule| rule["names"].as_array().expect("names"))
+            .filter_map(serde_json::Value::as_str)
+            .collect();
+        for name in
+            ["socket", "clone", "ptrace", "mount", "unshare", "setns", "bpf", "keyctl", "io_uring_setup"]
+        {
+            assert!(!allowed.contains(name), "{name}");
+        }
+    }
+}

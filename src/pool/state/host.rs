@@ -3,7 +3,14 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use super::{Action, FIRST_PAUSE, LAUNCHES_AT_ONCE, LONGEST_PAUSE, Link, Place};
+use super::{Action, Link, Place};
+
+/// First and longest pause after something failed.
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+
+/// Launches going on at one time on one host: more only makes each of them slower.
+const LAUNCHES_AT_ONCE: usize = 4;
 
 #[derive(Debug)]
 pub(super) struct Pause {

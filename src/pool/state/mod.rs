@@ -17,20 +17,13 @@ mod tests;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use host::{Cell, Content, Host, Image, Life, Pause, Slot, pause_after, repeat};
-
-/// Launches going on at one time on one host: more only makes each of them slower.
-const LAUNCHES_AT_ONCE: usize = 4;
+use host::{Cell, Content, FIRST_PAUSE, Host, Image, Life, Pause, Slot, pause_after, repeat};
 
 /// Submissions after which a container is replaced.
 const MOST_SUBMISSIONS: u32 = 500;
 
 /// Age at which an idle container is replaced; each has up to a quarter more, so that they don't go together.
 const MOST_AGE: Duration = Duration::from_hours(1);
-
-/// First and longest pause after something failed.
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
 /// One container's place, now and never again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

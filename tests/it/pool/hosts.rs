@@ -1,6 +1,7 @@
 //! Engines die, fall silent and come back.
 
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -25,11 +26,12 @@ const LONG: Limits = Limits { cpu_time_ms: 60_000, wall_time_ms: 60_000, ..ROOMY
 /// An engine of one test's own.
 struct OwnEngine {
     folder: tempfile::TempDir,
+    options: &'static [&'static str],
 }
 
 impl OwnEngine {
-    async fn start() -> Self {
-        let engine = Self { folder: tempfile::tempdir_in("/tmp").expect("a folder") };
+    async fn start(options: &'static [&'static str]) -> Self {
+        let engine = Self { folder: tempfile::tempdir_in("/tmp").expect("a folder"), options };
         engine.up().await;
         let (from, to) = (connect(&shared_engine()), connect(&engine.address()));
         let (pieces, image) = tokio::sync::mpsc::channel(4);
@@ -53,19 +55,23 @@ impl OwnEngine {
     }
 
     async fn up(&self) {
-        self.script("up").await;
-    }
-
-    async fn script(&self, action: &str) {
         let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("scripts/engine.sh");
-        let status = Command::new(script).arg(action).arg(self.folder.path()).status().await;
-        assert!(status.expect("scripts/engine.sh runs").success(), "engine.sh {action}");
+        let mut command = Command::new(script);
+        command.arg("up").arg(self.folder.path()).args(self.options).stdout(Stdio::null());
+        assert!(command.status().await.expect("scripts/engine.sh runs").success(), "engine.sh up");
     }
 
-    async fn kill(&self) {
+    /// Sends the engine a signal and waits until it is gone.
+    async fn end(&self, signal: &str) {
         let pid = std::fs::read_to_string(self.folder.path().join("pid")).expect("the engine's pid");
-        let status = Command::new("kill").arg("-KILL").arg(pid.trim()).status().await;
+        let status = Command::new("kill").arg(signal).arg(pid.trim()).status().await;
         assert!(status.expect("kill runs").success());
+        let process = Path::new("/proc").join(pid.trim()).join("cmdline");
+        wait_for("end of the engine", Duration::from_secs(30), async || {
+            // The command line of a process that waits to be collected is empty.
+            std::fs::read(&process).map_or(true, |line| line.is_empty()).then_some(())
+        })
+        .await;
     }
 }
 
@@ -82,22 +88,41 @@ fn connect(address: &str) -> Docker {
         .expect("an engine")
 }
 
-#[tokio::test]
-async fn a_killed_engine_loses_its_runs_and_serves_again_when_it_is_back() {
-    let engine = OwnEngine::start().await;
+/// The engine ends while a program runs, and comes back.
+async fn lose_and_find(options: &'static [&'static str], signal: &str) {
+    let engine = OwnEngine::start(options).await;
     let bench = Bench::with(Settings { hosts: vec![engine.address()], ..Bench::settings() }).await;
     let mut container = bench.claim("python").await;
 
     let begun = Instant::now();
-    let (ended, ()) = tokio::join!(run_in(&mut container, "python", SPIN, LONG), engine.kill());
+    let lost = async {
+        let ended = run_in(&mut container, "python", SPIN, LONG).await;
+        (reason(&ended), begun.elapsed())
+    };
+    let ((reason, after), ()) = tokio::join!(lost, engine.end(signal));
 
-    assert_eq!(reason(&ended), Some(LostReason::HostLost), "{ended:?}");
-    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+    assert_eq!(reason, Some(LostReason::HostLost));
+    assert!(after < Duration::from_secs(15), "{after:?}");
     container.release(Isolation::Reset).await;
     engine.up().await;
     assert_eq!(bench.run("python", "print('back')").await.stdout, "back\n");
     assert_eq!(bench.containers().await.len(), 1, "the engine kept containers of its earlier life");
     bench.end().await;
+}
+
+#[tokio::test]
+async fn a_killed_engine_loses_its_runs_and_serves_again_when_it_is_back() {
+    lose_and_find(&[], "-KILL").await;
+}
+
+#[tokio::test]
+async fn a_stopped_engine_loses_its_runs_and_serves_again_when_it_is_back() {
+    lose_and_find(&[], "-TERM").await;
+}
+
+#[tokio::test]
+async fn an_engine_that_keeps_containers_alive_loses_its_runs_and_serves_again_when_it_is_back() {
+    lose_and_find(&["--live-restore"], "-KILL").await;
 }
 
 /// A way to the shared engine that can be made to swallow everything.

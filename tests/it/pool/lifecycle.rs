@@ -79,6 +79,33 @@ async fn a_dropped_container_is_destroyed_and_replaced() {
 }
 
 #[tokio::test]
+async fn a_destroyed_container_is_gone_when_that_is_said() {
+    let bench = Bench::start().await;
+    let container = bench.claim("python").await;
+    let before = bench.containers_of("python").await;
+
+    container.destroy().await;
+
+    assert!(!bench.containers_of("python").await.contains(&before[0]), "it is still there");
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn a_container_that_has_served_suits_no_fresh_submission() {
+    let bench = Bench::start().await;
+    bench.run("python", "print(1)").await;
+
+    let used = bench.claim("python").await;
+
+    assert!(!used.suits(Isolation::Fresh));
+    used.release(Isolation::Fresh).await;
+    let unused = bench.claim("python").await;
+    assert!(unused.suits(Isolation::Fresh));
+    unused.release(Isolation::Reset).await;
+    bench.end().await;
+}
+
+#[tokio::test]
 async fn a_fresh_container_serves_one_submission() {
     let bench = Bench::start().await;
     let mut container = bench.claim("python").await;

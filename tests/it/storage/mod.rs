@@ -1,5 +1,5 @@
 //! The database: every rule of `Storage` once, on each implementation.
 
 mod conformance;
-mod factory;
+pub mod factory;
 mod sqlite;

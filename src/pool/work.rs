@@ -1,0 +1,148 @@
+//! What the owner begins and does not wait for: connecting, seeing to images, starting and removing containers.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use guichet_agent::{Hello, Setup};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::agent_client::{self, AgentClient};
+use super::docker::{self, AgentProgram, Engine, Labels, Placement, UIDS_PER_SLOT, first_uid};
+use super::host::HostLink;
+use super::state::Place;
+use crate::domain::runtime::Runtime;
+
+/// Pause between attempts to remove a container.
+const REMOVAL_PAUSE: Duration = Duration::from_millis(500);
+
+/// A container with nothing in it, and how to talk to its agent.
+#[derive(Debug)]
+pub(super) struct Idle {
+    pub(super) id: String,
+    pub(super) host: Arc<HostLink>,
+    pub(super) client: AgentClient,
+    pub(super) hello: Hello,
+}
+
+/// How something begun has ended.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    Connected { host: usize, result: Result<Arc<HostLink>, docker::Error> },
+    ImagePrepared { host: usize, runtime: usize, link: Arc<HostLink>, result: Result<String, PrepareError> },
+    Launched { place: Place, result: Result<Idle, LaunchError> },
+    Removed { place: Place },
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PrepareError {
+    #[error("cannot read the agent's program at {path}: {source}")]
+    Program { path: PathBuf, source: std::io::Error },
+    #[error(transparent)]
+    Engine(#[from] docker::Error),
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LaunchError {
+    #[error(transparent)]
+    Engine(#[from] docker::Error),
+    #[error(transparent)]
+    Agent(#[from] agent_client::Error),
+    #[error("the host went away")]
+    HostGone,
+}
+
+impl LaunchError {
+    pub(super) const fn is_image_gone(&self) -> bool {
+        matches!(self, Self::Engine(error) if error.is_not_found())
+    }
+}
+
+/// Connects and removes what an earlier life of ours left there, before anything new is begun.
+pub(super) async fn connect(address: String, labels: Labels) -> Result<Arc<HostLink>, docker::Error> {
+    let engine = Engine::connect(&address).await?;
+    let left = engine.sweep(&labels.of_installation()).await?;
+    if left > 0 {
+        tracing::info!(host = address, containers = left, "removed containers that were left here");
+    }
+    if let Err(error) = engine.prune_agent_images().await {
+        tracing::debug!(host = address, %error, "images without a name stay on the host");
+    }
+    Ok(Arc::new(HostLink::new(address, engine)))
+}
+
+pub(super) async fn prepare_image(
+    engine: &Engine,
+    image: &str,
+    path: PathBuf,
+) -> Result<String, PrepareError> {
+    let program = match tokio::fs::read(&path).await {
+        Ok(bytes) => AgentProgram::new(bytes),
+        Err(source) => return Err(PrepareError::Program { path, source }),
+    };
+    Ok(engine.agent_image(image, &program).await?)
+}
+
+pub(super) async fn launch(
+    link: Arc<HostLink>,
+    place: Place,
+    labels: Labels,
+    runtime: &Runtime,
+    image: &str,
+) -> Result<Idle, LaunchError> {
+    let placement = Placement { labels, runtime, image, slot: place.slot, runtime_index: place.runtime };
+    let starting = async {
+        let (id, wire) = link.engine.launch(&placement).await?;
+        let setup = Setup {
+            version: guichet_agent::VERSION,
+            first_uid: first_uid(place.slot),
+            uid_count: UIDS_PER_SLOT,
+        };
+        match AgentClient::greet(wire, setup).await {
+            Ok((client, hello)) => Ok((id, client, hello)),
+            Err(error) => {
+                if let Err(error) = link.engine.remove(&id).await {
+                    tracing::warn!(container.id = id, %error, "cannot remove a container without an agent");
+                }
+                Err(error.into())
+            }
+        }
+    };
+    let started = tokio::select! {
+        started = starting => started,
+        () = link.gone.cancelled() => Err(LaunchError::HostGone),
+    };
+    let (id, client, hello) = started?;
+    Ok(Idle { id, host: link, client, hello })
+}
+
+/// Removes a container, however often it takes; its host's loss or the pool's end makes a sweep do it.
+pub(super) async fn remove(idle: Idle, closing: CancellationToken) {
+    let Idle { id, host, client, .. } = idle;
+    drop(client);
+    let removing = async {
+        while let Err(error) = host.engine.remove(&id).await {
+            tracing::warn!(host = host.address, container.id = id, %error, "cannot remove a container yet");
+            sleep(REMOVAL_PAUSE).await;
+        }
+    };
+    tokio::select! {
+        () = removing => {}
+        () = host.gone.cancelled() => {}
+        () = closing.cancelled() => {}
+    }
+}
+
+pub(super) async fn sweep_until_gone(link: &HostLink, labels: &[String]) {
+    loop {
+        match link.engine.sweep(labels).await {
+            Ok(0) => return,
+            Ok(_some) => {}
+            Err(error) => {
+                tracing::warn!(host = link.address, %error, "cannot remove the pool's containers yet");
+                sleep(REMOVAL_PAUSE).await;
+            }
+        }
+    }
+}

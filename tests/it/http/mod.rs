@@ -1,0 +1,10 @@
+//! The API from outside, request by request, over a real database.
+
+mod access;
+mod bad_input;
+mod house;
+mod ownership;
+mod repeated;
+mod shapes;
+mod streams;
+mod wire;

@@ -1,0 +1,134 @@
+//! The API on a socket: peers that are slow, lie, or leave.
+
+use std::time::Duration;
+
+use guichet::app::Role;
+use guichet::http::{Patience, serve_with};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+
+use super::house::House;
+
+/// How long a test waits for what must come.
+const SOON: Duration = Duration::from_secs(20);
+
+async fn listen(house: &House, stop: &CancellationToken) -> std::net::SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let patience = Patience {
+        head: Duration::from_millis(300),
+        stalled: Duration::from_millis(300),
+        end: Duration::from_secs(2),
+    };
+    house.tasks.start(serve_with(patience, listener, house.router.clone(), stop.clone()));
+    address
+}
+
+/// Everything that comes until the other side closes.
+async fn rest(stream: &mut TcpStream) -> String {
+    let mut read = Vec::new();
+    let closed = tokio::time::timeout(SOON, stream.read_to_end(&mut read)).await.is_ok();
+    let read = String::from_utf8_lossy(&read).into_owned();
+    assert!(closed, "it stayed open after: {read}");
+    read
+}
+
+async fn exchange(address: std::net::SocketAddr, request: &[u8]) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    // Who is refused early may see the connection close while he still writes.
+    stream.write_all(request).await.unwrap_or_default();
+    rest(&mut stream).await
+}
+
+#[tokio::test]
+async fn who_leaves_a_request_undone_is_cut_off() {
+    let house = House::build().await;
+    let address = listen(&house, house.tasks.soft()).await;
+    for begun in ["", "G", "PRI", "PRI * HTTP/2.0\r\n\r\n", "GET /livez HTTP/1.1\r\nhost: x\r\nx: "] {
+        let answer = exchange(address, begun.as_bytes()).await;
+
+        assert!(!answer.contains("200 OK"), "{begun}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_long_is_refused_and_its_sender_reads_why() {
+    let house = House::build().await;
+    let address = listen(&house, house.tasks.soft()).await;
+    let token = house.token("alice", Role::Student);
+    let body = vec![b' '; 8 << 20];
+    let post = |more: &str, length: usize| {
+        format!(
+            "POST /v1/submissions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nconnection: close\r\n\
+             content-length: {length}\r\n{more}\r\n"
+        )
+    };
+    let with_token = post(&format!("authorization: Bearer {token}\r\n"), body.len());
+
+    let too_large = exchange(address, &[with_token.as_bytes(), &body].concat()).await;
+    let nobody = exchange(address, &[post("", body.len()).as_bytes(), &body].concat()).await;
+
+    assert!(too_large.starts_with("HTTP/1.1 413 "), "{too_large}");
+    assert!(too_large.contains("payload_too_large"), "{too_large}");
+    assert!(nobody.starts_with("HTTP/1.1 401 "), "{nobody}");
+}
+
+#[tokio::test]
+async fn who_asks_before_he_sends_is_not_asked_to_send() {
+    let house = House::build().await;
+    let address = listen(&house, house.tasks.soft()).await;
+    let request = "POST /v1/submissions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+                   connection: close\r\nexpect: 100-continue\r\ncontent-length: 99999999\r\n\r\n";
+
+    let answer = exchange(address, request.as_bytes()).await;
+
+    assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+}
+
+#[tokio::test]
+async fn a_request_with_two_lengths_is_refused() {
+    let house = House::build().await;
+    let address = listen(&house, house.tasks.soft()).await;
+    let smuggled = [
+        "content-length: 5\r\ncontent-length: 6\r\n\r\nhello",
+        "content-length: 5\r\ntransfer-encoding: \tchunked, identity\r\n\r\nhello",
+        "content-length : 5\r\n\r\nhello",
+        "x: a\r\n obs: fold\r\n\r\n",
+    ];
+    for rest in smuggled {
+        let request = format!("POST /v1/submissions HTTP/1.1\r\nhost: x\r\n{rest}");
+
+        let answer = exchange(address, request.as_bytes()).await;
+
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400 "), "{rest}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn idle_connections_end_with_the_service() {
+    let house = House::build().await;
+    let stop = CancellationToken::new();
+    let address = listen(&house, &stop).await;
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    let mut first = [0; 15];
+    stream.read_exact(&mut first).await.unwrap();
+
+    stop.cancel();
+
+    assert_eq!(&first, b"HTTP/1.1 200 OK");
+    assert!(rest(&mut stream).await.ends_with("ok\n"));
+    assert!(TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test]
+async fn http_2_is_spoken_without_being_asked_first() {
+    let house = House::build().await;
+    let address = listen(&house, house.tasks.soft()).await;
+    let client = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
+
+    let answer = client.get(format!("http://{address}/livez")).send().await.unwrap();
+
+    assert_eq!((answer.version(), answer.status().as_u16()), (reqwest::Version::HTTP_2, 200));
+}

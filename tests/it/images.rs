@@ -1,0 +1,116 @@
+//! The images of the runtimes: made, found, tried and missed by the command line.
+
+use std::path::Path;
+use std::process::Output;
+
+use crate::support::engine::{Engine, ground, guichet, root, run};
+
+/// A runtime of one small package, in a folder of its own.
+struct SmallRuntime {
+    folder: tempfile::TempDir,
+    image: String,
+}
+
+impl SmallRuntime {
+    fn new(probe: &str) -> Self {
+        let small = Self {
+            folder: tempfile::tempdir().expect("a folder"),
+            image: format!("guichet-small:{}", uuid::Uuid::new_v4().simple()),
+        };
+        small.write(probe, "[\"/bin/busybox\", \"true\"]");
+        small
+    }
+
+    /// Writes its `runtime.toml`, after that of `c`, with a command that finishes the image's tree.
+    fn write(&self, probe: &str, finish: &str) {
+        let limits = |step: &str| {
+            format!(
+                "[{step}.limits.default]\ncpu_time_ms = 1000\nwall_time_ms = 3000\nmemory_bytes = 67108864\n\
+                 output_bytes = 65536\nprocesses = 8\n[{step}.limits.maximum]\ncpu_time_ms = 2000\n\
+                 wall_time_ms = 6000\nmemory_bytes = 134217728\noutput_bytes = 65536\nprocesses = 8\n"
+            )
+        };
+        let text = format!(
+            "id = \"small\"\nlanguage = \"sh\"\nversion = \"1\"\nname = \"Small\"\nimage = \"{}\"\n\
+             probe = {probe}\nentry_file = \"main.sh\"\n[run]\ncommand = [\"/bin/busybox\", \"sh\", \"{{entry}}\"]\n{}\
+             [build]\nsuite = \"bookworm\"\npackages = [\"busybox-static\"]\nfinish = [{finish}]\n",
+            self.image,
+            limits("run")
+        );
+        let folder = self.folder.path().join("small");
+        std::fs::create_dir_all(&folder).expect("a folder");
+        std::fs::write(folder.join("runtime.toml"), text).expect("a file");
+    }
+
+    fn command(&self, arguments: &[&str]) -> Output {
+        on_engine(self.folder.path(), &ground().docker_host, arguments)
+    }
+}
+
+impl Drop for SmallRuntime {
+    fn drop(&mut self) {
+        Engine::at(&ground().docker_host).ask(&["rmi", "-f", &self.image]);
+    }
+}
+
+fn on_engine(runtimes: &Path, docker_host: &str, arguments: &[&str]) -> Output {
+    run(guichet()
+        .arg("runtime")
+        .args(arguments)
+        .env("GUICHET_EXECUTION__RUNTIMES_DIR", runtimes)
+        .env("GUICHET_DOCKER_HOSTS", docker_host))
+}
+
+fn printed(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn an_image_is_made_once_and_anew_when_its_recipe_changes() {
+    let small = SmallRuntime::new("[\"/bin/busybox\", \"true\"]");
+
+    let missing = small.command(&["check"]);
+    let made = small.command(&["build", "small"]);
+    let found = small.command(&["build"]);
+    let checked = small.command(&["check"]);
+    small.write("[\"/bin/busybox\", \"true\"]", "");
+    let outdated = small.command(&["check"]);
+
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(printed(&missing).contains("is missing"), "{}", printed(&missing));
+    assert!(made.status.success(), "{made:?}");
+    assert_eq!(printed(&found), format!("small: {} is on every host\n", small.image));
+    assert!(checked.status.success(), "{checked:?}");
+    assert_eq!(outdated.status.code(), Some(1));
+    assert!(printed(&outdated).contains("is of an older recipe"), "{}", printed(&outdated));
+}
+
+#[test]
+fn an_image_whose_probe_fails_is_not_in_order() {
+    let small = SmallRuntime::new("[\"/bin/busybox\", \"false\"]");
+
+    let made = small.command(&["build"]);
+    let checked = small.command(&["check"]);
+
+    assert!(made.status.success(), "{made:?}");
+    assert_eq!(checked.status.code(), Some(1));
+    assert!(printed(&checked).contains("/bin/busybox false exited with 1"), "{}", printed(&checked));
+    let left = Engine::at(&ground().docker_host).containers(&format!("guichet.probe={}", small.image));
+    assert_eq!(left, Vec::<String>::new());
+}
+
+#[test]
+fn a_host_that_does_not_answer_fails_every_command_about_images() {
+    let output = on_engine(&root().join("runtimes"), "unix:///nonexistent/docker.sock", &["check"]);
+
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("unix:///nonexistent/docker.sock"));
+}
+
+#[test]
+fn a_runtime_nobody_knows_cannot_be_built() {
+    let output = on_engine(&root().join("runtimes"), &ground().docker_host, &["build", "cobol"]);
+
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("there is no runtime cobol"));
+}
