@@ -42,7 +42,7 @@ pub fn run(config: &Config, arguments: &Arguments) -> anyhow::Result<ExitCode> {
         config.auth.keys.is_empty(),
         "auth.keys is set: tokens come from who holds those keys, not from here"
     );
-    std::fs::create_dir_all(&config.data.dir)?;
+    config.make_data_folder()?;
     let key = config.generated_key_path();
     generate_key_if_missing(&key)?;
     let caller = Caller { subject: arguments.sub.parse()?, role: arguments.role };

@@ -38,7 +38,7 @@ use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
 pub use openapi::openapi_json;
-pub use server::serve;
+pub use server::{Patience, serve, serve_with};
 pub use state::{HttpSettings, HttpState};
 
 use problem::{Code, Problem};

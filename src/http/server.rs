@@ -11,15 +11,28 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{Instant, Sleep};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
-/// How long a request's head may take, also the first after a quiet time.
-const HEAD: Duration = Duration::from_secs(10);
-/// How long a peer may take nothing of what is written to it.
-const STALLED: Duration = Duration::from_secs(30);
+/// How long peers may leave things undone.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// Until a request's head is there, also the first after a quiet time.
+    pub head: Duration,
+    /// Until a peer takes something of what is written to it.
+    pub stalled: Duration,
+    /// Until open requests are answered, once the loop is to end.
+    pub end: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { head: Duration::from_secs(10), stalled: Duration::from_secs(30), end: Duration::from_secs(5) }
+    }
+}
+
 /// Pause after the system refused a connection, as when all file descriptors are in use.
 const PAUSE: Duration = Duration::from_millis(100);
 /// Bytes that tell HTTP/2 from HTTP/1.
@@ -29,12 +42,18 @@ const MAX_HEAD_BYTES: usize = 64 << 10;
 /// Requests of one connection at the same time.
 const MAX_H2_STREAMS: u32 = 250;
 
-/// Serves `router` until `stop` is cancelled; ends when the last open request has been answered.
+/// Serves `router` until `stop` is cancelled; ends when the open requests have been answered, or after 5 s.
 pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
-    let http = builder();
+    serve_with(Patience::default(), listener, router, stop).await;
+}
+
+/// [`serve`] with another patience.
+pub async fn serve_with(patience: Patience, listener: TcpListener, router: Router, stop: CancellationToken) {
+    let http = builder(&patience);
     let open = GracefulShutdown::new();
-    let connections = TaskTracker::new();
+    let mut connections = JoinSet::new();
     loop {
+        while connections.try_join_next().is_some() {}
         let stream = tokio::select! {
             () = stop.cancelled() => break,
             accepted = listener.accept() => match accepted {
@@ -53,7 +72,8 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
             continue;
         }
         let service = TowerToHyperService::new(router.clone());
-        let connection = http.serve_connection(TokioIo::new(Guarded::new(stream)), service).into_owned();
+        let connection =
+            http.serve_connection(TokioIo::new(Guarded::new(stream, &patience)), service).into_owned();
         let watched = open.watch(connection);
         connections.spawn(async move {
             if let Err(error) = watched.await {
@@ -62,24 +82,28 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
         });
     }
     drop(listener);
-    open.shutdown().await;
-    connections.close();
-    connections.wait().await;
+    let answered = async {
+        open.shutdown().await;
+        while connections.join_next().await.is_some() {}
+    };
+    if tokio::time::timeout(patience.end, answered).await.is_err() {
+        tracing::warn!("some requests were not answered to their end");
+    }
 }
 
-fn builder() -> auto::Builder<TokioExecutor> {
+fn builder(patience: &Patience) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD)
+        .header_read_timeout(patience.head)
         .max_buf_size(MAX_HEAD_BYTES)
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(MAX_H2_STREAMS)
         .max_header_list_size(u32::try_from(MAX_HEAD_BYTES).unwrap_or(u32::MAX))
-        .keep_alive_interval(HEAD)
-        .keep_alive_timeout(STALLED);
+        .keep_alive_interval(patience.head)
+        .keep_alive_timeout(patience.stalled);
     builder
 }
 
@@ -89,27 +113,29 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 }
 
 /// A connection that breaks when its peer leaves it undone: the first bytes late, or writes not taken.
-struct Guarded {
-    stream: TcpStream,
+struct Guarded<S> {
+    stream: S,
     read: u64,
     opening: Pin<Box<Sleep>>,
+    patience: Duration,
     /// Set while a write waits for the peer.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
-impl Guarded {
-    fn new(stream: TcpStream) -> Self {
-        let opening = Box::pin(tokio::time::sleep_until(Instant::now() + HEAD));
-        Self { stream, read: 0, opening, stalled: None }
+impl<S> Guarded<S> {
+    fn new(stream: S, patience: &Patience) -> Self {
+        let opening = Box::pin(tokio::time::sleep(patience.head));
+        Self { stream, read: 0, opening, patience: patience.stalled, stalled: None }
     }
 
-    /// A write's outcome, or an error once the peer has taken nothing for [`STALLED`].
+    /// A write's outcome, or an error once the peer has taken nothing for too long.
     fn watch<T>(&mut self, context: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if outcome.is_ready() {
             self.stalled = None;
             return outcome;
         }
-        let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(STALLED)));
+        let patience = self.patience;
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
         match stalled.as_mut().poll(context) {
             Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
             Poll::Pending => Poll::Pending,
@@ -117,7 +143,7 @@ impl Guarded {
     }
 }
 
-impl AsyncRead for Guarded {
+impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -137,7 +163,7 @@ impl AsyncRead for Guarded {
     }
 }
 
-impl AsyncWrite for Guarded {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -168,5 +194,43 @@ impl AsyncWrite for Guarded {
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let outcome = Pin::new(&mut self.stream).poll_shutdown(context);
         self.watch(context, outcome)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+
+    use super::{Guarded, Patience};
+
+    const SHORT: Patience = Patience {
+        head: Duration::from_millis(20),
+        stalled: Duration::from_millis(20),
+        end: Duration::from_millis(20),
+    };
+
+    #[tokio::test]
+    async fn a_write_that_nobody_takes_ends_in_time() {
+        let (near, _far) = duplex(16);
+
+        let written = Guarded::new(near, &SHORT).write_all(&[0; 64]).await;
+
+        assert_eq!(written.map_err(|error| error.kind()), Err(ErrorKind::TimedOut));
+    }
+
+    #[tokio::test]
+    async fn first_bytes_that_do_not_come_end_the_connection() {
+        let (near, mut far) = duplex(16);
+        far.write_all(b"PRI").await.unwrap();
+        let mut guarded = Guarded::new(near, &SHORT);
+        let mut bytes = [0; 24];
+
+        let read = guarded.read_exact(&mut bytes).await;
+
+        assert_eq!(read.map_err(|error| error.kind()), Err(ErrorKind::TimedOut));
+        assert!(bytes.starts_with(b"PRI"));
     }
 }

@@ -304,6 +304,8 @@ pub fn next_link(uri: &Uri, cursor: &str) -> Option<HeaderValue> {
 }
 
 /// Shows a submission; with `Prefer: wait=N` when it has ended, or after N seconds.
+///
+/// Answers 304 if `If-None-Match` names its `ETag`, which changes with anything in the answer.
 #[utoipa::path(
     get,
     path = "/v1/submissions/{id}",

@@ -55,27 +55,24 @@ pub struct FloatTolerance {
 /// Compares byte for byte.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ExactChecker {
-    /// Always `exact`.
     #[serde(rename = "type")]
     #[schema(inline)]
-    pub kind: ExactName,
+    kind: ExactName,
 }
 
-/// Names [`ExactChecker`].
+/// Always `exact`.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum ExactName {
-    /// The only name.
+enum ExactName {
     Exact,
 }
 
 /// Compares token for token; white space only separates.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct TokensChecker {
-    /// Always `tokens`.
     #[serde(rename = "type")]
     #[schema(inline)]
-    pub kind: TokensName,
+    kind: TokensName,
     /// Whether letters must have the same case (ASCII).
     pub case_sensitive: bool,
     /// Tokens that are numbers on both sides may differ this far.
@@ -83,11 +80,10 @@ pub struct TokensChecker {
     pub float_tolerance: Option<FloatTolerance>,
 }
 
-/// Names [`TokensChecker`].
+/// Always `tokens`.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum TokensName {
-    /// The only name.
+enum TokensName {
     Tokens,
 }
 

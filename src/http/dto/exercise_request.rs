@@ -89,12 +89,12 @@ pub struct FloatToleranceRequest {
 #[schema(as = ExactCheckerRequest)]
 #[serde(deny_unknown_fields)]
 pub struct ExactSchema {
-    /// Always `exact`.
     #[serde(rename = "type")]
     #[schema(inline)]
     _kind: ExactName,
 }
 
+/// Always `exact`.
 #[derive(Debug, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum ExactName {
@@ -107,7 +107,6 @@ enum ExactName {
 #[schema(as = TokensCheckerRequest)]
 #[serde(deny_unknown_fields)]
 pub struct TokensSchema {
-    /// Always `tokens`.
     #[serde(rename = "type")]
     #[schema(inline)]
     _kind: TokensName,
@@ -119,6 +118,7 @@ pub struct TokensSchema {
     _float_tolerance: Option<FloatToleranceRequest>,
 }
 
+/// Always `tokens`.
 #[derive(Debug, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum TokensName {

@@ -40,7 +40,7 @@ fn parameter(operation: &str, name: &str) -> Option<Value> {
         "id" => json!(ID),
         "path" => json!("main.py"),
         "Idempotency-Key" => json!("3f6c1b1e-lesson-4"),
-        "Prefer" => json!("wait=10"),
+        "Prefer" => json!("wait=2"),
         "exercise_id" => json!("sum"),
         "limit" => json!(20),
         _ => return None,

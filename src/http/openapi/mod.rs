@@ -82,6 +82,7 @@ pub fn openapi_json() -> String {
 
 fn finish(document: &mut Value) {
     name_catch_all(document);
+    events_overlap(document);
     if let Some(paths) = document.get_mut("paths").and_then(Value::as_object_mut) {
         for operation in paths.values_mut().filter_map(Value::as_object_mut).flat_map(Map::values_mut) {
             parameters_are_not_null(operation);
@@ -95,6 +96,16 @@ fn name_catch_all(document: &mut Value) {
     let Some(paths) = document.get_mut("paths").and_then(Value::as_object_mut) else { return };
     let named = std::mem::take(paths);
     *paths = named.into_iter().map(|(path, item)| (path.replace("{*", "{"), item)).collect();
+}
+
+/// The `data` of some events also fits the schema of another, so that "one of" would be false.
+fn events_overlap(document: &mut Value) {
+    let events = document.pointer_mut("/components/schemas/StreamEvent").and_then(Value::as_object_mut);
+    if let Some(events) = events
+        && let Some(kinds) = events.remove("oneOf")
+    {
+        events.insert("anyOf".to_owned(), kinds);
+    }
 }
 
 /// A parameter is there or not; null is for bodies.
