@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
-use super::Scheduler;
 use super::running::Stop;
+use super::{Scheduler, figures};
 use crate::domain::event::Progress;
 use crate::domain::exercise::MAX_TESTS;
 use crate::domain::lease::{Guarded, Lease};
@@ -119,6 +119,9 @@ impl Scheduler {
         match self.persist(write, lease, stop).await {
             Some(Guarded::LeaseHeld) => {
                 metrics::counter!("guichet_attempts_total", "outcome" => name(&ending)).increment(1);
+                if let Ending::Finished(result) = &ending {
+                    figures::count_phases(&result.timings);
+                }
             }
             Some(Guarded::LeaseLost) => {
                 metrics::counter!("guichet_late_results_total").increment(1);

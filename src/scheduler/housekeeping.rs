@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::Scheduler;
+use super::{Scheduler, figures};
 use crate::domain::pace::Pace;
 use crate::storage::{Retention, Storage as _};
 
@@ -20,7 +20,12 @@ impl Scheduler {
     pub(super) async fn observe_pace(self, pace: watch::Sender<Pace>) {
         let mut free = self.inner.pool.free();
         loop {
-            let slots = u64::try_from(free.borrow_and_update().total).unwrap_or(u64::MAX);
+            let slots = {
+                let free = free.borrow_and_update();
+                figures::show_slots(&free);
+                u64::try_from(free.total).unwrap_or(u64::MAX)
+            };
+            self.show_queue().await;
             match self.inner.storage.recent_durations(OBSERVED).await {
                 Ok(durations) => {
                     let observed = Pace::observed(slots, &durations);
@@ -38,6 +43,19 @@ impl Scheduler {
                 () = self.inner.tasks.soft().cancelled() => return,
                 () = slots_changed(&mut free, slots) => {}
                 () = tokio::time::sleep(PACE) => {}
+            }
+        }
+    }
+
+    async fn show_queue(&self) {
+        let now = self.inner.clock.now();
+        match self.inner.storage.queue_figures(now).await {
+            Ok(figures) => {
+                let oldest_ms = figures.oldest_queued_at.map_or(0, |at| now.millis_since(at));
+                figures::show_queue(&figures, oldest_ms);
+            }
+            Err(error) => {
+                tracing::debug!(error = %crate::chain::Chain(&error), "the queue's figures could not be read");
             }
         }
     }

@@ -5,6 +5,7 @@
 
 mod attempt;
 mod dispatch;
+mod figures;
 mod heartbeat;
 mod housekeeping;
 pub mod running;
