@@ -119,8 +119,13 @@ down() {
         fi
     fi
     stop_containerd
-    # Control groups of Guichet's slots stay behind empty; those in use refuse to go.
-    find /sys/fs/cgroup -depth -type d -path '*/guichet/*' -exec rmdir {} + 2>/dev/null || :
+    # Control groups of Guichet's slots stay behind. Of those in use by another engine, not even the empty ones
+    # inside may go: they wait for the next command.
+    for group in /sys/fs/cgroup/guichet/* /sys/fs/cgroup/*/guichet/*; do
+        if [ -d "$group" ] && ! find "$group" -name cgroup.procs -exec cat {} + | grep -q .; then
+            find "$group" -depth -type d -exec rmdir {} + 2>/dev/null || :
+        fi
+    done
     unmount_below "$dir"
     unmount_below "$run"
     rm -rf "$run/exec" "$dir/pid" "$run/docker.sock"
