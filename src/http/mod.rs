@@ -1,7 +1,7 @@
 //! REST, server-sent events, tokens and the OpenAPI document: bytes in, a use case of `app`, bytes out.
 //!
 //! Nothing is decided here that another way in would have to decide again. JSON names live in [`dto`], status codes in
-//! [`problem`], who asks in [`auth`]. Invariant: every route stands in the one list of [`routes`], which is also what
+//! [`problem`], who asks in [`auth`]. Invariant: every route stands in the one list of `routes`, which is also what
 //! the OpenAPI document is made of.
 
 pub mod auth;

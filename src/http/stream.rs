@@ -1,7 +1,7 @@
 //! Server-sent events: one task an open stream, a short queue to its reader, and an end that is always reached.
 //!
 //! The task takes from a follower what the reader can take; nothing else piles up. It ends with the log, with the
-//! reader, with the reader's token or ticket, when the reader takes nothing for [`STALLED`], and at the soft stop.
+//! reader, with the reader's token or ticket, when the reader takes nothing for `STALLED`, and at the soft stop.
 
 use std::convert::Infallible;
 use std::time::Duration;

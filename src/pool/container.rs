@@ -93,7 +93,7 @@ impl Container {
         match timeout(REMOVAL, engine.remove(&id)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                tracing::warn!(container.id = id, %error, "a container could not be removed yet")
+                tracing::warn!(container.id = id, %error, "a container could not be removed yet");
             }
             Err(_elapsed) => tracing::warn!(container.id = id, "a container was not removed in time"),
         }

@@ -166,7 +166,7 @@ impl Keys {
         Ok(keys)
     }
 
-    /// The single secret in a file, without an id: the one that [`super::mint`] signs with.
+    /// The single secret in a file, without an id: the one that [`super::mint()`] signs with.
     pub fn from_generated(path: &Path) -> Result<Self, KeyError> {
         let key = Key::from_secret(&read_secret(path)?);
         Ok(Self { fixed: vec![NamedKey { kid: None, key }], remote: Vec::new() })

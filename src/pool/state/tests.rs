@@ -76,7 +76,7 @@ impl World {
         match *event {
             Event::Settle { choice, well } => self.settle(choice, well),
             Event::Claim { runtime } => {
-                self.lent.extend(self.machine.claim(runtime).map(|(place, container, _)| (place, container)))
+                self.lent.extend(self.machine.claim(runtime).map(|(place, container, _)| (place, container)));
             }
             Event::GiveBack { choice, fate } if !self.lent.is_empty() => {
                 let (place, container) = self.lent.swap_remove(choice % self.lent.len());
