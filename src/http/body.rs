@@ -1,5 +1,6 @@
 //! Bodies, query and path, taken strictly: each extractor answers a [`Problem`] that names what is wrong.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::digest;
@@ -9,6 +10,7 @@ use axum::http::{HeaderMap, header};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::app::{FieldError, Place};
 use crate::domain::ids::{ExerciseId, SubmissionId};
@@ -27,6 +29,10 @@ const SUBMISSION_BYTES: usize = 3 << 20;
 const LARGE_BYTES: usize = 48 << 20;
 /// Longest body of small things.
 const SMALL_BYTES: usize = 16 << 10;
+/// Bodies that may be in memory at the same time, of each kind.
+const ROOM_BYTES: usize = 64 << 20;
+/// How long a request waits for room.
+const ROOM_WITHIN: Duration = Duration::from_secs(5);
 /// How long a body may take to come.
 const WITHIN: Duration = Duration::from_secs(30);
 
@@ -63,13 +69,53 @@ pub struct JsonBody<T> {
     pub value: T,
     /// SHA-256 of method, path and bytes: the same for the same request.
     pub digest: [u8; 32],
+    /// Held until the request is answered.
+    _room: OwnedSemaphorePermit,
+}
+
+/// Memory for bodies that are being read and worked on, in bytes as sent. Parsed they take some times as much.
+///
+/// Exercises and batches have room of their own, so that single submissions never wait behind them.
+#[derive(Clone, Debug)]
+pub struct BodyRoom {
+    small: Arc<Semaphore>,
+    large: Arc<Semaphore>,
+    /// How long a request waits for room.
+    within: Duration,
+}
+
+impl Default for BodyRoom {
+    fn default() -> Self {
+        let room = || Arc::new(Semaphore::new(kibibytes(ROOM_BYTES)));
+        Self { small: room(), large: room(), within: ROOM_WITHIN }
+    }
+}
+
+impl BodyRoom {
+    /// Room for a body of `bytes` among those of at most `most`; a problem if none is free in time.
+    async fn take(&self, bytes: usize, most: usize) -> Result<OwnedSemaphorePermit, Problem> {
+        let room = if most > SUBMISSION_BYTES { &self.large } else { &self.small };
+        let wanted = u32::try_from(kibibytes(bytes)).unwrap_or(u32::MAX);
+        match tokio::time::timeout(self.within, Arc::clone(room).acquire_many_owned(wanted)).await {
+            Ok(Ok(permit)) => Ok(permit),
+            Ok(Err(_)) | Err(_) => {
+                Err(Problem::new(Code::Unavailable, "too many large requests at once").retry_after(5))
+            }
+        }
+    }
+}
+
+/// Whole KiB, at least 1.
+const fn kibibytes(bytes: usize) -> usize {
+    bytes / 1024 + 1
 }
 
 impl<T: RequestBody> FromRequest<HttpState> for JsonBody<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, _state: &HttpState) -> Result<Self, Problem> {
-        check_headers(request.headers(), T::MAX_BYTES)?;
+    async fn from_request(request: Request, state: &HttpState) -> Result<Self, Problem> {
+        let announced = check_headers(request.headers(), T::MAX_BYTES)?;
+        let room = state.bodies.take(announced.unwrap_or(T::MAX_BYTES), T::MAX_BYTES).await?;
         let what = format!("{} {}\n", request.method(), request.uri().path());
         let bytes = collect(request, T::MAX_BYTES).await?;
         let digest = digest_of(what.as_bytes(), &bytes);
@@ -80,11 +126,12 @@ impl<T: RequestBody> FromRequest<HttpState> for JsonBody<T> {
         drop(bytes);
         let value = json::read(value)
             .map_err(|misfit| Problem::field(Place::Body, misfit.pointer, misfit.message))?;
-        Ok(Self { value, digest })
+        Ok(Self { value, digest, _room: room })
     }
 }
 
-fn check_headers(headers: &HeaderMap, most: usize) -> Result<(), Problem> {
+/// That the body may be read; answers its announced length.
+fn check_headers(headers: &HeaderMap, most: usize) -> Result<Option<usize>, Problem> {
     let unsupported = |detail: &str| Err(Problem::new(Code::UnsupportedMediaType, detail));
     let media = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let (essence, parameters) = media.split_once(';').unwrap_or((media, ""));
@@ -102,7 +149,7 @@ fn check_headers(headers: &HeaderMap, most: usize) -> Result<(), Problem> {
         headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     match announced {
         Some(length) if length > most => Err(too_large(most)),
-        Some(_) | None => Ok(()),
+        Some(_) | None => Ok(announced),
     }
 }
 
@@ -217,4 +264,25 @@ impl ExercisePath {
 /// Refuses a request if anything was found wrong with it.
 pub fn refuse(errors: Vec<FieldError>) -> Result<(), Problem> {
     if errors.is_empty() { Ok(()) } else { Err(Problem::invalid(Code::ValidationFailed, errors)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{BodyRoom, LARGE_BYTES, SUBMISSION_BYTES};
+
+    #[tokio::test]
+    async fn a_request_beyond_the_room_for_bodies_is_refused_and_the_next_one_is_not() {
+        let room = BodyRoom { within: Duration::ZERO, ..BodyRoom::default() };
+        let held = room.take(LARGE_BYTES, LARGE_BYTES).await.unwrap();
+
+        let refused = room.take(LARGE_BYTES, LARGE_BYTES).await;
+        let single = room.take(SUBMISSION_BYTES, SUBMISSION_BYTES).await;
+
+        assert!(refused.is_err());
+        assert!(single.is_ok());
+        drop(held);
+        assert!(room.take(LARGE_BYTES, LARGE_BYTES).await.is_ok());
+    }
 }

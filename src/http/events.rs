@@ -105,7 +105,7 @@ pub async fn follow_submission_events(
     let follow = state.app.follow(&listener.caller, id, from).await?;
     let audience =
         Audience { caller: listener.caller, expires_at: listener.expires_at, submission: Some(id) };
-    Ok(stream::respond(&state, follow, audience))
+    stream::respond(&state, follow, audience)
 }
 
 fn outside() -> Problem {
@@ -147,7 +147,7 @@ pub async fn follow_events(
     let from = resume(&headers, query.last_event_id.as_deref());
     let follow = state.app.follow_owner(&listener.caller, &owner, from)?;
     let audience = Audience { caller: listener.caller, expires_at: listener.expires_at, submission: None };
-    Ok(stream::respond(&state, follow, audience))
+    stream::respond(&state, follow, audience)
 }
 
 fn read_owner(text: &str, place: Place, pointer: &str) -> Result<Owner, Problem> {

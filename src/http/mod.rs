@@ -14,6 +14,7 @@ pub mod headers;
 pub mod health;
 pub mod json;
 pub mod layers;
+pub mod open_streams;
 pub mod openapi;
 pub mod problem;
 pub mod problem_sets;

@@ -7,6 +7,8 @@ use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::app::App;
 use crate::http::auth::Verifier;
+use crate::http::body::BodyRoom;
+use crate::http::open_streams::OpenStreams;
 use crate::http::rate::Limiter;
 use crate::shutdown::Tasks;
 
@@ -36,6 +38,10 @@ pub struct HttpState {
     pub tasks: Tasks,
     /// Origins of pages that may call it from a browser.
     pub cors_origins: Arc<[String]>,
+    /// Memory for bodies.
+    pub bodies: BodyRoom,
+    /// Open event streams.
+    pub streams: Arc<OpenStreams>,
 }
 
 impl HttpState {
@@ -48,6 +54,16 @@ impl HttpState {
         settings: HttpSettings,
     ) -> Self {
         let limiter = Arc::new(Limiter::new(settings.requests_per_second, settings.burst));
-        Self { app, verifier, limiter, metrics, tasks, cors_origins: settings.cors_origins.into() }
+        let cors_origins = settings.cors_origins.into();
+        Self {
+            app,
+            verifier,
+            limiter,
+            metrics,
+            tasks,
+            cors_origins,
+            bodies: BodyRoom::default(),
+            streams: Arc::default(),
+        }
     }
 }

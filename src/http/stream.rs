@@ -21,6 +21,7 @@ use crate::feed::{Follow, Follower, Notice};
 use crate::http::dto::event::{StreamEvent, StreamReset, StreamSnapshot};
 use crate::http::dto::report::Detail;
 use crate::http::dto::submission::Submission;
+use crate::http::problem::Problem;
 use crate::http::state::HttpState;
 
 /// Events that wait for a reader.
@@ -44,11 +45,15 @@ pub struct Audience {
 }
 
 /// The answer to a wish to follow.
-pub fn respond(state: &HttpState, follow: Follow, audience: Audience) -> Response {
+///
+/// # Errors
+/// A 429 if the caller has too many streams open.
+pub fn respond(state: &HttpState, follow: Follow, audience: Audience) -> Result<Response, Problem> {
     let follower = match follow {
         Follow::Live(follower) => follower,
-        Follow::Ended => return StatusCode::NO_CONTENT.into_response(),
+        Follow::Ended => return Ok(StatusCode::NO_CONTENT.into_response()),
     };
+    let counted = state.streams.open(&audience.caller)?;
     let (events, reader) = mpsc::channel(BUFFER);
     let producer = Producer { app: state.app.clone(), audience, events };
     let stop = state.tasks.soft().clone();
@@ -67,13 +72,14 @@ pub fn respond(state: &HttpState, follow: Follow, audience: Audience) -> Respons
         }
         metrics::counter!("guichet_streams_ended_total", "reason" => end.name()).increment(1);
         open.decrement(1.0);
+        drop(counted);
     });
     let beat = KeepAlive::new().interval(HEARTBEAT).text("keep-alive");
     let mut response = Sse::new(ReceiverStream::new(reader)).keep_alive(beat).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
-    response
+    Ok(response)
 }
 
 /// Between one and five seconds.

@@ -181,6 +181,9 @@ async fn an_id_that_cannot_be_continued_from_is_answered_by_reset_and_the_whole_
     let alice = guichet.student("alice");
     let id = alice.submit("sum", &programs::python_sum()).await;
     let whole = facts(&replayed(&alice, &id).await);
+    // Numbers of all his events go further than those of one submission.
+    let other = alice.submit("sum", &programs::python_sum()).await;
+    replayed(&alice, &other).await;
     let own = alice.own_events().await.next().await.and_then(|snapshot| snapshot.id).unwrap_or_default();
 
     for foreign in ["garbage", "99", "-1", "18446744073709551616", "1.5", own.as_str()] {
