@@ -52,14 +52,15 @@ pub struct FollowOwnerQuery {
     owner: Option<String>,
 }
 
-/// Where a stream goes on: the header wins over the query. What is no event's id of ours can't be gone on from.
-fn resume(headers: &HeaderMap, query: Option<&str>) -> Resume {
+/// Where a stream goes on: the header wins over the query. What is no event's id of this kind of stream can't be gone
+/// on from.
+fn resume(headers: &HeaderMap, query: Option<&str>, prefix: &str) -> Resume {
     let header = headers.get(LAST_EVENT_ID).map(|value| value.to_str().unwrap_or("?"));
     match header.or(query) {
         None | Some("") => Resume::Start,
-        Some(text) => match text.parse::<i64>() {
-            Ok(seq) if seq >= 0 && seq.to_string() == text => Resume::After(seq),
-            Ok(_) | Err(_) => Resume::Unreadable,
+        Some(text) => match text.strip_prefix(prefix).map(str::parse::<i64>) {
+            Some(Ok(seq)) if seq >= 0 && format!("{prefix}{seq}") == text => Resume::After(seq),
+            Some(Ok(_) | Err(_)) | None => Resume::Unreadable,
         },
     }
 }
@@ -101,7 +102,7 @@ pub async fn follow_submission_events(
         }
         Some(Scope::Submission(_)) | None => {}
     }
-    let from = resume(&headers, query.last_event_id.as_deref());
+    let from = resume(&headers, query.last_event_id.as_deref(), stream::LOG_OF_SUBMISSION);
     let follow = state.app.follow(&listener.caller, id, from).await?;
     let audience =
         Audience { caller: listener.caller, expires_at: listener.expires_at, submission: Some(id) };
@@ -144,7 +145,7 @@ pub async fn follow_events(
         Some(Scope::Subject) if owner != listener.caller.subject => return Err(outside()),
         Some(Scope::Subject) | None => {}
     }
-    let from = resume(&headers, query.last_event_id.as_deref());
+    let from = resume(&headers, query.last_event_id.as_deref(), stream::LOG_OF_OWNER);
     let follow = state.app.follow_owner(&listener.caller, &owner, from)?;
     let audience = Audience { caller: listener.caller, expires_at: listener.expires_at, submission: None };
     stream::respond(&state, follow, audience)
@@ -213,15 +214,17 @@ mod tests {
     fn the_header_wins_over_the_query() {
         let headers = HeaderMap::from_iter([(LAST_EVENT_ID, HeaderValue::from_static("7"))]);
 
-        assert_eq!(resume(&headers, Some("3")), Resume::After(7));
-        assert_eq!(resume(&HeaderMap::new(), Some("3")), Resume::After(3));
-        assert_eq!(resume(&HeaderMap::new(), None), Resume::Start);
+        assert_eq!(resume(&headers, Some("3"), ""), Resume::After(7));
+        assert_eq!(resume(&HeaderMap::new(), Some("3"), ""), Resume::After(3));
+        assert_eq!(resume(&HeaderMap::new(), None, ""), Resume::Start);
     }
 
     #[test]
     fn what_is_no_event_s_id_cannot_be_gone_on_from() {
         for text in ["-1", "x", "+7", "07", "9223372036854775808", " 7"] {
-            assert_eq!(resume(&HeaderMap::new(), Some(text)), Resume::Unreadable, "{text}");
+            assert_eq!(resume(&HeaderMap::new(), Some(text), ""), Resume::Unreadable, "{text}");
         }
+        assert_eq!(resume(&HeaderMap::new(), Some("7"), "o"), Resume::Unreadable);
+        assert_eq!(resume(&HeaderMap::new(), Some("o7"), "o"), Resume::After(7));
     }
 }

@@ -33,6 +33,12 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 /// When a reader comes back after a broken connection, in milliseconds.
 const RETRY_MS: u64 = 2000;
 
+/// How ids begin in the log of one submission, and in that of an owner: who comes with an id of the other kind is told
+/// to start anew.
+pub const LOG_OF_SUBMISSION: &str = "";
+/// See [`LOG_OF_SUBMISSION`].
+pub const LOG_OF_OWNER: &str = "o";
+
 /// Who reads a stream.
 #[derive(Clone, Debug)]
 pub struct Audience {
@@ -170,7 +176,8 @@ impl Producer {
         let Ok(data) = to_line(&data) else { return Err(End::Fault) };
         let event = Event::default().event(kind).data(data);
         let event = match id {
-            Some(id) => event.id(id.to_string()),
+            Some(id) if self.audience.submission.is_some() => event.id(format!("{LOG_OF_SUBMISSION}{id}")),
+            Some(id) => event.id(format!("{LOG_OF_OWNER}{id}")),
             None => event,
         };
         metrics::counter!("guichet_events_sent_total", "event" => kind).increment(1);
