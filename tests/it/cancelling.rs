@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::support::client::text;
 use crate::support::programs::sitter;
-use crate::support::{Counter, Options, Program, TestGuichet, Watch, exercises, programs, wait_for};
+use crate::support::{Counter, Options, Program, Role, TestGuichet, Watch, exercises, programs, wait_for};
 
 const QUIET: Duration = Duration::from_secs(20);
 
@@ -91,4 +92,30 @@ async fn what_has_ended_cannot_be_cancelled_and_a_draft_can() {
     assert_eq!(alice.cancel(&finished).await.problem(409).0, "submission_ended");
     assert_eq!(alice.submission(&draft).await["state"], "draft");
     assert_eq!(alice.cancel(&draft).await.expect(200)["state"], "cancelled");
+}
+
+#[tokio::test]
+async fn a_cancel_that_races_with_the_end_is_answered_by_what_became_true() {
+    let guichet = TestGuichet::start().await;
+    guichet.teacher().put_exercise("sum", &exercises::sum()).await;
+    let backend = guichet.client(Role::Backend, "platform");
+    let mut body = programs::sleep_then_sum(0.02).body();
+    body["exercise_id"] = json!("sum");
+
+    for _ in 0..5 {
+        let stored = backend
+            .post("/v1/submissions/batch", &json!({ "submissions": vec![body.clone(); 8] }))
+            .await
+            .expect(202);
+        let ids: Vec<_> =
+            stored["items"].as_array().into_iter().flatten().map(|item| text(&item["id"])).collect();
+        let answers = futures_util::future::join_all(ids.iter().rev().map(|id| backend.cancel(id))).await;
+        for (id, answer) in ids.iter().rev().zip(answers) {
+            let shown = backend.ended(id).await;
+            let state = if answer.status == 200 { "cancelled" } else { "finished" };
+            assert_eq!(shown["state"], state, "{answer:?}");
+            let log = backend.events(id).await.into_end().await;
+            assert_eq!(log.iter().filter(|event| event.ends()).count(), 1, "{log:?}");
+        }
+    }
 }

@@ -8,7 +8,7 @@ use sqlx::Connection as _;
 use tempfile::TempDir;
 
 use crate::support::client;
-use crate::support::engine::{self, Engine, say};
+use crate::support::engine::{self, Engine, run, say};
 use crate::support::stream::facts;
 use crate::support::{Options, Program, TestGuichet, exercises, programs, wait_for};
 
@@ -96,6 +96,11 @@ impl OwnEngine {
         say(Command::new(engine::root().join("scripts/engine.sh")).arg("up").arg(self.folder.path()))
     }
 
+    /// Stops it; its images stay.
+    fn down(&self) {
+        run(Command::new(engine::root().join("scripts/engine.sh")).arg("down").arg(self.folder.path()));
+    }
+
     /// SIGKILL for the engine; it takes its containers along when it is back.
     fn kill(&self) {
         let pid = std::fs::read_to_string(self.folder.path().join("pid")).expect("the engine's id");
@@ -105,9 +110,7 @@ impl OwnEngine {
 
 impl Drop for OwnEngine {
     fn drop(&mut self) {
-        drop(engine::run(
-            Command::new(engine::root().join("scripts/engine.sh")).arg("down").arg(self.folder.path()),
-        ));
+        self.down();
     }
 }
 
@@ -150,6 +153,27 @@ async fn a_run_outlives_the_death_of_the_engine_or_is_tried_again_when_it_is_bac
             "{ended}"
         );
     }
+}
+
+#[tokio::test]
+async fn without_an_engine_submissions_wait_until_there_is_one() {
+    let own = OwnEngine::start();
+    let address = own.up();
+    own.down();
+    let guichet = TestGuichet::prepare(Options::default().slots(1).docker_host(&address));
+    only_python(&guichet);
+    guichet.restart().await;
+    let alice = guichet.student("alice");
+
+    let id = alice.run(&programs::python_sum(), "1 2\n", &[]).await;
+    let queue = guichet.admin().get("/v1/queue").await.expect(200);
+    assert_eq!(
+        (&queue["slots"]["total"], &queue["queued"], &queue["eta"]),
+        (&json!(0), &json!(1), &Value::Null)
+    );
+    assert_eq!(own.up(), address);
+
+    assert_eq!(alice.result(&id).await["tests"][0]["stdout"], "3\n");
 }
 
 /// Another process that has the database locked for writing.

@@ -250,3 +250,18 @@ async fn a_stream_ends_when_its_token_expires() {
 
     assert!(told.is_ok_and(|events| events.len() == 1), "the stream went on");
 }
+
+#[tokio::test]
+async fn a_stop_right_after_the_start_leaves_nothing() {
+    for pause in [0, 100, 300, 600] {
+        let guichet = TestGuichet::prepare(Options::default());
+        guichet.launch();
+        let serves = || async { guichet.log().contains("guichet serves") };
+        crate::support::wait_for("it to listen", SOON, serves, |serves| *serves).await;
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+
+        assert_eq!(guichet.terminate().await.code(), Some(0), "{}", guichet.log());
+
+        assert_eq!(guichet.engine().containers(&guichet.label().await), Vec::<String>::new());
+    }
+}

@@ -185,3 +185,16 @@ async fn a_service_out_of_file_descriptors_recovers() {
     wait_for("an answer", SOON, look, |status| *status == 200).await;
     assert_eq!(alice.grade("sum", &programs::python_sum()).await["verdict"], "accepted");
 }
+
+#[tokio::test]
+async fn a_quiet_stream_is_kept_open_by_comments() {
+    let guichet = guichet().await;
+    let mut stream = guichet.student("alice").own_events().await;
+
+    stream.until_named("stream.snapshot").await;
+    stream.drain(Duration::from_secs(17)).await;
+
+    assert_eq!(stream.names(), ["stream.snapshot"]);
+    let comments = stream.raw().lines().filter(|line| line.starts_with(':')).count();
+    assert_eq!(comments, 1, "{}", stream.raw());
+}

@@ -6,8 +6,9 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::client::{Client, Role, text};
-use super::guichet::{Options, TestGuichet};
+use super::guichet::TestGuichet;
 use super::model::Model;
+use super::options::Options;
 use super::programs::{Program, sitter};
 use super::watch::Watch;
 use super::{exercises, wait_for};

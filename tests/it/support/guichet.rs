@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use super::client::{Client, Role};
 use super::engine::{self, Engine};
+use super::options::Options;
 
 /// How long a start may take.
 const START: Duration = Duration::from_secs(30);
@@ -18,52 +19,6 @@ const START: Duration = Duration::from_secs(30);
 const STOP: Duration = Duration::from_mins(1);
 /// The label that every container of an installation has.
 const LABEL: &str = "guichet.installation";
-
-/// How a service is started.
-#[derive(Clone, Debug, Default)]
-pub struct Options {
-    slots: Option<usize>,
-    env: Vec<(String, String)>,
-    arguments: Vec<String>,
-    docker_host: Option<String>,
-}
-
-impl Options {
-    /// Submissions that run at the same time.
-    #[must_use]
-    pub fn slots(mut self, slots: usize) -> Self {
-        self.slots = Some(slots);
-        self
-    }
-
-    /// An environment variable: a setting, or `FAILPOINTS`.
-    #[must_use]
-    pub fn env(mut self, name: &str, value: &str) -> Self {
-        self.env.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    /// An argument behind `serve`.
-    #[must_use]
-    pub fn argument(mut self, argument: &str) -> Self {
-        self.arguments.push(argument.to_owned());
-        self
-    }
-
-    /// Another engine than the one of all tests.
-    #[must_use]
-    pub fn docker_host(mut self, address: &str) -> Self {
-        self.docker_host = Some(address.to_owned());
-        self
-    }
-
-    /// Starts a service on an empty data folder and waits until it is ready.
-    pub async fn start(self) -> TestGuichet {
-        let guichet = TestGuichet::prepare(self);
-        guichet.restart().await;
-        guichet
-    }
-}
 
 /// A service. When dropped it is stopped, and must leave nothing behind: no container, no lease, no panic in its log.
 #[derive(Debug)]

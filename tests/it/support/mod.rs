@@ -6,6 +6,7 @@ pub mod engine;
 pub mod exercises;
 pub mod guichet;
 pub mod model;
+pub mod options;
 pub mod programs;
 pub mod shared;
 pub mod stream;
@@ -14,7 +15,8 @@ pub mod watch;
 
 pub use client::{Client, Role};
 pub use counter::Counter;
-pub use guichet::{Options, TestGuichet};
+pub use guichet::TestGuichet;
+pub use options::Options;
 pub use programs::Program;
 pub use shared::Bench;
 pub use stream::{Event, EventStream};

@@ -1,0 +1,49 @@
+//! How a service is started.
+
+use super::guichet::TestGuichet;
+
+/// How a service is started.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    pub(super) slots: Option<usize>,
+    pub(super) env: Vec<(String, String)>,
+    pub(super) arguments: Vec<String>,
+    pub(super) docker_host: Option<String>,
+}
+
+impl Options {
+    /// Submissions that run at the same time.
+    #[must_use]
+    pub fn slots(mut self, slots: usize) -> Self {
+        self.slots = Some(slots);
+        self
+    }
+
+    /// An environment variable: a setting, or `FAILPOINTS`.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// An argument behind `serve`.
+    #[must_use]
+    pub fn argument(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.to_owned());
+        self
+    }
+
+    /// Another engine than the one of all tests.
+    #[must_use]
+    pub fn docker_host(mut self, address: &str) -> Self {
+        self.docker_host = Some(address.to_owned());
+        self
+    }
+
+    /// Starts a service on an empty data folder and waits until it is ready.
+    pub async fn start(self) -> TestGuichet {
+        let guichet = TestGuichet::prepare(self);
+        guichet.restart().await;
+        guichet
+    }
+}
