@@ -122,10 +122,10 @@ async fn one_connection_carries_all_of_an_owner_and_nothing_of_others() {
     stream += &read_until(&mut body, |read| read.contains("submission.queued")).await;
 
     let told = events(&stream);
-    assert_eq!((told[0].name.as_str(), told[0].id.as_deref()), ("stream.snapshot", Some("1")));
+    assert_eq!((told[0].name.as_str(), told[0].id.as_deref()), ("stream.snapshot", Some("o1")));
     assert_eq!(told[0].data["items"][0]["id"], json!(first));
     let queued = told.iter().find(|event| event.name == "submission.queued").unwrap();
-    assert_eq!((queued.id.as_deref(), &queued.data["submission_id"]), (Some("2"), &json!(second)));
+    assert_eq!((queued.id.as_deref(), &queued.data["submission_id"]), (Some("o2"), &json!(second)));
     assert!(told.iter().all(|event| !event.data.to_string().contains("bob")), "{told:?}");
 }
 
