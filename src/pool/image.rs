@@ -150,10 +150,9 @@ impl Images {
             .await
             .map_err(|source| self.failed_probe(image, &source.to_string()))?;
         let outcome = tokio::time::timeout(PROBE_DEADLINE, self.run_to_end(&container.id)).await;
-        // It removes itself when it ends; this is for one that never started or does not end.
         let force = bollard::query_parameters::RemoveContainerOptionsBuilder::new().force(true).build();
         if let Err(error) = self.docker.remove_container(&container.id, Some(force)).await {
-            tracing::debug!(%error, "the probe's container is gone already");
+            tracing::warn!(%error, container = container.id, "the probe's container could not be removed");
         }
         match outcome {
             Ok(Ok(())) => Ok(()),
@@ -166,7 +165,7 @@ impl Images {
     }
 
     async fn run_to_end(&self, id: &str) -> Result<(), DockerError> {
-        // Asked before the start: a container that removes itself cannot be asked afterwards.
+        // Asked before the start, so that no exit is missed.
         let options = WaitContainerOptionsBuilder::new().condition("next-exit").build();
         let mut exits = std::pin::pin!(self.docker.wait_container(id, Some(options)));
         let first = exits.try_next();
@@ -196,7 +195,6 @@ fn probe_container(image: &str, command: &[String]) -> ContainerCreateBody {
         network_disabled: Some(true),
         labels: Some(HashMap::from([("guichet.probe".to_owned(), image.to_owned())])),
         host_config: Some(HostConfig {
-            auto_remove: Some(true),
             network_mode: Some("none".to_owned()),
             readonly_rootfs: Some(true),
             cap_drop: Some(vec!["ALL".to_owned()]),
