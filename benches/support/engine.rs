@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 /// Address of the engine; `make bench` starts one and names it.
 #[expect(clippy::disallowed_methods, reason = "the engine is named by the environment")]
 pub fn address() -> String {
-    std::env::var("GUICHET_TEST_DOCKER_HOST").unwrap_or_else(|_| "unix:///tmp/engine/docker.sock".to_owned())
+    std::env::var("GUICHET_TEST_DOCKER_HOST").unwrap_or_else(|_| "unix:///var/run/docker.sock".to_owned())
 }
 
 /// The agent's program.
