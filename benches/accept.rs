@@ -3,8 +3,13 @@
 //! Beside it, in turns: a bare loop of one-row commits to `SQLite`, as durable and on the same disk. The service
 //! has nowhere to run anything here, so that nothing but taking in is measured.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a tool")]
-#![expect(clippy::indexing_slicing, clippy::as_conversions, reason = "small numbers of its own")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a tool")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::cast_precision_loss,
+    reason = "small numbers of its own"
+)]
 #![expect(dead_code, reason = "the benches share more than this one needs")]
 
 mod support {

@@ -2,8 +2,8 @@
 //! beside the least it can cost (fork, exec, pipe, wait on the host) and beside `docker run`: the same static
 //! program, in turns.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a tool")]
-#![expect(clippy::indexing_slicing, clippy::as_conversions, reason = "small numbers of its own")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a tool")]
+#![expect(clippy::indexing_slicing, reason = "small numbers of its own")]
 
 mod support {
     pub mod engine;

@@ -3,8 +3,13 @@
 //! The service is a process of its own with its defaults: tokens checked, every step durable. The bare program is
 //! the image's interpreter or compiler without a container, on the same files; both take turns in each round.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a tool")]
-#![expect(clippy::indexing_slicing, clippy::as_conversions, reason = "small numbers of its own")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a tool")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    clippy::cast_precision_loss,
+    reason = "small numbers of its own"
+)]
 #![expect(dead_code, reason = "the benches share more than this one needs")]
 
 mod support {
@@ -105,7 +110,7 @@ impl Bare {
         let itself = ["-c", "import sys; print(sys.executable)"];
         on_host[0] = engine::output(std::process::Command::new("python3").args(itself));
         let script = on_host.iter_mut().find(|word| *word == "main.py").unwrap();
-        *script = root.join("w/main.py").to_str().unwrap().to_owned();
+        root.join("w/main.py").to_str().unwrap().clone_into(script);
         let host_python = Task { commands: vec![on_host], ..task.clone() };
 
         let c = engine::runtime("c");

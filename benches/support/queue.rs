@@ -105,7 +105,7 @@ impl Queue {
     async fn lease(&self) {
         let worker: WorkerId = "bench".parse().unwrap();
         let python: RuntimeId = "python".parse().unwrap();
-        let until = now().plus(Duration::from_secs(3600));
+        let until = now().plus(Duration::from_hours(1));
         let leased = self.storage.lease_next(&worker, &[python], now(), until).await.unwrap();
         assert!(leased.is_some());
     }

@@ -27,7 +27,7 @@ impl Series {
     pub fn middle_and_slow(&self) -> (f64, f64) {
         let mut all: Vec<f64> = self.rounds.iter().flatten().copied().collect();
         all.sort_by(f64::total_cmp);
-        (at(&all, 0.5), at(&all, 0.95))
+        (at(&all, 50), at(&all, 95))
     }
 
     /// The middle of each round.
@@ -40,11 +40,12 @@ impl Series {
 pub fn middle(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
-    at(&sorted, 0.5)
+    at(&sorted, 50)
 }
 
-fn at(sorted: &[f64], part: f64) -> f64 {
-    sorted[((sorted.len() - 1) as f64 * part).round() as usize]
+/// The value below which `percent` of the sorted ones lie.
+fn at(sorted: &[f64], percent: usize) -> f64 {
+    sorted[((sorted.len() - 1) * percent + 50) / 100]
 }
 
 /// A figure taken once in each round: its middle, smallest and greatest.

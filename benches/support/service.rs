@@ -13,7 +13,7 @@ use super::client::Client;
 use super::{engine, temporary};
 
 /// Time for starting, warming containers and stopping.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A running service; stopped when dropped.
 #[derive(Debug)]
