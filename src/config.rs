@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer};
 use toml::{Table, Value};
 
-use crate::http::auth::AuthSettings;
+use crate::auth::AuthSettings;
 
 const DEFAULTS: &str = include_str!("config.default.toml");
 const DEFAULT_FILE: &str = "guichet.toml";

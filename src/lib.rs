@@ -3,6 +3,7 @@
 //! The rooms and the arrows between them are drawn in `ARCHITECTURE.md`; `tests/it/tidy.rs` holds them.
 
 pub mod app;
+pub mod auth;
 pub mod chain;
 pub mod cli;
 pub mod clock;
@@ -10,6 +11,7 @@ pub mod config;
 pub mod domain;
 pub mod feed;
 pub mod http;
+pub mod json;
 pub mod judge;
 pub mod pool;
 pub mod runtimes;

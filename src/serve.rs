@@ -10,12 +10,12 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::app::{self, App};
+use crate::auth::{Keys, Verifier, generate_key_if_missing};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::ids::WorkerId;
 use crate::domain::pace::Pace;
 use crate::feed::Feed;
-use crate::http::auth::{Keys, Verifier, generate_key_if_missing};
 use crate::http::{self, HttpState};
 use crate::pool::{self, Pool};
 use crate::scheduler::{self, Scheduler};

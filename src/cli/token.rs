@@ -7,9 +7,9 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::app::{Caller, Role};
+use crate::auth::{generate_key_if_missing, mint};
 use crate::clock::Clock;
 use crate::config::{Config, parse_duration};
-use crate::http::auth::{generate_key_if_missing, mint};
 
 /// What the token says.
 #[derive(Clone, Debug, Args)]

@@ -19,9 +19,9 @@ use crate::http::dto::queue::TicketRequest;
 use crate::http::dto::submission_request::{
     SubmissionBatchRequest, SubmissionFilesRequest, SubmissionRequest,
 };
-use crate::http::json;
 use crate::http::problem::{Code, Problem};
 use crate::http::state::HttpState;
+use crate::json;
 
 /// Longest body of one submission: 1 MiB of files in base64 or with every byte escaped twice, and the rest.
 const SUBMISSION_BYTES: usize = 3 << 20;

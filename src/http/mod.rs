@@ -12,7 +12,6 @@ pub mod events;
 pub mod exercises;
 pub mod headers;
 pub mod health;
-pub mod json;
 pub mod layers;
 pub mod open_streams;
 pub mod openapi;

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::app::{self, Conflict, FieldError, InvalidCode, Place};
+use crate::auth::InvalidToken;
 use crate::chain::Chain;
 use crate::domain::ids::SubmissionId;
-use crate::http::auth::InvalidToken;
 
 /// What is wrong, for programs. More may be added; treat one that you don't know by its status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

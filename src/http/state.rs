@@ -6,7 +6,7 @@ use std::sync::Arc;
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::app::App;
-use crate::http::auth::Verifier;
+use crate::auth::Verifier;
 use crate::http::body::BodyRoom;
 use crate::http::open_streams::OpenStreams;
 use crate::http::rate::Limiter;

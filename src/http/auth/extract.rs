@@ -10,8 +10,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
 use super::ticket::{Scope, Ticket};
-use super::verifier::Verified;
 use crate::app::{self, Role};
+use crate::auth::Verified;
 use crate::domain::time::Timestamp;
 use crate::http::problem::{Code, Problem};
 use crate::http::state::HttpState;

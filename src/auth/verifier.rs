@@ -10,7 +10,7 @@ use super::keys::{Key, Keys};
 use super::settings::{Algorithm, AuthSettings};
 use crate::app::{Caller, Role};
 use crate::domain::time::Timestamp;
-use crate::http::json;
+use crate::json;
 
 /// How far a clock of an issuer may be ahead of ours.
 const LEEWAY: Duration = Duration::from_mins(1);

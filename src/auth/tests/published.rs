@@ -12,7 +12,7 @@ use jsonwebtoken::{EncodingKey, Header};
 use serde_json::json;
 
 use super::{NOW, SECRET, by_secret, claims, claims_with, key_settings, later, pem};
-use crate::http::auth::{Algorithm, AuthSettings, InvalidToken, KeySettings, Keys, Verifier};
+use crate::auth::{Algorithm, AuthSettings, InvalidToken, KeySettings, Keys, Verifier};
 
 /// An issuer that publishes one key, counts who asks, and can be away.
 struct Issuer {
