@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use super::Feed;
 use super::slots::{Slot, Topic};
-use super::{Feed, POLL};
 use crate::domain::ids::SubmissionId;
 use crate::storage::{self, Placed, Storage as _};
 
@@ -25,11 +25,7 @@ pub(super) async fn wait(feed: Feed, id: SubmissionId) -> storage::Result<Option
             Some(placed) if !placed.submission.state.is_ended() => {}
             ended => return Ok(ended),
         }
-        // Without a bell in time it is read all the same.
-        tokio::select! {
-            () = waiter.slot.rung() => {}
-            () = tokio::time::sleep(POLL) => {}
-        }
+        waiter.slot.rung().await;
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::slots::{Slot, Topic};
-use super::{Feed, Follow, Notice, POLL, Position, Resume};
+use super::{Feed, Follow, Notice, Position, Resume};
 use crate::domain::event::{Event, EventBody};
 use crate::domain::ids::{Owner, SubmissionId};
 use crate::domain::queue::PositionReason;
@@ -110,11 +110,7 @@ impl Follower {
                             LogPage::Events(_) | LogPage::Unknown => continue,
                         }
                     }
-                    // Without a bell in time the log is read all the same.
-                    tokio::select! {
-                        () = self.slot.rung() => {}
-                        () = tokio::time::sleep(POLL) => {}
-                    }
+                    self.slot.rung().await;
                 }
                 LogPage::Events(events) => {
                     for event in events {

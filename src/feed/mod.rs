@@ -2,7 +2,9 @@
 //!
 //! A follower reads its log from the database, page by page as its reader takes it, so nothing piles up here. What
 //! this room keeps in memory is who waits for what: one slot per open stream. Commits only ring a bell
-//! ([`crate::storage::Change`]); a bell that is lost costs a delay until the next poll, never an event.
+//! ([`crate::storage::Change`]). Once a second one task asks the database which logs grew and rings for their
+//! followers: a bell that is lost costs a delay, never an event, and an open stream costs nothing while nothing
+//! happens.
 //!
 //! Invariant: a follower registers its slot before it first reads the log.
 
@@ -16,21 +18,23 @@ use std::time::Duration;
 
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Notify, watch};
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
 
 use crate::domain::event::Event;
 use crate::domain::ids::{Owner, SubmissionId};
 use crate::domain::pace::{Eta, Pace};
 use crate::domain::queue::PositionReason;
 use crate::shutdown::Tasks;
-use crate::storage::{self, Change, Placed, Storage as _, Store};
+use crate::storage::{self, Change, GrownLogs, Growth, LogMark, Placed, Storage as _, Store};
 
 pub use follower::Follower;
 use slots::Slots;
 
 /// Pause between two rounds of pushed places.
 const COALESCE: Duration = Duration::from_millis(200);
-/// Longest time between two looks at the database, should a bell be lost.
-const POLL: Duration = Duration::from_secs(2);
+/// Pause between two looks at which logs grew, should a bell be lost.
+const POLL: Duration = Duration::from_secs(1);
 
 /// Where a follower wants to begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,23 +135,55 @@ impl Feed {
         self.inner.slots.count()
     }
 
-    async fn listen(self, stop: tokio_util::sync::CancellationToken) {
+    async fn listen(self, stop: CancellationToken) {
         let mut changes = self.inner.storage.changes();
+        let mut poll = tokio::time::interval(POLL);
+        poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut mark = None;
         loop {
             let change = tokio::select! {
                 () = stop.cancelled() => return,
+                _now = poll.tick() => {
+                    mark = self.look(mark).await;
+                    continue;
+                }
                 change = changes.recv() => change,
             };
             match change {
                 Ok(Change::Log { submission, owner }) => self.inner.slots.wake(submission, &owner),
                 Ok(Change::Queue) => self.inner.queue_changed.notify_one(),
                 Ok(Change::Cancel { .. }) => {}
-                Err(RecvError::Lagged(_)) => {
-                    self.inner.slots.wake_all();
-                    self.inner.queue_changed.notify_one();
-                }
+                Err(RecvError::Lagged(_)) => self.wake_all(),
                 Err(RecvError::Closed) => return,
             }
         }
+    }
+
+    /// Rings for the followers of all logs that grew since `mark`; answers how far that was.
+    async fn look(&self, mark: Option<LogMark>) -> Option<LogMark> {
+        match self.inner.storage.grown_logs(mark).await {
+            Ok(Growth { logs: GrownLogs::Any, mark }) => {
+                self.wake_all();
+                Some(mark)
+            }
+            Ok(Growth { logs: GrownLogs::These(logs), mark }) => {
+                if !logs.is_empty() {
+                    self.inner.queue_changed.notify_one();
+                }
+                for (submission, owner) in logs {
+                    self.inner.slots.wake(submission, &owner);
+                }
+                Some(mark)
+            }
+            Err(error) => {
+                tracing::warn!(error = %crate::chain::Chain(&error), "it could not be read which logs grew");
+                mark
+            }
+        }
+    }
+
+    fn wake_all(&self) {
+        self.inner.slots.wake_all();
+        self.inner.queue_changed.notify_one();
     }
 }

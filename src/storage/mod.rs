@@ -275,6 +275,31 @@ pub struct Snapshot {
     pub owner_seq: i64,
 }
 
+/// How far all logs had come at some moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogMark {
+    /// The event committed last, by its place in the order of commits, its submission and its number there.
+    pub(in crate::storage) newest: Option<(i64, SubmissionId, i64)>,
+}
+
+/// Which logs grew, and up to where that is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Growth {
+    /// Submissions whose logs grew, with their owners.
+    pub logs: GrownLogs,
+    /// From where to ask on.
+    pub mark: LogMark,
+}
+
+/// Submissions whose logs grew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GrownLogs {
+    /// These, each once.
+    These(Vec<(SubmissionId, Owner)>),
+    /// Any may have: it can't be told, or they are too many to name.
+    Any,
+}
+
 /// What became of a new version of an exercise.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ExercisePut {
@@ -507,6 +532,10 @@ pub trait Storage: Send + Sync + 'static {
         after: i64,
         limit: u32,
     ) -> impl Future<Output = Result<LogPage>> + Send;
+
+    /// Which logs grew since `mark` was given (`None`: nothing is known yet), by whoever wrote to them: the truth
+    /// behind the hints of [`Storage::changes`], for all who follow a log at once. Costs little if nothing grew.
+    fn grown_logs(&self, mark: Option<LogMark>) -> impl Future<Output = Result<Growth>> + Send;
 
     /// An owner's unfinished submissions, and where his log ends.
     fn unfinished(&self, owner: &Owner) -> impl Future<Output = Result<Snapshot>> + Send;

@@ -1,32 +1,180 @@
 //! Followers over a real database.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use guichet::feed::{Feed, Follow, Resume};
+use guichet::domain::ids::SubmissionId;
+use guichet::domain::pace::Pace;
+use guichet::feed::{Feed, Follow, Follower, Notice, Resume};
 use guichet::shutdown::Tasks;
 use guichet::storage::sqlite::{Options, SqliteStorage};
 use guichet::storage::{Retention, Storage as _};
+use sqlx::ConnectOptions as _;
+use sqlx::sqlite::SqliteConnectOptions;
+use tempfile::TempDir;
 use tokio::sync::watch;
 
-use crate::storage::factory::{at, grade, insert, new, pace};
+use crate::storage::factory::{at, draft, grade, insert, new, pace};
+
+/// How long a follower may take to hear what it is to hear.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A feed over a database of its own.
+struct Heard {
+    folder: TempDir,
+    tasks: Tasks,
+    db: SqliteStorage,
+    feed: Feed,
+    _pace: watch::Sender<Pace>,
+}
+
+impl Heard {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let tasks = Tasks::default();
+        let options = Options { path: folder.path().join("guichet.db"), migrate: true };
+        let db = SqliteStorage::open(options, tasks.tracker()).await.unwrap();
+        let (sender, observed) = watch::channel(pace());
+        let feed = Feed::start(db.clone(), observed, &tasks);
+        Self { folder, tasks, db, feed, _pace: sender }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("guichet.db")
+    }
+
+    /// A follower that has told the log of one event and waits.
+    async fn follow_queued(&self, id: SubmissionId) -> Follower {
+        let mut follower = self.follow(id).await;
+        let queued = next(&mut follower).await;
+        assert!(matches!(queued, Some(Notice::Event(_))), "{queued:?}");
+        follower
+    }
+
+    async fn follow(&self, id: SubmissionId) -> Follower {
+        match self.feed.follow(id, Resume::Start).await.unwrap() {
+            Follow::Live(follower) => follower,
+            Follow::Ended => panic!("{id} has ended"),
+        }
+    }
+
+    /// Writes to the database beside the service: no bell rings.
+    async fn write_unheard(&self, statement: &'static str, id: SubmissionId) {
+        let mut stranger = SqliteConnectOptions::new().filename(self.path()).connect().await.unwrap();
+        sqlx::query(statement).bind(id.uuid().as_bytes().to_vec()).execute(&mut stranger).await.unwrap();
+    }
+
+    async fn end(self) {
+        self.tasks.stop_hard();
+        self.db.close().await;
+        self.tasks.ended().await;
+    }
+}
+
+/// The next thing that is told.
+async fn next(follower: &mut Follower) -> Option<Notice> {
+    tokio::time::timeout(PATIENCE, follower.next()).await.expect("nothing was told").unwrap()
+}
+
+/// Repeats the last event of a log as a further one.
+const ONE_MORE_EVENT: &str = "INSERT INTO events (submission_id, seq, owner, owner_seq, round, attempt, at, body) \
+     SELECT submission_id, seq + 1, owner, owner_seq + 1, round, attempt, at, body \
+     FROM events WHERE submission_id = ?1 ORDER BY seq DESC LIMIT 1";
+
+/// Ends a submission without telling.
+const END_WITHOUT_AN_EVENT: &str = "UPDATE submissions SET state = 'cancelled', finished_at = queued_at, rank = NULL, ticket = NULL, \
+     queued_at = NULL WHERE id = ?1";
 
 #[tokio::test]
 async fn a_log_that_ended_and_was_pruned_has_nothing_to_follow() {
-    let folder = tempfile::tempdir().unwrap();
-    let tasks = Tasks::default();
-    let options = Options { path: folder.path().join("guichet.db"), migrate: true };
-    let db = SqliteStorage::open(options, tasks.tracker()).await.unwrap();
-    let (_pace, observed) = watch::channel(pace());
-    let feed = Feed::start(db.clone(), observed, &tasks);
-    let id = insert(&db, new("alice")).await;
-    grade(&db, at(1)).await;
+    let heard = Heard::start().await;
+    let id = insert(&heard.db, new("alice")).await;
+    grade(&heard.db, at(1)).await;
     let retention = Retention { submissions: Duration::from_secs(u64::MAX), events: Duration::from_hours(1) };
-    db.prune(retention, at(4000)).await.unwrap();
+    heard.db.prune(retention, at(4000)).await.unwrap();
 
-    let follow = feed.follow(id, Resume::Start).await.unwrap();
+    let follow = heard.feed.follow(id, Resume::Start).await.unwrap();
 
     assert!(matches!(follow, Follow::Ended));
-    tasks.stop_hard();
-    db.close().await;
-    tasks.ended().await;
+    heard.end().await;
+}
+
+#[tokio::test]
+async fn an_event_whose_bell_was_lost_is_told_all_the_same() {
+    let heard = Heard::start().await;
+    let id = insert(&heard.db, new("alice")).await;
+    let mut of_submission = heard.follow_queued(id).await;
+    let mut of_owner = heard.feed.follow_owner(&"alice".parse().unwrap(), Resume::After(1));
+
+    heard.write_unheard(ONE_MORE_EVENT, id).await;
+
+    for follower in [&mut of_submission, &mut of_owner] {
+        loop {
+            match next(follower).await {
+                Some(Notice::Event(event)) if event.seq == 2 => break,
+                Some(Notice::Position(_)) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    heard.end().await;
+}
+
+#[tokio::test]
+async fn whoever_waits_for_an_end_hears_of_it_though_the_bell_was_lost() {
+    let heard = Heard::start().await;
+    let id = insert(&heard.db, new("alice")).await;
+    let mut ended = Box::pin(heard.feed.ended(id));
+    assert!(futures_util::poll!(ended.as_mut()).is_pending());
+
+    heard.write_unheard(END_WITHOUT_AN_EVENT, id).await;
+    heard.write_unheard(ONE_MORE_EVENT, id).await;
+
+    let placed = tokio::time::timeout(PATIENCE, ended).await.expect("nothing was heard").unwrap().unwrap();
+    assert!(placed.submission.state.is_ended());
+    heard.end().await;
+}
+
+#[tokio::test]
+async fn a_follower_whose_log_did_not_grow_does_not_look_at_the_database() {
+    let heard = Heard::start().await;
+    let (still, grown) = (insert(&heard.db, new("alice")).await, insert(&heard.db, new("bob")).await);
+    let mut of_still = heard.follow_queued(still).await;
+    let mut of_grown = heard.follow_queued(grown).await;
+
+    // Whoever looked would find that nothing will come any more.
+    heard.write_unheard(END_WITHOUT_AN_EVENT, still).await;
+    heard.write_unheard(ONE_MORE_EVENT, grown).await;
+
+    let heard_of_growth = async {
+        loop {
+            match next(&mut of_grown).await {
+                Some(Notice::Event(_)) => break,
+                Some(Notice::Position(_)) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    };
+    tokio::pin!(heard_of_growth);
+    loop {
+        tokio::select! {
+            biased;
+            told = of_still.next() => assert!(matches!(told, Ok(Some(Notice::Position(_)))), "{told:?}"),
+            () = &mut heard_of_growth => break,
+        }
+    }
+    heard.end().await;
+}
+
+#[tokio::test]
+async fn whoever_follows_a_draft_that_is_pruned_hears_that_nothing_will_come() {
+    let heard = Heard::start().await;
+    let id = insert(&heard.db, draft("alice")).await;
+    let mut follower = heard.follow(id).await;
+    let retention = Retention { submissions: Duration::from_hours(1), events: Duration::from_hours(1) };
+
+    let (told, pruned) = tokio::join!(next(&mut follower), heard.db.prune(retention, at(4000)));
+
+    assert_eq!((told, pruned.unwrap()), (None, 1));
+    heard.end().await;
 }

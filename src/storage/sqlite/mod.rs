@@ -11,6 +11,7 @@
 mod ending;
 mod events;
 mod exercises;
+mod growth;
 mod idempotency;
 mod lease;
 mod open;
@@ -34,9 +35,10 @@ pub use self::open::Options;
 use self::submissions::Insert;
 use self::writer::Writer;
 use super::{
-    CancelRequested, Change, Ending, Enqueued, ExercisePage, ExercisePut, Expected, FilesReplaced,
-    IdempotencyKey, Inserted, Installation, Leased, ListCursor, LogPage, Placed, QueueCaps, QueueEntry,
-    QueueFigures, Renewed, Rescue, Rescued, Result, Retention, Snapshot, Storage, SubmissionFilter,
+    CancelRequested, Change, Ending, Enqueued, ExercisePage, ExercisePut, Expected, FilesReplaced, Growth,
+    IdempotencyKey, Inserted, Installation, Leased, ListCursor, LogMark, LogPage, Placed, QueueCaps,
+    QueueEntry, QueueFigures, Renewed, Rescue, Rescued, Result, Retention, Snapshot, Storage,
+    SubmissionFilter,
 };
 use crate::domain::event::Progress;
 use crate::domain::exercise::{Exercise, ExerciseSpec, SourceFile};
@@ -292,6 +294,13 @@ impl Storage for SqliteStorage {
 
     async fn owner_events_since(&self, owner: &Owner, after: i64, limit: u32) -> Result<LogPage> {
         events::of_owner(&mut *self.reader().await?, owner, after, limit).await
+    }
+
+    async fn grown_logs(&self, mark: Option<LogMark>) -> Result<Growth> {
+        let mut read = self.inner.readers.begin().await?;
+        let growth = growth::since(&mut read, mark).await?;
+        read.rollback().await?;
+        Ok(growth)
     }
 
     async fn unfinished(&self, owner: &Owner) -> Result<Snapshot> {

@@ -1,6 +1,7 @@
 //! Deleting what is older than it should get. Numbers that were given never come again.
 
 use super::idempotency::KEPT_MS;
+use super::rows::{Row, submission_id};
 use super::writer::{Tx, Writer};
 use crate::domain::time::Timestamp;
 use crate::storage::{Result, Retention};
@@ -58,14 +59,21 @@ async fn logs(tx: &mut Tx, before: i64) -> Result<u64> {
 }
 
 async fn submissions(tx: &mut Tx, before: i64) -> Result<u64> {
-    let done = sqlx::query(
+    let gone: Vec<(Vec<u8>, String)> = sqlx::query_as(
         "DELETE FROM submissions WHERE id IN (SELECT id FROM submissions \
          WHERE state IN ('finished', 'failed', 'cancelled') AND finished_at IS NOT NULL AND finished_at < ?1 \
-         UNION ALL SELECT id FROM submissions WHERE state = 'draft' AND created_at < ?1 LIMIT ?2)",
+         UNION ALL SELECT id FROM submissions WHERE state = 'draft' AND created_at < ?1 LIMIT ?2) RETURNING id, owner",
     )
     .bind(before)
     .bind(BATCH)
-    .execute(tx.db())
+    .fetch_all(tx.db())
     .await?;
-    Ok(done.rows_affected())
+    let mut count = 0_u64;
+    for (id, owner) in gone {
+        // Whoever follows a draft hears that nothing will come.
+        let id = submission_id("submissions", &id)?;
+        tx.hint_log(id, &Row { table: "submissions", key: &id }.text("owner", &owner)?);
+        count = count.saturating_add(1);
+    }
+    Ok(count)
 }

@@ -123,6 +123,9 @@ macro_rules! suite {
             an_entry_tells_place_and_estimate
             changes_are_told_after_their_commit
             a_wish_to_cancel_is_told
+            a_first_look_at_all_logs_names_none
+            the_logs_that_grew_since_a_look_are_named_once_each
+            a_log_that_grew_after_the_newest_events_were_pruned_is_not_missed
         }
         $crate::storage::conformance::rules! { $fixture, exercises:
             a_changed_exercise_gets_the_next_version
