@@ -7,10 +7,12 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use toml::{Table, Value};
 
 use crate::auth::AuthSettings;
+use crate::legacy;
+use crate::units::{duration, optional_address};
 
 const DEFAULTS: &str = include_str!("config.default.toml");
 const DEFAULT_FILE: &str = "guichet.toml";
@@ -70,6 +72,9 @@ pub enum Error {
     /// A setting is unknown or doesn't fit.
     #[error("the settings are not valid")]
     Invalid(#[source] Box<toml::de::Error>),
+    /// A setting of the original protocols makes no sense.
+    #[error(transparent)]
+    Legacy(#[from] legacy::InvalidSetting),
 }
 
 /// All settings.
@@ -98,6 +103,8 @@ pub struct Config {
     pub log: Log,
     /// What is kept.
     pub retention: Retention,
+    /// The protocols of the original system.
+    pub legacy: legacy::Settings,
 }
 
 /// The API.
@@ -231,7 +238,10 @@ impl Config {
         for (name, value) in variables {
             set_variable(&mut settings, &name, &value)?;
         }
-        Value::Table(settings).try_into().map_err(|source| Error::Invalid(Box::new(source)))
+        let config: Self =
+            Value::Table(settings).try_into().map_err(|source| Error::Invalid(Box::new(source)))?;
+        config.legacy.check()?;
+        Ok(config)
     }
 
     /// Makes the data folder, open to its owner only, unless it is there.
@@ -314,17 +324,20 @@ fn overlay(base: &mut Table, over: Table) {
 /// Sets what a variable names. One without `__` that is no short name belongs to somebody else.
 fn set_variable(settings: &mut Table, name: &str, value: &str) -> Result<(), Error> {
     let short = SHORT_NAMES.iter().find(|(short, ..)| *short == name);
-    let (section, key) = match (short, name.split_once("__")) {
-        (Some((_, section, key)), _) => ((*section).to_owned(), (*key).to_owned()),
-        (None, Some((section, key))) => (section.to_lowercase(), key.to_lowercase()),
-        (None, None) => return Ok(()),
+    let path: Vec<String> = match short {
+        Some((_, section, key)) => vec![(*section).to_owned(), (*key).to_owned()],
+        None => name.split("__").map(str::to_lowercase).collect(),
     };
-    let table = settings.get_mut(&section).and_then(Value::as_table_mut);
+    let [sections @ .., key] = path.as_slice() else { return Ok(()) };
+    let [section, ..] = sections else { return Ok(()) };
+    let table = sections
+        .iter()
+        .try_fold(settings, |table, section| table.get_mut(section).and_then(Value::as_table_mut));
     let known = table.and_then(|table| {
         if OPTIONAL.contains(&(section.as_str(), key.as_str())) {
-            table.entry(&key).or_insert(Value::String(String::new()));
+            table.entry(key).or_insert(Value::String(String::new()));
         }
-        table.get_mut(&key)
+        table.get_mut(key)
     });
     let Some(known) = known else { return Err(Error::UnknownVariable(format!("{PREFIX}{name}"))) };
     let wrong = |expected| Error::Variable { name: format!("{PREFIX}{name}"), expected };
@@ -345,39 +358,11 @@ fn set_variable(settings: &mut Table, name: &str, value: &str) -> Result<(), Err
     Ok(())
 }
 
-fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    parse_duration(&text)
-        .ok_or_else(|| serde::de::Error::custom("must be a number with a unit: ms, s, m, h or d"))
-}
-
-/// A whole number with a unit: ms, s, m, h or d.
-pub fn parse_duration(text: &str) -> Option<Duration> {
-    let split = text.find(|c: char| !c.is_ascii_digit())?;
-    let (number, unit) = text.split_at_checked(split)?;
-    let number: u64 = number.parse().ok()?;
-    let millis = match unit {
-        "ms" => 1,
-        "s" => 1000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        "d" => 86_400_000,
-        _unknown => return None,
-    };
-    Some(Duration::from_millis(number.checked_mul(millis)?))
-}
-
-fn optional_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(serde::de::Error::custom) }
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
-    use std::time::Duration;
 
-    use super::{Config, Error, Table, parse_duration};
+    use super::{Config, Error, Table};
 
     fn with(variables: &[(&str, &str)], file: &str) -> Result<Config, Error> {
         let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -418,6 +403,24 @@ mod tests {
     }
 
     #[test]
+    fn the_environment_reaches_inner_sections() {
+        let config = with(&[("LEGACY__WEBSOCKET__PATHS", "/old, /older")], "").unwrap();
+
+        assert_eq!(config.legacy.websocket.paths, ["/old", "/older"]);
+        assert!(matches!(with(&[("LEGACY__OTHER__PATHS", "/old")], ""), Err(Error::UnknownVariable(_))));
+    }
+
+    #[test]
+    fn settings_that_make_no_sense_are_refused() {
+        let nobody = "[[legacy.backends]]\nhost = 'backend.example'\ntcp_port = 54555";
+
+        assert_eq!(
+            with(&[], nobody).unwrap_err().to_string(),
+            "legacy.backends[0].token is missing; token_file does as well"
+        );
+    }
+
+    #[test]
     fn variables_of_others_are_left_alone() {
         assert!(with(&[("TEST_DOCKER_HOST", "x")], "").is_ok());
     }
@@ -433,11 +436,5 @@ mod tests {
         let mode = std::fs::metadata(&folder).unwrap().permissions().mode();
         std::fs::remove_dir_all(&base).unwrap();
         assert_eq!(mode & 0o777, 0o700);
-    }
-
-    #[test]
-    fn a_duration_needs_a_unit() {
-        assert_eq!(parse_duration("2m"), Some(Duration::from_mins(2)));
-        assert_eq!(parse_duration("2"), None);
     }
 }

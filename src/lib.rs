@@ -13,6 +13,7 @@ pub mod feed;
 pub mod http;
 pub mod json;
 pub mod judge;
+pub mod legacy;
 pub mod pool;
 pub mod runtimes;
 pub mod scheduler;
@@ -20,6 +21,7 @@ pub mod serve;
 pub mod shutdown;
 pub mod storage;
 pub mod telemetry;
+pub mod units;
 
 /// A named point at which a test lets the process die (`FAILPOINTS=name=return`); nothing in other builds.
 macro_rules! failpoint {

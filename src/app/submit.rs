@@ -17,8 +17,6 @@ pub const MAX_BATCH_BYTES: usize = 32 << 20;
 pub const MAX_METADATA_BYTES: usize = 4 << 10;
 /// Most bytes of a run's standard input.
 pub const MAX_RUN_STDIN_BYTES: usize = 1 << 20;
-/// Name of a backend when only an id of it is given.
-const DEFAULT_BACKEND: &str = "default";
 
 /// What a caller sends.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -263,10 +261,12 @@ fn check_role(caller: &Caller, request: &Submit) -> Result<(), Error> {
 }
 
 fn legacy_ref(request: &Submit, at: &str, faults: &mut Faults) -> Option<LegacyRef> {
-    let backend = request.backend.as_deref().unwrap_or(DEFAULT_BACKEND);
     match request.legacy_id {
         Some(legacy_id) => {
-            let backend = faults.parse::<BackendName>(format!("{at}/backend"), backend)?;
+            let backend = match &request.backend {
+                Some(backend) => faults.parse::<BackendName>(format!("{at}/backend"), backend)?,
+                None => BackendName::default(),
+            };
             Some(LegacyRef { backend, legacy_id })
         }
         None => {

@@ -9,7 +9,8 @@ use clap::Args;
 use crate::app::{Caller, Role};
 use crate::auth::{generate_key_if_missing, mint};
 use crate::clock::Clock;
-use crate::config::{Config, parse_duration};
+use crate::config::Config;
+use crate::units::parse_duration;
 
 /// What the token says.
 #[derive(Clone, Debug, Args)]

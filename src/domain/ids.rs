@@ -118,6 +118,13 @@ text_id!(
     /// Name of an original backend, as in the settings: 1 to 128 bytes without control characters.
     BackendName, 128, is_printable, "1 to 128 bytes without control characters"
 );
+impl Default for BackendName {
+    /// The backend of a legacy id that is named without one.
+    fn default() -> Self {
+        Self("default".to_owned())
+    }
+}
+
 text_id!(
     /// A process that judges: its name in leases, 1 to 128 bytes without control characters.
     WorkerId, 128, is_printable, "1 to 128 bytes without control characters"

@@ -19,6 +19,7 @@ mod feed;
 mod grading;
 mod http;
 mod images;
+mod legacy;
 mod life_cycle;
 mod once;
 mod output;

@@ -98,6 +98,11 @@ impl TestGuichet {
         process.log_from = self.log().len();
         let mut arguments = vec!["serve".to_owned()];
         arguments.extend(lock(&self.options).arguments.iter().cloned());
+        if let Some(settings) = &lock(&self.options).settings {
+            let file = self.folder().join("guichet.toml");
+            std::fs::write(&file, settings).expect("the settings");
+            arguments.extend(["--config".to_owned(), file.to_string_lossy().into_owned()]);
+        }
         let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
         let child = self
             .command(&arguments)

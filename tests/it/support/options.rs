@@ -9,6 +9,7 @@ pub struct Options {
     pub(super) env: Vec<(String, String)>,
     pub(super) arguments: Vec<String>,
     pub(super) docker_host: Option<String>,
+    pub(super) settings: Option<String>,
 }
 
 impl Options {
@@ -30,6 +31,13 @@ impl Options {
     #[must_use]
     pub fn argument(mut self, argument: &str) -> Self {
         self.arguments.push(argument.to_owned());
+        self
+    }
+
+    /// A settings file with this text.
+    #[must_use]
+    pub fn settings(mut self, toml: &str) -> Self {
+        self.settings = Some(toml.to_owned());
         self
     }
 

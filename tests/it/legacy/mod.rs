@@ -1,0 +1,3 @@
+//! The protocols of the original system, spoken by the libraries that their peers use.
+
+mod settings;
