@@ -28,17 +28,47 @@ pub enum Guarded {
     LeaseLost,
 }
 
-/// How many attempts a round may take.
+/// How often a round may be lost before it has failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AttemptCaps {
-    /// When hosts or instances are lost.
-    pub infrastructure: u32,
-    /// When the submission's own container or agent dies: it may be the cause.
+    /// For whatever reason.
+    pub any: u32,
+    /// With the submission's own container or agent: it may be the cause.
     pub container: u32,
+}
+
+/// How often a round was lost so far; what was handed back on purpose was not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Losses {
+    /// For whatever reason.
+    pub any: u32,
+    /// With the submission's own container or agent.
+    pub container: u32,
+}
+
+impl AttemptCaps {
+    /// Whether a round with these losses may have another attempt.
+    pub const fn allow_another(self, losses: Losses) -> bool {
+        losses.any < self.any && losses.container < self.container
+    }
 }
 
 impl Default for AttemptCaps {
     fn default() -> Self {
-        Self { infrastructure: 3, container: 2 }
+        Self { any: 3, container: 2 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{AttemptCaps, Losses};
+
+    #[test]
+    fn a_container_lost_after_a_host_is_not_the_last() {
+        let caps = AttemptCaps::default();
+
+        assert!(caps.allow_another(Losses { any: 2, container: 1 }));
+        assert!(!caps.allow_another(Losses { any: 2, container: 2 }));
+        assert!(!caps.allow_another(Losses { any: 3, container: 1 }));
     }
 }

@@ -111,7 +111,7 @@ impl Scheduler {
             Outcome::Finished(result) => Ending::Finished(result),
             Outcome::Aborted if stop.cancel.is_cancelled() => Ending::Cancelled,
             Outcome::Aborted if stop.lost.is_cancelled() => return,
-            Outcome::Aborted => return self.give_up(lease, LostReason::InstanceLost).await,
+            Outcome::Aborted => return self.hand_back(lease).await,
         };
         crate::failpoint!("result_read");
         let write =
@@ -137,6 +137,14 @@ impl Scheduler {
         let held = self.persist(write, lease, &Stop::default()).await;
         if held == Some(Guarded::LeaseHeld) {
             metrics::counter!("guichet_rescues_total", "reason" => reason.name()).increment(1);
+        }
+    }
+
+    /// Gives an attempt back that was stopped because this process ends.
+    async fn hand_back(&self, lease: &Lease) {
+        let write = || self.inner.storage.hand_back(lease, self.inner.clock.now());
+        if self.persist(write, lease, &Stop::default()).await == Some(Guarded::LeaseHeld) {
+            metrics::counter!("guichet_hand_backs_total").increment(1);
         }
     }
 

@@ -490,8 +490,8 @@ pub trait Storage: Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<Guarded>> + Send;
 
-    /// Gives an attempt up: the submission is queued again at its old place, or failed after the last attempt
-    /// that `caps` allows, or cancelled if somebody wanted that.
+    /// Gives an attempt up that was lost: the submission is queued again at its old place, or failed if `caps` allow
+    /// no other attempt, or cancelled if somebody wanted that.
     fn give_up(
         &self,
         lease: &Lease,
@@ -499,6 +499,11 @@ pub trait Storage: Send + Sync + 'static {
         caps: AttemptCaps,
         now: Timestamp,
     ) -> impl Future<Output = Result<Guarded>> + Send;
+
+    /// Gives an attempt back that was stopped because this instance ends: the submission is queued again at its old
+    /// place with [`LostReason::InstanceLost`], or cancelled if somebody wanted that. It is no loss: an operator who
+    /// restarts makes no submission fail.
+    fn hand_back(&self, lease: &Lease, now: Timestamp) -> impl Future<Output = Result<Guarded>> + Send;
 
     /// Gives up the leases of workers that are gone, with [`LostReason::InstanceLost`].
     fn rescue(

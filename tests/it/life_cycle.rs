@@ -5,10 +5,10 @@ use std::process::Output;
 use std::time::Duration;
 
 use rustix::process::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::engine::run;
-use crate::support::{EventStream, Options, Role, TestGuichet, exercises, programs};
+use crate::support::{EventStream, Options, Role, TestGuichet, exercises, programs, wait_for};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -61,6 +61,28 @@ async fn what_runs_longer_than_the_grace_period_is_handed_back() {
 
     let ended = alice.ended(&id).await;
     assert_eq!((&ended["state"], &ended["attempt"]), (&json!("finished"), &json!(2)), "{ended}");
+}
+
+#[tokio::test]
+async fn a_service_that_is_restarted_again_and_again_makes_no_submission_fail() {
+    let options = Options::default().slots(1).env("GUICHET_SERVER__SHUTDOWN_GRACE", "1ms");
+    let guichet = guichet_with_patience(options).await;
+    let alice = guichet.student("alice");
+    let id = alice.submit("patient", &programs::sleep_then_sum(2.0)).await;
+
+    for attempt in 1..=4 {
+        let look = || alice.submission(&id);
+        let running = |seen: &Value| seen["state"] == "running" && seen["attempt"] == attempt;
+        wait_for("the next attempt", SOON, look, running).await;
+        assert_eq!(guichet.terminate().await.code(), Some(4), "{}", guichet.log());
+        if attempt == 4 {
+            guichet.set_env("GUICHET_SERVER__SHUTDOWN_GRACE", "30s");
+        }
+        guichet.restart().await;
+    }
+
+    let ended = alice.ended(&id).await;
+    assert_eq!((&ended["state"], &ended["attempt"]), (&json!("finished"), &json!(5)), "{ended}");
 }
 
 #[tokio::test]

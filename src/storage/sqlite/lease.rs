@@ -10,7 +10,7 @@ use super::writer::Tx;
 use super::{events, queue, submissions};
 use crate::domain::event::{EventBody, Progress};
 use crate::domain::ids::{RuntimeId, WorkerId};
-use crate::domain::lease::{AttemptCaps, Guarded, Lease};
+use crate::domain::lease::{AttemptCaps, Guarded, Lease, Losses};
 use crate::domain::submission::{Failure, LostAttempt, LostReason, State, StateName, Submission, Work};
 use crate::domain::time::Timestamp;
 use crate::storage::{Change, Ending, Leased, Placed, Renewed, Rescue, Rescued, Result};
@@ -196,6 +196,18 @@ pub(super) async fn rescue(
     Ok(rescued)
 }
 
+/// Gives an attempt back that was stopped on purpose: no loss.
+pub(super) async fn hand_back(tx: &mut Tx, lease: &Lease, now: Timestamp) -> Result<Guarded> {
+    let Some(held) = held(tx.db(), lease).await? else { return Ok(Guarded::LeaseLost) };
+    if held.cancel_requested {
+        ending::end(tx, held.submission, vec![], Outcome::Cancelled, now).await?;
+        return Ok(Guarded::LeaseHeld);
+    }
+    write_attempt(tx.db(), &held.submission, LostReason::InstanceLost, Loss::HandedBack, now).await?;
+    requeue(tx, held.submission, LostReason::InstanceLost, now).await?;
+    Ok(Guarded::LeaseHeld)
+}
+
 /// Takes the lease away: back to the queue at the old place, or to an end.
 async fn lose(
     tx: &mut Tx,
@@ -204,23 +216,30 @@ async fn lose(
     caps: AttemptCaps,
     now: Timestamp,
 ) -> Result<StateName> {
-    let Held { mut submission, cancel_requested } = held;
-    let of = Row { table: "submissions", key: &submission.id };
-    let State::Running { key: place, queued_at, attempt, started_at } = submission.state else {
-        return Err(of.wrong("state"));
-    };
-    let lost = LostAttempt { attempt, started_at, ended_at: now, reason };
-    write_lost(tx.db(), &submission, &lost).await?;
+    let Held { submission, cancel_requested } = held;
+    write_attempt(tx.db(), &submission, reason, Loss::Lost, now).await?;
     if cancel_requested {
         ending::end(tx, submission, vec![], Outcome::Cancelled, now).await?;
         return Ok(StateName::Cancelled);
     }
-    if attempt >= cap(reason, caps) {
+    let losses = losses(tx.db(), &submission).await?;
+    if !caps.allow_another(losses) {
         let attempts = lost_attempts(tx.db(), &submission).await?;
-        let failure = Failure { code: reason, message: message(reason, attempt), attempts };
+        let message = message(reason, submission.state.attempt(), losses);
+        let failure = Failure { code: reason, message, attempts };
         ending::end(tx, submission, vec![], Outcome::Failed(failure), now).await?;
         return Ok(StateName::Failed);
     }
+    requeue(tx, submission, reason, now).await?;
+    Ok(StateName::Queued)
+}
+
+/// Queues a running submission again at its old place.
+async fn requeue(tx: &mut Tx, mut submission: Submission, reason: LostReason, now: Timestamp) -> Result<()> {
+    let of = Row { table: "submissions", key: &submission.id };
+    let State::Running { key: place, queued_at, attempt, .. } = submission.state else {
+        return Err(of.wrong("state"));
+    };
     sqlx::query(
         "UPDATE submissions SET state = 'queued', started_at = NULL, worker = NULL, lease_until = NULL \
          WHERE id = ?1",
@@ -232,46 +251,75 @@ async fn lose(
     let position = of.present("position", queue::positions(tx.db(), &[submission.id]).await?.pop())?;
     events::append(tx, &[(&submission, EventBody::Requeued { reason, position })], now).await?;
     tx.hint(Change::Queue);
-    Ok(StateName::Queued)
+    Ok(())
 }
 
-const fn cap(reason: LostReason, caps: AttemptCaps) -> u32 {
-    match reason {
-        LostReason::HostLost | LostReason::InstanceLost => caps.infrastructure,
-        LostReason::ContainerLost => caps.container,
-    }
-}
-
-fn message(reason: LostReason, attempts: u32) -> String {
+fn message(reason: LostReason, attempt: u32, losses: Losses) -> String {
     let what = match reason {
         LostReason::HostLost => "the host that ran it was lost",
         LostReason::ContainerLost => "its container was lost",
         LostReason::InstanceLost => "the instance that ran it was lost",
     };
-    format!("{what} at attempt {attempts}, the last allowed")
+    let Losses { any, container } = losses;
+    format!(
+        "{what} at attempt {attempt}; it was lost {any} times in this round, {container} of them with its container"
+    )
 }
 
-async fn write_lost(db: &mut SqliteConnection, of: &Submission, lost: &LostAttempt) -> Result<()> {
+/// Whether an attempt that ended without a result counts against its submission.
+#[derive(Clone, Copy)]
+enum Loss {
+    Lost,
+    HandedBack,
+}
+
+/// Writes down that the running attempt ends without a result.
+async fn write_attempt(
+    db: &mut SqliteConnection,
+    of: &Submission,
+    reason: LostReason,
+    loss: Loss,
+    now: Timestamp,
+) -> Result<()> {
+    let State::Running { attempt, started_at, .. } = of.state else {
+        return Err(Row { table: "submissions", key: &of.id }.wrong("state"));
+    };
     sqlx::query(
-        "INSERT INTO attempts (submission_id, round, attempt, started_at, ended_at, reason) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO attempts (submission_id, round, attempt, started_at, ended_at, reason, handed_back) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )
     .bind(key(of.id))
     .bind(i64::from(of.round))
-    .bind(i64::from(lost.attempt))
-    .bind(lost.started_at.millis())
-    .bind(lost.ended_at.millis())
-    .bind(lost.reason.name())
+    .bind(i64::from(attempt))
+    .bind(started_at.millis())
+    .bind(now.millis())
+    .bind(reason.name())
+    .bind(matches!(loss, Loss::HandedBack))
     .execute(db)
     .await?;
     Ok(())
 }
 
+/// How often the round going on was lost.
+async fn losses(db: &mut SqliteConnection, of: &Submission) -> Result<Losses> {
+    let (any, container): (i64, i64) = sqlx::query_as(
+        "SELECT count(*), count(*) FILTER (WHERE reason = ?3) FROM attempts \
+         WHERE submission_id = ?1 AND round = ?2 AND handed_back = 0",
+    )
+    .bind(key(of.id))
+    .bind(i64::from(of.round))
+    .bind(LostReason::ContainerLost.name())
+    .fetch_one(db)
+    .await?;
+    let row = Row { table: "attempts", key: &of.id };
+    Ok(Losses { any: row.number("attempt", any)?, container: row.number("attempt", container)? })
+}
+
 /// Lost attempts of the round going on, oldest first.
 pub(super) async fn lost_attempts(db: &mut SqliteConnection, of: &Submission) -> Result<Vec<LostAttempt>> {
     let rows: Vec<(i64, i64, i64, String)> = sqlx::query_as(
-        "SELECT attempt, started_at, ended_at, reason FROM attempts WHERE submission_id = ?1 AND round = ?2 \
-         ORDER BY attempt",
+        "SELECT attempt, started_at, ended_at, reason FROM attempts \
+         WHERE submission_id = ?1 AND round = ?2 AND handed_back = 0 ORDER BY attempt",
     )
     .bind(key(of.id))
     .bind(i64::from(of.round))

@@ -269,6 +269,14 @@ impl Storage for SqliteStorage {
             .await
     }
 
+    async fn hand_back(&self, lease: &Lease, now: Timestamp) -> Result<Guarded> {
+        let lease = lease.clone();
+        self.inner
+            .writer
+            .write("hand_back", move |tx| Box::pin(async move { lease::hand_back(tx, &lease, now).await }))
+            .await
+    }
+
     async fn rescue(&self, whose: Rescue, caps: AttemptCaps, now: Timestamp) -> Result<Vec<Rescued>> {
         self.inner
             .writer

@@ -16,7 +16,7 @@ use guichet::storage::{
 };
 
 pub const NO_CAPS: QueueCaps = QueueCaps { total: 1_000_000, per_owner: 1_000_000 };
-pub const CAPS: AttemptCaps = AttemptCaps { infrastructure: 3, container: 2 };
+pub const CAPS: AttemptCaps = AttemptCaps { any: 3, container: 2 };
 
 /// The instant so many seconds after the tests' beginning.
 pub fn at(seconds: i64) -> Timestamp {

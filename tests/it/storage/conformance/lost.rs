@@ -1,14 +1,14 @@
 //! Attempts that are lost.
 
 use guichet::domain::event::EventBody;
-use guichet::domain::lease::Guarded;
+use guichet::domain::lease::{Guarded, Lease};
 use guichet::domain::submission::{LostAttempt, LostReason, State, StateName};
 use guichet::domain::verdict::Verdict;
 use guichet::storage::{CancelRequested, Rescue, Rescued, Storage};
 
 use crate::storage::factory::{
-    CAPS, at, cancel, event_names, events, finished, get, insert, insert_all, lease, new, order, state,
-    submission, worker,
+    CAPS, at, cancel, event_names, events, finished, get, grade, insert, insert_all, lease, new, order,
+    state, submission, worker,
 };
 
 /// Leases what is next and gives it up a second later.
@@ -105,14 +105,90 @@ pub async fn the_second_lost_container_is_the_last(db: &impl Storage) {
     assert_eq!(state(db, id).await, StateName::Failed);
 }
 
-pub async fn a_container_lost_after_a_host_counts_all_attempts(db: &impl Storage) {
-    let id = insert(db, new("alice")).await;
-    lose(db, LostReason::HostLost, 1).await;
+pub async fn a_container_lost_beside_a_host_is_not_the_last(db: &impl Storage) {
+    let (before, after) = (insert(db, new("alice")).await, insert(db, new("alice")).await);
 
+    lose(db, LostReason::HostLost, 1).await;
     lose(db, LostReason::ContainerLost, 3).await;
+    assert_eq!(state(db, before).await, StateName::Queued);
+    grade(db, at(5)).await;
+    lose(db, LostReason::ContainerLost, 6).await;
+    lose(db, LostReason::HostLost, 8).await;
+    assert_eq!(state(db, after).await, StateName::Queued);
+    lose(db, LostReason::ContainerLost, 10).await;
+
+    let failure = submission(db, after).await.failure.unwrap();
+    assert_eq!((failure.code, failure.attempts.len()), (LostReason::ContainerLost, 3));
+}
+
+pub async fn the_third_loss_is_the_last_for_whatever_reasons(db: &impl Storage) {
+    let id = insert(db, new("alice")).await;
+
+    lose(db, LostReason::ContainerLost, 1).await;
+    lose(db, LostReason::HostLost, 3).await;
+    lose(db, LostReason::InstanceLost, 5).await;
+
+    assert_eq!(submission(db, id).await.failure.unwrap().code, LostReason::InstanceLost);
+}
+
+/// Leases what is next and hands it back a second later.
+async fn hand_back(db: &impl Storage, seconds: i64) -> Lease {
+    let lease = lease(db, at(seconds)).await.work.lease;
+    assert_eq!(db.hand_back(&lease, at(seconds + 1)).await.unwrap(), Guarded::LeaseHeld);
+    lease
+}
+
+pub async fn what_is_handed_back_stands_at_its_old_place_with_the_attempt_counted(db: &impl Storage) {
+    let stored = insert_all(db, vec![new("alice"), new("bob")], at(0)).await;
+    let (alice, bob) = (stored[0].submission.id, stored[1].submission.id);
+
+    let lease = hand_back(db, 1).await;
+
+    assert_eq!((lease.submission, order(db).await), (alice, vec![alice, bob]));
+    let submission = submission(db, alice).await;
+    assert_eq!((submission.state.name(), submission.state.attempt()), (StateName::Queued, 1));
+    assert_eq!(submission.state.queue_key(), stored[0].submission.state.queue_key());
+    let last = events(db, alice).await.pop().unwrap();
+    assert_eq!(last.body, EventBody::Requeued { reason: LostReason::InstanceLost, position: 1 });
+    let late = db.finish(&lease, vec![], finished(1, Verdict::Accepted), at(3)).await.unwrap();
+    assert_eq!((late, db.hand_back(&lease, at(3)).await.unwrap()), (Guarded::LeaseLost, Guarded::LeaseLost));
+}
+
+pub async fn what_is_handed_back_however_often_is_not_lost(db: &impl Storage) {
+    let id = insert(db, new("alice")).await;
+    for seconds in [1, 3, 5, 7] {
+        hand_back(db, seconds).await;
+    }
+    lose(db, LostReason::InstanceLost, 9).await;
+    hand_back(db, 11).await;
+    lose(db, LostReason::HostLost, 13).await;
+    assert_eq!((state(db, id).await, order(db).await), (StateName::Queued, vec![id]));
+
+    lose(db, LostReason::InstanceLost, 15).await;
 
     let failure = submission(db, id).await.failure.unwrap();
-    assert_eq!((failure.code, failure.attempts.len()), (LostReason::ContainerLost, 2));
+    let lost: Vec<_> = failure.attempts.iter().map(|attempt| attempt.attempt).collect();
+    assert_eq!(lost, [5, 7, 8]);
+}
+
+pub async fn a_wish_to_cancel_ends_what_is_handed_back(db: &impl Storage) {
+    let id = insert(db, new("alice")).await;
+    let lease = lease(db, at(1)).await.work.lease;
+    cancel(db, id, at(2)).await;
+
+    assert_eq!(db.hand_back(&lease, at(3)).await.unwrap(), Guarded::LeaseHeld);
+
+    assert_eq!(state(db, id).await, StateName::Cancelled);
+}
+
+pub async fn what_is_cancelled_after_it_was_handed_back_tells_of_its_attempt(db: &impl Storage) {
+    let id = insert(db, new("alice")).await;
+    hand_back(db, 1).await;
+
+    cancel(db, id, at(9)).await;
+
+    let State::Cancelled(ended) = submission(db, id).await.state else { panic!("not cancelled") };
+    assert_eq!((ended.attempt, ended.started_at), (1, Some(at(1))));
 }
 
 pub async fn a_wish_to_cancel_ends_a_lost_attempt(db: &impl Storage) {

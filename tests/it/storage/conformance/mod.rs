@@ -95,7 +95,12 @@ macro_rules! suite {
             a_late_result_of_a_lost_lease_is_dropped
             the_third_lost_instance_is_the_last
             the_second_lost_container_is_the_last
-            a_container_lost_after_a_host_counts_all_attempts
+            a_container_lost_beside_a_host_is_not_the_last
+            the_third_loss_is_the_last_for_whatever_reasons
+            what_is_handed_back_stands_at_its_old_place_with_the_attempt_counted
+            what_is_handed_back_however_often_is_not_lost
+            a_wish_to_cancel_ends_what_is_handed_back
+            what_is_cancelled_after_it_was_handed_back_tells_of_its_attempt
             a_wish_to_cancel_ends_a_lost_attempt
             what_is_cancelled_between_attempts_tells_of_the_last_one
         }

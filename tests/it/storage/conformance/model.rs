@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use guichet::domain::ids::{Owner, SubmissionId};
-use guichet::domain::lease::{AttemptCaps, Guarded, Lease};
+use guichet::domain::lease::{Guarded, Lease};
 use guichet::domain::queue::Priority;
 use guichet::domain::submission::{LostReason, NewSubmission, StateName};
 use guichet::domain::verdict::Verdict;
@@ -23,6 +23,7 @@ enum Step {
     Lease { python: bool, c: bool },
     Finish(usize),
     GiveUp(usize, LostReason),
+    HandBack(usize),
     Cancel(usize),
     Enqueue { which: usize, other_files: bool },
 }
@@ -38,6 +39,7 @@ fn step() -> impl Strategy<Value = Step> {
         5 => (accepts, any::<bool>()).prop_map(|(python, c)| Step::Lease { python, c }),
         2 => any::<usize>().prop_map(Step::Finish),
         2 => (any::<usize>(), reason).prop_map(|(which, reason)| Step::GiveUp(which, reason)),
+        1 => any::<usize>().prop_map(Step::HandBack),
         1 => any::<usize>().prop_map(Step::Cancel),
         2 => (any::<usize>(), any::<bool>())
             .prop_map(|(which, other_files)| Step::Enqueue { which, other_files }),
@@ -56,6 +58,8 @@ struct Entry {
     place: (i64, i64),
     round: u32,
     attempt: u32,
+    /// Losses of the round: all, and those of its container.
+    lost: (u32, u32),
     cancel_requested: bool,
     /// Files now, and those that entered the queue last.
     files: u32,
@@ -82,6 +86,7 @@ impl Model {
         entry.state = StateName::Queued;
         entry.queued_files = Some(entry.files);
         entry.attempt = 0;
+        entry.lost = (0, 0);
         entry.events += 1;
     }
 
@@ -91,6 +96,11 @@ impl Model {
         entry.cancel_requested = false;
         entry.queued_files = entry.queued_files.or(Some(entry.files));
         entry.events += 1;
+    }
+
+    fn requeue(&mut self, index: usize) {
+        self.entries[index].state = StateName::Queued;
+        self.entries[index].events += 1;
     }
 
     fn order(&self) -> Vec<SubmissionId> {
@@ -144,15 +154,23 @@ async fn take(db: &impl Storage, model: &mut Model, step: &Step) {
             let Some(index) = model.pick(*which, Some(StateName::Running)) else { return };
             let lease = model.lease_of(index);
             assert_eq!(db.give_up(&lease, *reason, CAPS, at(1)).await.unwrap(), Guarded::LeaseHeld);
-            let AttemptCaps { infrastructure, container } = CAPS;
-            let cap = if *reason == LostReason::ContainerLost { container } else { infrastructure };
-            match model.entries[index].cancel_requested {
+            let entry = &mut model.entries[index];
+            entry.lost.0 += 1;
+            entry.lost.1 += u32::from(*reason == LostReason::ContainerLost);
+            let failed = entry.lost.0 >= CAPS.any || entry.lost.1 >= CAPS.container;
+            match entry.cancel_requested {
                 true => model.end(index, StateName::Cancelled),
-                false if lease.attempt >= cap => model.end(index, StateName::Failed),
-                false => {
-                    model.entries[index].state = StateName::Queued;
-                    model.entries[index].events += 1;
-                }
+                false if failed => model.end(index, StateName::Failed),
+                false => model.requeue(index),
+            }
+        }
+        Step::HandBack(which) => {
+            let Some(index) = model.pick(*which, Some(StateName::Running)) else { return };
+            assert_eq!(db.hand_back(&model.lease_of(index), at(1)).await.unwrap(), Guarded::LeaseHeld);
+            if model.entries[index].cancel_requested {
+                model.end(index, StateName::Cancelled);
+            } else {
+                model.requeue(index);
             }
         }
         Step::Cancel(which) => {
@@ -177,6 +195,7 @@ async fn insert(db: &impl Storage, model: &mut Model, new: NewSubmission, class:
         place: (0, 0),
         round: 1,
         attempt: 0,
+        lost: (0, 0),
         cancel_requested: false,
         files: 0,
         queued_files: None,
