@@ -1,6 +1,7 @@
 //! Writing and reading exercises.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::validate::{self, Faults};
 use super::{App, Caller, Error};
@@ -39,7 +40,7 @@ impl App {
     }
 
     /// The newest version of an exercise.
-    pub async fn exercise(&self, _caller: &Caller, id: &ExerciseId) -> Result<Exercise, Error> {
+    pub async fn exercise(&self, _caller: &Caller, id: &ExerciseId) -> Result<Arc<Exercise>, Error> {
         self.inner.storage.exercise(id).await?.ok_or(Error::NotFound)
     }
 

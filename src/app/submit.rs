@@ -1,5 +1,7 @@
 //! Taking submissions in.
 
+use std::sync::Arc;
+
 use super::validate::{self, Faults};
 use super::{App, Caller, Conflict, Error, FieldError, InvalidCode, Place};
 use crate::domain::exercise::{Exercise, SourceFile};
@@ -204,7 +206,7 @@ impl App {
         request: &Submit,
         at: &str,
         faults: &mut Faults,
-    ) -> Result<Option<Exercise>, Error> {
+    ) -> Result<Option<Arc<Exercise>>, Error> {
         let Some(named) = &request.exercise_id else {
             if request.run.is_none() {
                 faults.add(format!("{at}/exercise_id"), "is required, unless `run` is given");

@@ -9,6 +9,8 @@
 //!
 //! An ended submission whose files changed may be queued again: a new round.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::blob::Blob;
@@ -346,7 +348,7 @@ pub struct Work {
     /// Its files.
     pub files: Vec<super::exercise::SourceFile>,
     /// The exercise in the version it is graded with, if one is named.
-    pub exercise: Option<Exercise>,
+    pub exercise: Option<Arc<Exercise>>,
 }
 
 impl Work {

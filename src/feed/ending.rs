@@ -7,7 +7,7 @@ use super::slots::{Slot, Topic};
 use crate::domain::ids::SubmissionId;
 use crate::storage::{self, Placed, Storage as _};
 
-/// A place among those that are rung for when the submission's log grows.
+/// A place among those that are rung for when a round of the submission ends.
 #[derive(Debug)]
 struct Waiter {
     feed: Feed,
@@ -18,7 +18,7 @@ struct Waiter {
 /// The submission once it has ended, or `None` if there is none.
 pub(super) async fn wait(feed: Feed, id: SubmissionId) -> storage::Result<Option<Placed>> {
     let topic = Topic::Submission(id);
-    let slot = feed.inner.slots.open(topic.clone());
+    let slot = feed.inner.waiters.open(topic.clone());
     let waiter = Waiter { feed, topic, slot };
     loop {
         match waiter.feed.inner.storage.submission(id).await? {
@@ -32,6 +32,6 @@ pub(super) async fn wait(feed: Feed, id: SubmissionId) -> storage::Result<Option
 impl Drop for Waiter {
     fn drop(&mut self) {
         self.slot = Arc::default();
-        self.feed.inner.slots.close(&self.topic);
+        self.feed.inner.waiters.close(&self.topic);
     }
 }

@@ -100,7 +100,10 @@ pub struct Feed {
 #[derive(Debug)]
 struct Inner {
     storage: Store,
+    /// Open streams.
     slots: Slots,
+    /// Those who wait for an end only.
+    waiters: Slots,
     queue_changed: Notify,
     pace: watch::Receiver<Pace>,
 }
@@ -108,7 +111,8 @@ struct Inner {
 impl Feed {
     /// Starts to listen for commits and to push places.
     pub fn start(storage: Store, pace: watch::Receiver<Pace>, tasks: &Tasks) -> Self {
-        let inner = Inner { storage, slots: Slots::default(), queue_changed: Notify::new(), pace };
+        let (slots, waiters) = (Slots::default(), Slots::default());
+        let inner = Inner { storage, slots, waiters, queue_changed: Notify::new(), pace };
         let feed = Self { inner: Arc::new(inner) };
         tasks.start(feed.clone().listen(tasks.soft().clone()));
         tasks.start(places::push(feed.clone(), tasks.soft().clone()));
@@ -150,8 +154,13 @@ impl Feed {
                 change = changes.recv() => change,
             };
             match change {
-                Ok(Change::Log { submission, owner }) => self.inner.slots.wake(submission, &owner),
-                Ok(Change::Queue) => self.inner.queue_changed.notify_one(),
+                Ok(Change::Log { submission, owner, ends_round }) => {
+                    self.inner.slots.wake(submission, &owner);
+                    if ends_round {
+                        self.inner.waiters.wake(submission, &owner);
+                    }
+                }
+                Ok(Change::Entered { .. } | Change::Left) => self.inner.queue_changed.notify_one(),
                 Ok(Change::Cancel { .. }) => {}
                 Err(RecvError::Lagged(_)) => self.wake_all(),
                 Err(RecvError::Closed) => return,
@@ -172,6 +181,7 @@ impl Feed {
                 }
                 for (submission, owner) in logs {
                     self.inner.slots.wake(submission, &owner);
+                    self.inner.waiters.wake(submission, &owner);
                 }
                 Some(mark)
             }
@@ -184,6 +194,7 @@ impl Feed {
 
     fn wake_all(&self) {
         self.inner.slots.wake_all();
+        self.inner.waiters.wake_all();
         self.inner.queue_changed.notify_one();
     }
 }

@@ -5,6 +5,7 @@
 //! afterwards is only a hint that it's worth reading again.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::broadcast;
@@ -353,9 +354,18 @@ pub enum Change {
         submission: SubmissionId,
         /// Whose.
         owner: Owner,
+        /// Whether the round going on ended with it.
+        ends_round: bool,
     },
-    /// Somebody entered, left or re-entered the queue.
-    Queue,
+    /// Submissions entered or re-entered the queue.
+    Entered {
+        /// What they wait for.
+        runtime: RuntimeId,
+        /// How many, at most: one that was undone may be among them.
+        submissions: u64,
+    },
+    /// Somebody left the queue.
+    Left,
     /// Somebody wants a running submission cancelled.
     Cancel {
         /// Which submission.
@@ -555,7 +565,7 @@ pub trait Storage: Send + Sync + 'static {
     ) -> impl Future<Output = Result<ExercisePut>> + Send;
 
     /// The newest version of an exercise that isn't deleted.
-    fn exercise(&self, id: &ExerciseId) -> impl Future<Output = Result<Option<Exercise>>> + Send;
+    fn exercise(&self, id: &ExerciseId) -> impl Future<Output = Result<Option<Arc<Exercise>>>> + Send;
 
     /// Exercises behind `after`, newest first.
     ///

@@ -24,7 +24,7 @@ pub(super) async fn append(tx: &mut Tx, entries: &[(&Submission, EventBody)], at
     let mut document = Vec::with_capacity(entries.len());
     for (of, body) in entries {
         document.push((hex(of.id), body.ends_round(), json(body)?));
-        tx.hint_log(of.id, &of.owner);
+        tx.hint_log(of.id, &of.owner, body.ends_round());
     }
     // Numbers are counted on from where each log ends, in the order of the entries.
     sqlx::query(

@@ -19,6 +19,13 @@ pub(super) struct ExerciseRow {
     spec: String,
 }
 
+impl ExerciseRow {
+    /// How long its document is, never 0.
+    pub(super) fn bytes(&self) -> u64 {
+        u64::try_from(self.spec.len()).unwrap_or(u64::MAX).max(1)
+    }
+}
+
 impl TryFrom<ExerciseRow> for Exercise {
     type Error = Error;
 
@@ -95,6 +102,22 @@ pub(super) async fn newest(db: &mut SqliteConnection, id: &ExerciseId) -> Result
     .fetch_optional(db)
     .await?;
     row.map(Exercise::try_from).transpose()
+}
+
+/// Which version of an exercise that isn't deleted is the newest.
+pub(super) async fn newest_version(
+    db: &mut SqliteConnection,
+    id: &ExerciseId,
+) -> Result<Option<ExerciseRef>> {
+    let version: Option<i64> =
+        sqlx::query_scalar("SELECT version FROM exercises WHERE id = ?1 AND deleted_at IS NULL")
+            .bind(id.as_str())
+            .fetch_optional(db)
+            .await?;
+    let of = Row { table: "exercises", key: id };
+    version
+        .map(|version| Ok(ExerciseRef { id: id.clone(), version: of.number("version", version)? }))
+        .transpose()
 }
 
 /// A version of an exercise, also of a deleted one.

@@ -6,6 +6,7 @@ use sqlx::sqlite::SqliteConnection;
 use super::ending::{self, Outcome};
 use super::exercises::{self, ExerciseRow};
 use super::rows::{Row, SubmissionRow, json, key, select_submissions, submission_id};
+use super::versions::Versions;
 use super::writer::Tx;
 use super::{events, queue, submissions};
 use crate::domain::event::{EventBody, Progress};
@@ -15,17 +16,19 @@ use crate::domain::submission::{Failure, LostAttempt, LostReason, State, StateNa
 use crate::domain::time::Timestamp;
 use crate::storage::{Change, Ending, Leased, Placed, Renewed, Rescue, Rescued, Result};
 
-/// A submission that was just leased, before its exercise is read.
+/// A submission that was just leased, before its exercise is decoded.
 pub(super) struct NewLease {
     leased: Leased,
     exercise: Option<ExerciseRow>,
 }
 
 impl NewLease {
-    /// Reads the exercise: outside the transaction, for it may be long.
-    pub(super) fn complete(self) -> Result<Leased> {
+    /// Decodes the exercise: outside the transaction, for it may be long.
+    pub(super) fn complete(self, versions: &Versions) -> Result<Leased> {
         let Self { mut leased, exercise } = self;
-        leased.work.exercise = exercise.map(ExerciseRow::try_into).transpose()?;
+        if let Some(row) = exercise {
+            leased.work.exercise = Some(versions.keep(row)?);
+        }
         Ok(leased)
     }
 }
@@ -33,6 +36,7 @@ impl NewLease {
 /// Leases the first queued submission of one of `runtimes`.
 pub(super) async fn next(
     tx: &mut Tx,
+    versions: &Versions,
     worker: &WorkerId,
     runtimes: &[RuntimeId],
     now: Timestamp,
@@ -62,15 +66,18 @@ pub(super) async fn next(
     let State::Running { queued_at, attempt, .. } = submission.state else { return Err(of.wrong("state")) };
 
     events::append(tx, &[(&submission, EventBody::Started { position_before })], now).await?;
-    tx.hint(Change::Queue);
+    tx.hint(Change::Left);
 
+    let known = submission.purpose.exercise().and_then(|named| versions.get(named));
     let exercise = match submission.purpose.exercise() {
-        Some(named) => Some(of.present("exercise_version", exercises::version(tx.db(), named).await?)?),
-        None => None,
+        Some(named) if known.is_none() => {
+            Some(of.present("exercise_version", exercises::version(tx.db(), named).await?)?)
+        }
+        Some(_) | None => None,
     };
     let files = submissions::files(tx.db(), id).await?;
     let lease = Lease { submission: id, round: submission.round, attempt, worker: worker.clone() };
-    let leased = Leased { work: Work { lease, submission, files, exercise: None }, queued_at };
+    let leased = Leased { work: Work { lease, submission, files, exercise: known }, queued_at };
     Ok(Some(NewLease { leased, exercise }))
 }
 
@@ -250,7 +257,7 @@ async fn requeue(tx: &mut Tx, mut submission: Submission, reason: LostReason, no
     submission.state = State::Queued { key: place, queued_at, attempt };
     let position = of.present("position", queue::positions(tx.db(), &[submission.id]).await?.pop())?;
     events::append(tx, &[(&submission, EventBody::Requeued { reason, position })], now).await?;
-    tx.hint(Change::Queue);
+    tx.hint_entered(&submission);
     Ok(())
 }
 

@@ -19,6 +19,7 @@ mod prune;
 mod queue;
 mod rows;
 mod submissions;
+mod versions;
 mod wishes;
 mod writer;
 
@@ -30,9 +31,9 @@ use sqlx::sqlite::{Sqlite, SqlitePool};
 use tokio::sync::broadcast;
 use tokio_util::task::TaskTracker;
 
-use self::lease::NewLease;
 pub use self::open::Options;
 use self::submissions::Insert;
+use self::versions::Versions;
 use self::writer::Writer;
 use super::{
     CancelRequested, Change, Ending, Enqueued, ExercisePage, ExercisePut, Expected, FilesReplaced, Growth,
@@ -61,6 +62,7 @@ pub struct SqliteStorage {
 struct Inner {
     writer: Writer,
     readers: SqlitePool,
+    versions: Versions,
     changes: broadcast::Sender<Change>,
 }
 
@@ -85,7 +87,7 @@ impl SqliteStorage {
         let readers = open::readers(&options.path).await?;
         let (changes, _) = broadcast::channel(HINTS);
         let writer = Writer::start(connection, writing, lock, changes.clone(), tasks);
-        Ok(Self { inner: Arc::new(Inner { writer, readers, changes }) })
+        Ok(Self { inner: Arc::new(Inner { writer, readers, versions: Versions::default(), changes }) })
     }
 
     /// Finishes what was asked, empties the write-ahead log and lets the file go; later calls are
@@ -210,14 +212,17 @@ impl Storage for SqliteStorage {
         until: Timestamp,
     ) -> Result<Option<Leased>> {
         let (worker, runtimes) = (worker.clone(), runtimes.to_vec());
+        let inner = Arc::clone(&self.inner);
         let leased = self
             .inner
             .writer
             .write("lease_next", move |tx| {
-                Box::pin(async move { lease::next(tx, &worker, &runtimes, now, until).await })
+                Box::pin(
+                    async move { lease::next(tx, &inner.versions, &worker, &runtimes, now, until).await },
+                )
             })
             .await?;
-        leased.map(NewLease::complete).transpose()
+        leased.map(|leased| leased.complete(&self.inner.versions)).transpose()
     }
 
     async fn renew(&self, leases: Vec<Lease>, until: Timestamp) -> Result<Vec<Renewed>> {
@@ -334,8 +339,14 @@ impl Storage for SqliteStorage {
             .await
     }
 
-    async fn exercise(&self, id: &ExerciseId) -> Result<Option<Exercise>> {
-        exercises::newest(&mut *self.reader().await?, id).await
+    async fn exercise(&self, id: &ExerciseId) -> Result<Option<Arc<Exercise>>> {
+        let mut read = self.reader().await?;
+        let Some(newest) = exercises::newest_version(&mut read, id).await? else { return Ok(None) };
+        if let Some(known) = self.inner.versions.get(&newest) {
+            return Ok(Some(known));
+        }
+        let row = exercises::version(&mut read, &newest).await?;
+        row.map(|row| self.inner.versions.keep(row)).transpose()
     }
 
     async fn exercises(&self, after: Option<ExerciseId>, limit: u32) -> Result<ExercisePage> {

@@ -72,7 +72,7 @@ async fn submissions(tx: &mut Tx, before: i64) -> Result<u64> {
     for (id, owner) in gone {
         // Whoever follows a draft hears that nothing will come.
         let id = submission_id("submissions", &id)?;
-        tx.hint_log(id, &Row { table: "submissions", key: &id }.text("owner", &owner)?);
+        tx.hint_log(id, &Row { table: "submissions", key: &id }.text("owner", &owner)?, false);
         count = count.saturating_add(1);
     }
     Ok(count)

@@ -17,7 +17,7 @@ use crate::domain::pace::Pace;
 use crate::domain::submission::{LegacyRef, NewSubmission, State, Submission};
 use crate::domain::time::Timestamp;
 use crate::storage::{
-    Change, IdempotencyKey, Inserted, ListCursor, Placed, Position, QueueCaps, Result, SubmissionFilter,
+    IdempotencyKey, Inserted, ListCursor, Placed, Position, QueueCaps, Result, SubmissionFilter,
 };
 
 /// What is asked by [`insert`].
@@ -80,7 +80,9 @@ pub(super) async fn announce(
         entries.push((*submission, EventBody::Queued { position: *position, eta: pace.eta(*position) }));
     }
     events::append(tx, &entries, now).await?;
-    tx.hint(Change::Queue);
+    for submission in queued {
+        tx.hint_entered(submission);
+    }
     Ok(positions)
 }
 

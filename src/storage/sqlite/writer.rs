@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::domain::ids::{Owner, SubmissionId};
+use crate::domain::submission::Submission;
 use crate::storage::{Change, Error, Result};
 
 /// Most operations of one commit.
@@ -48,8 +49,21 @@ impl Tx {
     }
 
     /// Tells after the commit that a log grew.
-    pub(super) fn hint_log(&mut self, submission: SubmissionId, owner: &Owner) {
-        self.hint(Change::Log { submission, owner: owner.clone() });
+    pub(super) fn hint_log(&mut self, submission: SubmissionId, owner: &Owner, ends_round: bool) {
+        self.hint(Change::Log { submission, owner: owner.clone(), ends_round });
+    }
+
+    /// Tells after the commit that a submission entered the queue.
+    pub(super) fn hint_entered(&mut self, submission: &Submission) {
+        for hint in &mut self.hints {
+            if let Change::Entered { runtime, submissions } = hint
+                && *runtime == submission.runtime
+            {
+                *submissions = submissions.saturating_add(1);
+                return;
+            }
+        }
+        self.hints.push(Change::Entered { runtime: submission.runtime.clone(), submissions: 1 });
     }
 }
 

@@ -92,7 +92,7 @@ pub async fn a_lease_brings_the_exercise_in_the_version_of_the_submission(db: &i
 
     let exercise = lease(db, at(3)).await.work.exercise.unwrap();
 
-    assert_eq!((exercise.version, exercise.spec), (1, spec("First")));
+    assert_eq!((exercise.version, exercise.spec.clone()), (1, spec("First")));
 }
 
 pub async fn a_lease_that_was_renewed_does_not_expire(db: &impl Storage) {

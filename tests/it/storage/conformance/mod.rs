@@ -127,6 +127,8 @@ macro_rules! suite {
             a_snapshot_shows_what_is_unfinished_and_where_the_log_ends
             an_entry_tells_place_and_estimate
             changes_are_told_after_their_commit
+            the_end_of_a_round_is_told_as_such
+            each_of_a_batch_that_entered_is_counted
             a_wish_to_cancel_is_told
             a_first_look_at_all_logs_names_none
             the_logs_that_grew_since_a_look_are_named_once_each
