@@ -62,7 +62,8 @@ CREATE TABLE submissions (
     id                  BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 16),
     owner               TEXT NOT NULL REFERENCES owners (name),
     backend             TEXT,
-    legacy_id           INTEGER,
+    legacy_id           TEXT 
+        CHECK (octet_length(legacy_id) BETWEEN 1 AND 1024 AND instr(legacy_id, char(0)) = 0),
     exercise_id         TEXT,
     exercise_version    INTEGER,
     -- Input of a run; NULL if the submission is graded.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::validate::{self, Faults};
 use super::{App, Caller, Conflict, Error, FieldError, InvalidCode, Place};
 use crate::domain::exercise::{Exercise, SourceFile};
-use crate::domain::ids::{BackendName, ExerciseId, Owner, SubmissionId};
+use crate::domain::ids::{BackendName, ExerciseId, LegacyId, Owner, SubmissionId};
 use crate::domain::pace::Pace;
 use crate::domain::queue::Priority;
 use crate::domain::submission::{ExerciseRef, LegacyRef, NewSubmission, Purpose, RunInput};
@@ -40,7 +40,7 @@ pub struct Submit {
     /// The original backend that knows it.
     pub backend: Option<String>,
     /// Its id there.
-    pub legacy_id: Option<i64>,
+    pub legacy_id: Option<String>,
     /// Whether it enters the queue at once.
     pub enqueue: bool,
 }
@@ -263,13 +263,14 @@ fn check_role(caller: &Caller, request: &Submit) -> Result<(), Error> {
 }
 
 fn legacy_ref(request: &Submit, at: &str, faults: &mut Faults) -> Option<LegacyRef> {
-    match request.legacy_id {
+    match &request.legacy_id {
         Some(legacy_id) => {
+            let legacy_id = faults.parse::<LegacyId>(format!("{at}/legacy_id"), legacy_id);
             let backend = match &request.backend {
                 Some(backend) => faults.parse::<BackendName>(format!("{at}/backend"), backend)?,
                 None => BackendName::default(),
             };
-            Some(LegacyRef { backend, legacy_id })
+            Some(LegacyRef { backend, legacy_id: legacy_id? })
         }
         None => {
             if request.backend.is_some() {

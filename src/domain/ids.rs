@@ -118,6 +118,11 @@ text_id!(
     /// Name of an original backend, as in the settings: 1 to 128 bytes without control characters.
     BackendName, 128, is_printable, "1 to 128 bytes without control characters"
 );
+text_id!(
+    /// An id that an original backend gave: 1 to 1,024 bytes of any text but NUL.
+    LegacyId, 1024, |c| c != '\0', "1 to 1024 bytes without NUL"
+);
+
 impl Default for BackendName {
     /// The backend of a legacy id that is named without one.
     fn default() -> Self {
@@ -132,7 +137,7 @@ text_id!(
 
 #[cfg(test)]
 mod tests {
-    use super::{ExerciseId, SubmissionId};
+    use super::{ExerciseId, LegacyId, SubmissionId};
 
     #[test]
     fn an_id_has_one_spelling() {
@@ -140,6 +145,15 @@ mod tests {
 
         assert_eq!(id.to_string().parse(), Ok(id));
         assert!(id.to_string().to_uppercase().parse::<SubmissionId>().is_err());
+    }
+
+    #[test]
+    fn an_id_of_an_original_backend_is_any_text_but_nul() {
+        assert!("\n \u{e9}/7".parse::<LegacyId>().is_ok());
+        assert!("7".repeat(1024).parse::<LegacyId>().is_ok());
+        assert!("7".repeat(1025).parse::<LegacyId>().is_err());
+        assert!("".parse::<LegacyId>().is_err());
+        assert!("a\0".parse::<LegacyId>().is_err());
     }
 
     #[test]

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::blob::Blob;
 use super::exercise::{Exercise, Isolation};
-use super::ids::{BackendName, ExerciseId, Owner, RuntimeId, SubmissionId};
+use super::ids::{BackendName, ExerciseId, LegacyId, Owner, RuntimeId, SubmissionId};
 use super::queue::{Priority, QueueKey};
 use super::time::Timestamp;
 use super::verdict::SubmissionResult;
@@ -186,7 +186,7 @@ pub struct LegacyRef {
     /// Which backend.
     pub backend: BackendName,
     /// Its id there.
-    pub legacy_id: i64,
+    pub legacy_id: LegacyId,
 }
 
 /// An exercise in the version a submission is graded with.

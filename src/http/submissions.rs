@@ -190,8 +190,9 @@ pub struct SubmissionQuery {
     /// Of this original backend.
     #[param(min_length = 1, max_length = 128)]
     backend: Option<String>,
-    /// With this id at an original backend.
-    legacy_id: Option<i64>,
+    /// With this id at an original backend: at most 1,024 bytes.
+    #[param(min_length = 1, max_length = 1024)]
+    legacy_id: Option<String>,
     /// Stored at or after this instant.
     #[param(format = DateTime)]
     created_after: Option<String>,
@@ -214,7 +215,7 @@ impl SubmissionQuery {
             state: self.state.map(Into::into),
             verdict: self.verdict.map(Into::into),
             backend: self.backend.clone(),
-            legacy_id: self.legacy_id,
+            legacy_id: read(self.legacy_id.as_ref(), "legacy_id", &mut errors),
             created_after: read(self.created_after.as_ref(), "created_after", &mut errors),
             created_before: read::<Timestamp>(self.created_before.as_ref(), "created_before", &mut errors),
         };
@@ -234,6 +235,7 @@ impl SubmissionQuery {
             exercise_id: self.exercise_id.clone(),
             owner: self.owner.clone(),
             backend: self.backend.clone(),
+            legacy_id: self.legacy_id.clone(),
             created_after: self.created_after.clone(),
             created_before: self.created_before.clone(),
             ..*self

@@ -12,7 +12,7 @@ use tokio::sync::broadcast;
 
 use crate::domain::event::{Event, Progress};
 use crate::domain::exercise::{Exercise, ExerciseSpec, SourceFile};
-use crate::domain::ids::{ExerciseId, Owner, RuntimeId, SubmissionId, WorkerId};
+use crate::domain::ids::{ExerciseId, LegacyId, Owner, RuntimeId, SubmissionId, WorkerId};
 use crate::domain::lease::{AttemptCaps, Guarded, Lease};
 use crate::domain::pace::Pace;
 use crate::domain::queue::QueueKey;
@@ -167,7 +167,7 @@ pub struct SubmissionFilter {
     /// Of this backend.
     pub backend: Option<String>,
     /// With this id at a backend.
-    pub legacy_id: Option<i64>,
+    pub legacy_id: Option<LegacyId>,
     /// Stored at or after.
     pub created_after: Option<Timestamp>,
     /// Stored before.

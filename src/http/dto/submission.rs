@@ -66,7 +66,7 @@ pub struct Submission {
     pub backend: Option<String>,
     /// Its id at that backend.
     #[schema(required)]
-    pub legacy_id: Option<i64>,
+    pub legacy_id: Option<String>,
     /// Whose it is.
     pub owner: String,
     /// The exercise it is for.
@@ -159,7 +159,7 @@ impl Submission {
         Self {
             id: submission.id.to_string(),
             backend: submission.legacy.as_ref().map(|legacy| legacy.backend.to_string()),
-            legacy_id: submission.legacy.as_ref().map(|legacy| legacy.legacy_id),
+            legacy_id: submission.legacy.as_ref().map(|legacy| legacy.legacy_id.to_string()),
             owner: submission.owner.to_string(),
             exercise_id: exercise.map(|exercise| exercise.id.to_string()),
             exercise_version: exercise.map(|exercise| exercise.version),

@@ -82,8 +82,9 @@ pub struct SubmissionRequest {
     /// The original backend that knows it by `legacy_id` (backend, admin); `default` if left out.
     #[schema(min_length = 1, max_length = 128)]
     pub backend: Option<String>,
-    /// Its id at that backend (backend, admin).
-    pub legacy_id: Option<i64>,
+    /// Its id at that backend (backend, admin): at most 1,024 bytes, no NUL.
+    #[schema(min_length = 1, max_length = 1024)]
+    pub legacy_id: Option<String>,
     /// Whether it enters the queue at once, which it does if this is left out; else it is a draft.
     pub enqueue: Option<bool>,
 }

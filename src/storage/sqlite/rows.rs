@@ -58,7 +58,7 @@ pub(super) struct SubmissionRow {
     id: Vec<u8>,
     owner: String,
     backend: Option<String>,
-    legacy_id: Option<i64>,
+    legacy_id: Option<String>,
     exercise_id: Option<String>,
     exercise_version: Option<i64>,
     run: Option<String>,
@@ -98,6 +98,7 @@ impl TryFrom<SubmissionRow> for Placed {
         let result = row.result(&Row { table: "results", key: &id })?;
         let legacy = match (row.backend, row.legacy_id) {
             (Some(backend), Some(legacy_id)) => {
+                let legacy_id = of.text("legacy_id", &legacy_id)?;
                 Some(LegacyRef { backend: of.text("backend", &backend)?, legacy_id })
             }
             (None, None) => None,

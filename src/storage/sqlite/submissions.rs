@@ -100,7 +100,7 @@ async fn taken_legacy_id(
         let stored: Option<Vec<u8>> =
             sqlx::query_scalar("SELECT id FROM submissions WHERE backend = ?1 AND legacy_id = ?2")
                 .bind(legacy.backend.as_str())
-                .bind(legacy.legacy_id)
+                .bind(legacy.legacy_id.as_str())
                 .fetch_optional(&mut *db)
                 .await?;
         if let Some(stored) = stored {
@@ -169,7 +169,7 @@ async fn write_row(
     .bind(key(submission.id))
     .bind(submission.owner.as_str())
     .bind(submission.legacy.as_ref().map(|legacy| legacy.backend.as_str()))
-    .bind(submission.legacy.as_ref().map(|legacy| legacy.legacy_id))
+    .bind(submission.legacy.as_ref().map(|legacy| legacy.legacy_id.as_str()))
     .bind(exercise.map(|exercise| exercise.id.as_str()))
     .bind(exercise.map(|exercise| i64::from(exercise.version)))
     .bind(submission.purpose.run().map(json).transpose()?)
@@ -242,7 +242,7 @@ pub(super) async fn by_legacy(db: &mut SqliteConnection, legacy: &LegacyRef) -> 
     let row: Option<SubmissionRow> =
         query_as(select_submissions!("r.tests", "WHERE s.backend = ?1 AND s.legacy_id = ?2"))
             .bind(legacy.backend.as_str())
-            .bind(legacy.legacy_id)
+            .bind(legacy.legacy_id.as_str())
             .fetch_optional(db)
             .await?;
     row.map(Placed::try_from).transpose()
@@ -308,8 +308,8 @@ pub(super) async fn list(
         query.push(if filter.legacy_id.is_some() { " AND s.backend = " } else { " AND +s.backend = " });
         query.push_bind(backend.as_str());
     }
-    if let Some(legacy_id) = filter.legacy_id {
-        query.push(" AND s.legacy_id = ").push_bind(legacy_id);
+    if let Some(legacy_id) = &filter.legacy_id {
+        query.push(" AND s.legacy_id = ").push_bind(legacy_id.as_str());
     }
     if let Some(instant) = filter.created_after {
         query.push(" AND s.created_at >= ").push_bind(instant.millis());

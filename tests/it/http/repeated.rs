@@ -233,12 +233,13 @@ async fn a_legacy_id_is_taken_once() {
     house.with_sum().await;
     let platform = house.token("platform", Role::Backend);
     let mut request = solution();
-    request["legacy_id"] = json!(7);
+    request["legacy_id"] = json!("exercice/7 \u{e9}");
     let first = house.post("/v1/submissions").token(&platform).json(&request).send().await;
 
     let again = house.post("/v1/submissions").token(&platform).json(&request).send().await;
 
     assert_eq!(first.json()["backend"], "default");
+    assert_eq!(first.json()["legacy_id"], "exercice/7 \u{e9}");
     assert_eq!(again.problem().0, 409);
     assert_eq!(again.json()["code"], "legacy_id_taken");
     assert_eq!(again.json()["submission_id"], first.json()["id"]);

@@ -74,8 +74,8 @@ pub fn with_runtime(whose: &str, name: &str) -> NewSubmission {
     NewSubmission { runtime: runtime(name), ..new(whose) }
 }
 
-pub fn legacy(backend: &str, legacy_id: i64) -> LegacyRef {
-    LegacyRef { backend: backend.parse().unwrap(), legacy_id }
+pub fn legacy(backend: &str, legacy_id: &str) -> LegacyRef {
+    LegacyRef { backend: backend.parse().unwrap(), legacy_id: legacy_id.parse().unwrap() }
 }
 
 /// Stores these, which must succeed.

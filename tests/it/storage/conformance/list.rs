@@ -75,17 +75,17 @@ pub async fn a_filter_by_time_takes_its_start_and_leaves_its_end(db: &impl Stora
 }
 
 pub async fn a_filter_takes_what_matches_all_of_it(db: &impl Storage) {
-    let named = NewSubmission { legacy: Some(legacy("default", 9)), ..draft("alice") };
+    let named = NewSubmission { legacy: Some(legacy("default", "9")), ..draft("alice") };
     let wanted = insert(db, named).await;
     insert(db, draft("alice")).await;
     insert(db, new("alice")).await;
-    insert(db, NewSubmission { legacy: Some(legacy("default", 10)), ..draft("bob") }).await;
+    insert(db, NewSubmission { legacy: Some(legacy("default", "10")), ..draft("bob") }).await;
 
     let filter = SubmissionFilter {
         owner: Some(owner("alice")),
         state: Some(StateName::Draft),
         backend: Some("default".to_owned()),
-        legacy_id: Some(9),
+        legacy_id: Some("9".parse().unwrap()),
         ..SubmissionFilter::default()
     };
     let of_another = SubmissionFilter { owner: Some(owner("bob")), ..filter.clone() };

@@ -15,7 +15,7 @@ pub async fn a_queued_submission_reads_back_as_it_was_stored(db: &impl Storage) 
     let input = RunInput { stdin: vec![0xfe, 0x00].into(), args: vec!["-v".to_owned()] };
     let metadata = serde_json::json!({"lesson": 4, "nested": {"é": null}}).as_object().unwrap().clone();
     let new = NewSubmission {
-        legacy: Some(legacy("default", -7)),
+        legacy: Some(legacy("default", "\u{e9} 7")),
         purpose: Purpose::Run { input, exercise: Some(exercise) },
         runtime: runtime("c"),
         priority: Priority::Exam,
@@ -26,7 +26,7 @@ pub async fn a_queued_submission_reads_back_as_it_was_stored(db: &impl Storage) 
     let stored = insert_all(db, vec![new.clone()], at(3)).await.remove(0);
 
     assert_eq!(get(db, new.id).await, stored);
-    assert_eq!(db.by_legacy(&legacy("default", -7)).await.unwrap().as_ref(), Some(&stored));
+    assert_eq!(db.by_legacy(&legacy("default", "\u{e9} 7")).await.unwrap().as_ref(), Some(&stored));
     assert_eq!(stored.position, Some(1));
     assert_eq!(stored.submission.purpose, new.purpose);
     assert_eq!(stored.submission.metadata, new.metadata);
@@ -68,8 +68,8 @@ pub async fn places_count_all_that_were_stored_together(db: &impl Storage) {
 }
 
 pub async fn an_id_that_a_backend_gave_twice_is_refused_with_its_holder(db: &impl Storage) {
-    let first = insert(db, NewSubmission { legacy: Some(legacy("default", 5)), ..draft("alice") }).await;
-    let second = NewSubmission { legacy: Some(legacy("default", 5)), ..new("bob") };
+    let first = insert(db, NewSubmission { legacy: Some(legacy("default", "5")), ..draft("alice") }).await;
+    let second = NewSubmission { legacy: Some(legacy("default", "5")), ..new("bob") };
 
     let refused = db.insert(vec![new("bob"), second], None, NO_CAPS, pace(), at(1)).await.unwrap();
 
@@ -78,8 +78,8 @@ pub async fn an_id_that_a_backend_gave_twice_is_refused_with_its_holder(db: &imp
 }
 
 pub async fn an_id_that_comes_twice_in_one_call_is_refused(db: &impl Storage) {
-    let one = NewSubmission { legacy: Some(legacy("default", 5)), ..new("alice") };
-    let other = NewSubmission { legacy: Some(legacy("default", 5)), ..new("alice") };
+    let one = NewSubmission { legacy: Some(legacy("default", "5")), ..new("alice") };
+    let other = NewSubmission { legacy: Some(legacy("default", "5")), ..new("alice") };
 
     let refused = db.insert(vec![one.clone(), other], None, NO_CAPS, pace(), at(1)).await.unwrap();
 
@@ -87,15 +87,15 @@ pub async fn an_id_that_comes_twice_in_one_call_is_refused(db: &impl Storage) {
 }
 
 pub async fn two_backends_may_give_the_same_id(db: &impl Storage) {
-    let one = NewSubmission { legacy: Some(legacy("default", 5)), ..new("alice") };
-    let other = NewSubmission { legacy: Some(legacy("other", 5)), ..new("alice") };
+    let one = NewSubmission { legacy: Some(legacy("default", "5")), ..new("alice") };
+    let other = NewSubmission { legacy: Some(legacy("other", "5")), ..new("alice") };
 
     let stored = insert_all(db, vec![one, other.clone()], at(0)).await;
 
     assert_eq!(stored.len(), 2);
-    let found = db.by_legacy(&legacy("other", 5)).await.unwrap().unwrap();
+    let found = db.by_legacy(&legacy("other", "5")).await.unwrap().unwrap();
     assert_eq!(found.submission.id, other.id);
-    assert_eq!(db.by_legacy(&legacy("third", 5)).await.unwrap(), None);
+    assert_eq!(db.by_legacy(&legacy("third", "5")).await.unwrap(), None);
 }
 
 pub async fn a_file_reads_back_with_its_bytes(db: &impl Storage) {
