@@ -162,14 +162,8 @@ impl Bench {
     }
 
     async fn claim(&self) -> Container {
-        let mut free = self.pool.free();
-        loop {
-            let seen = free.wait_for(|free| free.runtimes.contains(&self.runtime)).await.map(drop);
-            seen.expect("the pool goes on");
-            if let Some(container) = self.pool.claim(&self.runtime).await {
-                return container;
-            }
-        }
+        let reserved = self.pool.reserve(&self.runtime, Isolation::Reset).await.expect("the pool goes on");
+        reserved.container().await.expect("the pool goes on")
     }
 
     async fn round(&self, measured: &mut Measured, floor: &mut Floor, hello: &Task) {

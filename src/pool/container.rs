@@ -52,7 +52,6 @@ pub struct Container {
     held: Option<Held>,
     usage_source: UsageSource,
     condition: Condition,
-    served: u32,
 }
 
 #[derive(Debug)]
@@ -69,18 +68,10 @@ impl Held {
 }
 
 impl Container {
-    pub(super) const fn new(place: Place, idle: Idle, served: u32, way_back: OwnedPermit<Message>) -> Self {
+    pub(super) const fn new(place: Place, idle: Idle, way_back: OwnedPermit<Message>) -> Self {
         let usage_source = idle.hello.usage_source;
         let held = Some(Held { place, idle, way_back });
-        Self { held, usage_source, condition: Condition::Untouched, served }
-    }
-
-    /// Whether it suits a submission that asks for `isolation`: a fresh one has served nobody before.
-    pub const fn suits(&self, isolation: Isolation) -> bool {
-        match isolation {
-            Isolation::Reset => true,
-            Isolation::Fresh => self.served == 0,
-        }
+        Self { held, usage_source, condition: Condition::Untouched }
     }
 
     /// Kills the container, whatever goes on in it, and waits until it is gone or its engine falls silent.

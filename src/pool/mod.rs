@@ -1,8 +1,8 @@
 //! Containers over Docker hosts: who may run where, and what one container does for one submission.
 //!
 //! A host is a Docker engine. It has slots, one per core; a slot runs one submission at a time and may hold a
-//! warm container of each runtime, in which a resident agent waits. [`Pool::claim`] takes a free slot with a warm
-//! container; the [`Container`] gives it back. This room knows nothing of queues, verdicts or storage.
+//! warm container of each runtime, in which a resident agent waits. [`Pool::reserve`] takes a slot with a warm
+//! container as soon as there is one; the [`Container`] gives it back. This room knows nothing of queues, verdicts or storage.
 
 mod agent_client;
 mod container;
@@ -11,6 +11,7 @@ pub mod facts;
 mod host;
 pub mod image;
 mod owner;
+mod reservation;
 mod state;
 mod work;
 
@@ -22,12 +23,14 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::domain::exercise::Isolation;
 use crate::domain::ids::RuntimeId;
 use crate::domain::runtime::Runtime;
 use owner::{CHANNEL_PLACES, Message, Owner};
 use state::Link;
 
 pub use container::{Container, Lost};
+pub use reservation::Reservation;
 
 /// What the pool is told at its start.
 #[derive(Clone, Debug)]
@@ -46,14 +49,14 @@ pub struct Settings {
     pub warm_per_runtime: usize,
 }
 
-/// What could be claimed now.
+/// What could be reserved now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Free {
     /// Slots of all hosts that answer.
     pub total: usize,
-    /// Slots without a submission.
+    /// Slots without a submission that nobody waits for.
     pub free: usize,
-    /// Runtimes of which a claim would give a container at once.
+    /// Runtimes of which there would be a container at once, though maybe no fresh one.
     pub runtimes: BTreeSet<RuntimeId>,
 }
 
@@ -88,7 +91,7 @@ pub struct Pool {
 impl Pool {
     /// Connects to the hosts, removes what earlier boots left there and begins to warm containers.
     ///
-    /// Returns at once; [`Pool::free`] tells when there is something to claim.
+    /// Returns at once; [`Pool::free`] tells when there is something to reserve.
     ///
     /// * `stop` — when cancelled, all containers are removed, running ones too.
     pub fn start(
@@ -112,13 +115,16 @@ impl Pool {
         self.free.clone()
     }
 
-    /// A container for one submission, or `None` if none is free just now.
+    /// Reserves a container for one submission; `None` if the pool has ended or doesn't know the runtime.
     ///
-    /// The slot is taken until the container is released or dropped.
-    pub async fn claim(&self, runtime: &RuntimeId) -> Option<Container> {
-        let (reply, answer) = oneshot::channel();
-        self.messages.send(Message::Claim { runtime: runtime.clone(), reply }).await.ok()?;
-        answer.await.ok().flatten()
+    /// When this returns, [`Pool::free`] counts one less. Reservations are served in their order.
+    pub async fn reserve(&self, runtime: &RuntimeId, isolation: Isolation) -> Option<Reservation> {
+        let (reply, container) = oneshot::channel();
+        let (counted, is_counted) = oneshot::channel();
+        let message = Message::Reserve { runtime: runtime.clone(), isolation, reply, counted };
+        self.messages.send(message).await.ok()?;
+        is_counted.await.ok()?;
+        Some(Reservation { container, messages: self.messages.clone() })
     }
 
     /// Whether the runtime's image is on some host that answers and a container of it has started there.
@@ -134,7 +140,7 @@ impl Pool {
 
     /// Removes all containers of this boot; returns when they are gone.
     ///
-    /// Afterwards, and already meanwhile, there is nothing to claim.
+    /// Afterwards, and already meanwhile, there is nothing to reserve.
     pub async fn shutdown(&self) {
         let (done, ended) = oneshot::channel();
         if self.messages.send(Message::Close { done }).await.is_ok() {

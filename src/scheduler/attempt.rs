@@ -11,23 +11,30 @@ use crate::domain::exercise::MAX_TESTS;
 use crate::domain::lease::{Guarded, Lease};
 use crate::domain::submission::LostReason;
 use crate::judge::{self, Outcome};
-use crate::pool::{Container, Lost};
+use crate::pool::{Container, Lost, Reservation};
 use crate::storage::{Ending, Leased, Storage as _};
 
 /// How long progress may wait for more, to share a commit.
 const SHARE_COMMIT: Duration = Duration::from_millis(20);
 /// Pause before a write is tried again, doubled each time.
 const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+/// How long a leased submission waits if its container died just then, or has to be made fresh.
+const REPLACEMENT: Duration = Duration::from_secs(5);
 /// Room for the progress of a whole attempt: a run is never held up by the database.
 const PROGRESS_ROOM: usize = MAX_TESTS + 1;
 
 impl Scheduler {
     /// Runs a leased submission and stores what comes out.
-    pub(super) async fn attempt(self, leased: Leased, mut container: Container) {
+    ///
+    /// * `reservation` — of its container; `None` if the pool has none to give.
+    pub(super) async fn attempt(self, leased: Leased, reservation: Option<Reservation>) {
         let Leased { work, queued_at } = leased;
         let lease = work.lease.clone();
         let registered = self.inner.running.register(lease.clone());
         let stop = registered.stop.clone();
+        let Some(mut container) = self.container(&lease, reservation, &stop).await else {
+            return self.store(&lease, Outcome::Aborted, Vec::new(), &stop).await;
+        };
         let begun = self.inner.clock.now();
         let Some(runtime) = self.inner.runtimes.get(&work.submission.runtime) else {
             tracing::error!(submission.id = %lease.submission, "leased for a runtime that is not configured");
@@ -64,6 +71,28 @@ impl Scheduler {
                 container.destroy().await;
                 self.give_up(&lease, reason).await;
             }
+        }
+    }
+
+    /// The container that was free when the submission was leased, or the one that takes its place.
+    async fn container(
+        &self,
+        lease: &Lease,
+        reservation: Option<Reservation>,
+        stop: &Stop,
+    ) -> Option<Container> {
+        let container = reservation?.container();
+        tokio::select! {
+            biased;
+            container = tokio::time::timeout(REPLACEMENT, container) => match container {
+                Ok(container) => container,
+                Err(_elapsed) => {
+                    tracing::warn!(submission.id = %lease.submission, "no container came; it goes back to its place");
+                    None
+                }
+            },
+            () = stop.abort.cancelled() => None,
+            () = self.inner.tasks.handing_back().cancelled() => None,
         }
     }
 

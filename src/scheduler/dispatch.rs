@@ -8,16 +8,12 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::{LEASE, Scheduler};
 use crate::domain::ids::RuntimeId;
-use crate::domain::submission::LostReason;
-use crate::pool::Container;
-use crate::storage::{self, Change, Leased, Storage as _};
+use crate::storage::{self, Change, Storage as _};
 
 /// Longest time between two looks at the queue, should a hint be lost.
 const POLL: Duration = Duration::from_secs(1);
 /// Pause after the database could not be reached.
 const RETRY: Duration = Duration::from_millis(500);
-/// How long a leased submission waits for a container that died just then.
-const CLAIM: Duration = Duration::from_secs(5);
 
 /// How many submissions may wait for each runtime: what commits told, minus what was leased. Never too few but for
 /// a hint that was lost; one too many costs a look.
@@ -99,36 +95,10 @@ impl Scheduler {
         };
         waiting.left(&leased.work.submission.runtime);
         metrics::counter!("guichet_leases_total").increment(1);
-        match self.claim(&leased).await {
-            Some(container) => {
-                let attempt = self.clone().attempt(leased, container);
-                self.inner.tasks.start(attempt);
-            }
-            None => {
-                tracing::warn!(submission.id = %leased.work.lease.submission, "the free container died before it was used");
-                self.give_up(&leased.work.lease, LostReason::HostLost).await;
-            }
-        }
-        Ok(true)
-    }
-
-    /// The container that was free when the submission was leased, or its replacement.
-    async fn claim(&self, leased: &Leased) -> Option<Container> {
         let runtime = &leased.work.submission.runtime;
-        let isolation = leased.work.isolation();
-        let mut free = self.inner.pool.free();
-        let claimed = async {
-            loop {
-                match self.inner.pool.claim(runtime).await {
-                    Some(container) if container.suits(isolation) => return Some(container),
-                    // It is replaced by one that has served nobody.
-                    Some(used) => used.release(isolation).await,
-                    None => {}
-                }
-                free.changed().await.ok()?;
-            }
-        };
-        tokio::time::timeout(CLAIM, claimed).await.ok().flatten()
+        let reservation = self.inner.pool.reserve(runtime, leased.work.isolation()).await;
+        self.inner.tasks.start(self.clone().attempt(leased, reservation));
+        Ok(true)
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use super::{Action, Link, Place};
+use crate::domain::exercise::Isolation;
 
 /// First and longest pause after something failed.
 pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -131,9 +132,23 @@ impl<C> Host<C> {
 }
 
 impl<C> Slot<C> {
-    pub(super) fn can_serve(&self, runtime: usize) -> bool {
+    pub(super) fn can_serve(&self, runtime: usize, isolation: Isolation) -> bool {
+        let suits = |life: &Life| match isolation {
+            Isolation::Reset => true,
+            Isolation::Fresh => life.submissions == 0,
+        };
         self.taken_by.is_none()
-            && matches!(self.cells.get(runtime), Some(Cell { content: Content::Warm { .. }, .. }))
+            && self
+                .cells
+                .get(runtime)
+                .is_some_and(|cell| matches!(&cell.content, Content::Warm { life, .. } if suits(life)))
+    }
+
+    /// Whether the slot holds a container that has served nobody, or will before long.
+    pub(super) fn will_be_fresh(&self, runtime: usize) -> bool {
+        let coming = |cell: &Cell<C>| matches!(cell.content, Content::Starting | Content::Removing);
+        self.taken_by.is_none()
+            && (self.can_serve(runtime, Isolation::Fresh) || self.cells.get(runtime).is_some_and(coming))
     }
 
     pub(super) fn will_serve(&self, runtime: usize) -> bool {

@@ -11,6 +11,7 @@
 //! begin, begins it, and tells the machine how it went.
 
 mod host;
+mod supply;
 #[cfg(test)]
 mod tests;
 
@@ -86,19 +87,6 @@ pub enum Link {
     Suspect,
 }
 
-/// What can be claimed, by index of the runtime.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Supply {
-    /// Slots of all healthy hosts.
-    pub total: usize,
-    /// Those without a submission.
-    pub free: usize,
-    /// Runtimes that a claim would get at once.
-    pub claimable: BTreeSet<usize>,
-    /// Runtimes of which a container has started on a healthy host that still has the image.
-    pub started: BTreeSet<usize>,
-}
-
 /// The state of all hosts.
 #[derive(Debug)]
 pub struct Machine<C> {
@@ -141,44 +129,6 @@ impl<C> Machine<C> {
     /// How each host does.
     pub fn links(&self) -> impl Iterator<Item = Link> + '_ {
         self.hosts.iter().map(|host| host.link)
-    }
-
-    /// What can be claimed.
-    pub fn supply(&self) -> Supply {
-        let mut supply = Supply::default();
-        for host in self.hosts.iter().filter(|host| host.link == Link::Healthy && !self.closed) {
-            supply.total += host.slots.len();
-            supply.started.extend(&host.started);
-            for slot in host.slots.iter().filter(|slot| slot.taken_by.is_none()) {
-                supply.free += 1;
-                supply.claimable.extend(slot.warm());
-            }
-        }
-        supply
-    }
-
-    /// Gives a warm container away, from the host with most free slots, with the number of submissions it served.
-    pub fn claim(&mut self, runtime: usize) -> Option<(Place, C, u32)> {
-        if self.closed {
-            return None;
-        }
-        let (host_index, host) = self
-            .hosts
-            .iter_mut()
-            .enumerate()
-            .filter(|(_, host)| host.link == Link::Healthy)
-            .filter(|(_, host)| host.slots.iter().any(|slot| slot.can_serve(runtime)))
-            .max_by_key(|(_, host)| host.slots.iter().filter(|slot| slot.taken_by.is_none()).count())?;
-        let (slot_index, slot) =
-            host.slots.iter_mut().enumerate().find(|(_, slot)| slot.can_serve(runtime))?;
-        let cell = slot.cells.get_mut(runtime)?;
-        let Content::Warm { container, life } = std::mem::replace(&mut cell.content, Content::Empty) else {
-            return None;
-        };
-        cell.content = Content::Busy { life: Life { submissions: life.submissions + 1, ..life } };
-        slot.taken_by = Some(cell.serial);
-        let place = Place { host: host_index, slot: slot_index, runtime, serial: cell.serial };
-        Some((place, container, life.submissions))
     }
 
     /// Takes a container back; answers with one that is to be removed.

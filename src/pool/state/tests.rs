@@ -8,6 +8,7 @@ use proptest::prelude::*;
 
 use super::host::Content;
 use super::{Action, Fate, Link, Machine, Place};
+use crate::domain::exercise::Isolation;
 
 const RUNTIMES: usize = 3;
 
@@ -76,7 +77,7 @@ impl World {
         match *event {
             Event::Settle { choice, well } => self.settle(choice, well),
             Event::Claim { runtime } => {
-                self.lent.extend(self.machine.claim(runtime).map(|(place, container, _)| (place, container)));
+                self.lent.extend(self.machine.claim(runtime, Isolation::Reset));
             }
             Event::GiveBack { choice, fate } if !self.lent.is_empty() => {
                 let (place, container) = self.lent.swap_remove(choice % self.lent.len());
@@ -189,7 +190,7 @@ proptest! {
 
         let promised = world.machine.supply().claimable.contains(&runtime);
 
-        prop_assert_eq!(world.machine.claim(runtime).is_some(), promised);
+        prop_assert_eq!(world.machine.claim(runtime, Isolation::Reset).is_some(), promised);
     }
 
     #[test]
@@ -240,18 +241,18 @@ fn each_runtime_is_warm_once_before_any_is_warm_twice() {
 #[test]
 fn a_taken_slot_makes_another_warm_for_its_runtime() {
     let mut world = warm_world(2, 1);
-    let taken = world.machine.claim(0).expect("a container");
+    let taken = world.machine.claim(0, Isolation::Reset).expect("a container");
 
     world.settle_all();
 
-    let (other, ..) = world.machine.claim(0).expect("another container");
+    let (other, _) = world.machine.claim(0, Isolation::Reset).expect("another container");
     assert_ne!(taken.0.slot, other.slot);
 }
 
 #[test]
 fn a_doubtful_container_keeps_its_slot_until_it_is_gone() {
     let mut world = warm_world(1, 1);
-    let (place, container, _) = world.machine.claim(0).expect("a container");
+    let (place, container) = world.machine.claim(0, Isolation::Reset).expect("a container");
 
     let action = world.machine.give_back(place, Fate::Doubtful(container), world.now);
 
@@ -264,13 +265,16 @@ fn a_doubtful_container_keeps_its_slot_until_it_is_gone() {
 #[test]
 fn a_retired_container_leaves_its_slot_at_once() {
     let mut world = warm_world(1, 1);
-    let (place, container, _) = world.machine.claim(0).expect("a container");
+    let (place, container) = world.machine.claim(0, Isolation::Reset).expect("a container");
 
     let action = world.machine.give_back(place, Fate::Retired(container), world.now);
 
     assert_eq!(action, Some(Action::Remove(place, container)));
     assert_eq!(world.machine.supply().free, 1);
-    assert!(world.machine.claim(1).is_some(), "another runtime's container in the same slot");
+    assert!(
+        world.machine.claim(1, Isolation::Reset).is_some(),
+        "another runtime's container in the same slot"
+    );
 }
 
 #[test]
@@ -279,7 +283,7 @@ fn a_container_is_replaced_after_500_submissions() {
     let mut removed = None;
     for _ in 0..500 {
         assert_eq!(removed, None);
-        let (place, container, _) = world.machine.claim(0).expect("a container");
+        let (place, container) = world.machine.claim(0, Isolation::Reset).expect("a container");
         removed = world.machine.give_back(place, Fate::Reusable(container), world.now);
     }
     assert!(matches!(removed, Some(Action::Remove(..))), "{removed:?}");
@@ -301,7 +305,7 @@ fn an_idle_container_is_replaced_after_an_hour_or_a_little_more() {
 #[test]
 fn a_container_of_a_host_lost_meanwhile_comes_back_without_effect() {
     let mut world = warm_world(1, 1);
-    let (place, container, _) = world.machine.claim(0).expect("a container");
+    let (place, container) = world.machine.claim(0, Isolation::Reset).expect("a container");
     world.machine.lost(0, world.now);
     world.now += Duration::from_secs(20);
     world.settle_all();
@@ -309,7 +313,7 @@ fn a_container_of_a_host_lost_meanwhile_comes_back_without_effect() {
     assert_eq!(world.machine.give_back(place, Fate::Reusable(container), world.now), None);
 
     assert_eq!(world.machine.supply().free, 1);
-    assert_ne!(world.machine.claim(0).map(|(_, container, _)| container), Some(container));
+    assert_ne!(world.machine.claim(0, Isolation::Reset).map(|(_, container)| container), Some(container));
 }
 
 #[test]
@@ -334,7 +338,7 @@ fn a_closed_machine_begins_and_lends_nothing() {
 
     world.machine.close();
 
-    assert_eq!(world.machine.claim(0), None);
+    assert_eq!(world.machine.claim(0, Isolation::Reset), None);
     world.now += Duration::from_hours(2);
     assert_eq!(world.machine.plan(world.now), []);
 }

@@ -116,19 +116,17 @@ impl Bench {
 
     /// A container of the runtime, as soon as there is one.
     pub async fn claim(&self, runtime: &str) -> Container {
+        self.claim_for(runtime, Isolation::Reset).await
+    }
+
+    /// A container of the runtime that suits, as soon as there is one.
+    pub async fn claim_for(&self, runtime: &str, isolation: Isolation) -> Container {
         let runtime = id(runtime);
-        let mut free = self.pool.free();
-        let claimed = async {
-            loop {
-                free.wait_for(|free| free.runtimes.contains(&runtime)).await.expect("the pool goes on");
-                if let Some(container) = self.pool.claim(&runtime).await {
-                    return container;
-                }
-            }
-        };
-        timeout(SOON * 3, claimed)
+        let reserved = self.pool.reserve(&runtime, isolation).await.expect("the pool goes on");
+        timeout(SOON * 3, reserved.container())
             .await
             .unwrap_or_else(|_| panic!("no container of {runtime}; is its image built?"))
+            .expect("the pool goes on")
     }
 
     /// Runs a program from its source to its end in a container of its own.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use guichet::domain::exercise::{Isolation, SourceFile};
 use guichet::domain::submission::LostReason;
 use guichet::pool::{Container, Free, Lost, Pool};
@@ -91,17 +92,47 @@ async fn a_destroyed_container_is_gone_when_that_is_said() {
 }
 
 #[tokio::test]
-async fn a_container_that_has_served_suits_no_fresh_submission() {
+async fn whoever_wants_a_fresh_container_gets_one_that_has_served_nobody() {
     let bench = Bench::start().await;
     bench.run("python", "print(1)").await;
+    let used = bench.containers_of("python").await;
 
-    let used = bench.claim("python").await;
+    let fresh = bench.claim_for("python", Isolation::Fresh).await;
 
-    assert!(!used.suits(Isolation::Fresh));
-    used.release(Isolation::Fresh).await;
-    let unused = bench.claim("python").await;
-    assert!(unused.suits(Isolation::Fresh));
-    unused.release(Isolation::Reset).await;
+    let there = bench.containers_of("python").await;
+    assert!(used.iter().all(|container| !there.contains(container)), "{used:?} {there:?}");
+    fresh.release(Isolation::Fresh).await;
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn who_reserves_first_is_served_first_and_what_is_reserved_is_not_free() {
+    let bench = Bench::start().await;
+    let running = bench.claim("python").await;
+    let first = bench.pool.reserve(&id("python"), Isolation::Fresh).await.expect("the pool goes on");
+    let mut second = Box::pin(bench.claim("python"));
+
+    assert!((&mut second).now_or_never().is_none());
+    running.release(Isolation::Reset).await;
+
+    let container =
+        tokio::time::timeout(SOON, first.container()).await.expect("in time").expect("a container");
+    assert_eq!(bench.pool.free().borrow().free, 0);
+    assert!((&mut second).now_or_never().is_none(), "two submissions in one slot");
+    container.release(Isolation::Fresh).await;
+    second.await.release(Isolation::Reset).await;
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn a_reservation_that_is_given_up_blocks_nobody() {
+    let bench = Bench::start().await;
+    let running = bench.claim("python").await;
+    drop(bench.pool.reserve(&id("python"), Isolation::Reset).await.expect("the pool goes on"));
+
+    running.release(Isolation::Reset).await;
+
+    bench.claim("python").await.release(Isolation::Reset).await;
     bench.end().await;
 }
 
@@ -231,7 +262,8 @@ async fn slots_run_side_by_side_and_are_counted() {
     let mut free = bench.pool.free();
     let taken = free.wait_for(|free| free.free == 0).await.expect("the pool goes on").clone();
     assert_eq!(taken, Free { total: 2, free: 0, runtimes: std::collections::BTreeSet::new() });
-    assert!(bench.pool.claim(&id("c")).await.is_none(), "a third submission in two slots");
+    let third = bench.pool.reserve(&id("c"), Isolation::Reset).await.expect("the pool goes on");
+    assert!(third.container().now_or_never().is_none(), "a third submission in two slots");
 
     let (a, b) = tokio::join!(
         run_in(&mut one, "python", "print('a')", ROOMY),

@@ -5,7 +5,6 @@
 //! always be given back.
 
 use std::collections::{BTreeSet, HashMap};
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,12 +14,18 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+mod begin;
+mod reserved;
+
 use super::container::Container;
 use super::docker::{self, Labels};
 use super::host::{HostLink, News, watch_host};
-use super::state::{Action, Fate, Link, Machine, Place};
-use super::work::{Idle, Outcome, PrepareError, connect, launch, prepare_image, remove, sweep_until_gone};
+use super::state::{Fate, Link, Machine, Place};
+use super::work::{Idle, Outcome, PrepareError, sweep_until_gone};
 use super::{Free, Settings, Status};
+use crate::domain::exercise::Isolation;
+use reserved::Reserved;
+
 use crate::domain::ids::RuntimeId;
 use crate::domain::runtime::Runtime;
 
@@ -33,8 +38,15 @@ const CLOSING_DEADLINE: Duration = Duration::from_secs(20);
 /// What the owner hears.
 #[derive(Debug)]
 pub(super) enum Message {
-    /// Somebody wants a container.
-    Claim { runtime: RuntimeId, reply: oneshot::Sender<Option<Container>> },
+    /// Somebody wants a container, and to know when that is counted.
+    Reserve {
+        runtime: RuntimeId,
+        isolation: Isolation,
+        reply: oneshot::Sender<Container>,
+        counted: oneshot::Sender<()>,
+    },
+    /// Somebody wants his container no more, or has it.
+    Withdrawn,
     /// Somebody gives one back.
     GiveBack { place: Place, fate: Fate<Idle> },
     /// Everything shall be removed.
@@ -56,6 +68,8 @@ pub(super) struct Owner {
     /// The last complaint about a host, or a runtime on it: each is logged once until it changes.
     complaints: HashMap<(usize, Option<usize>), String>,
     messages: mpsc::Sender<Message>,
+    /// Who waits, in order.
+    reserved: Vec<Reserved>,
     tasks: TaskTracker,
     /// Tasks begun whose outcome is not heard yet.
     under_way: usize,
@@ -91,6 +105,7 @@ impl Owner {
             images: HashMap::new(),
             complaints: HashMap::new(),
             messages,
+            reserved: Vec::new(),
             tasks,
             under_way: 0,
             closing: CancellationToken::new(),
@@ -104,6 +119,7 @@ impl Owner {
         let mut closers = Vec::new();
         while closers.is_empty() && !stop.is_cancelled() {
             let now = Instant::now();
+            self.serve();
             for action in self.machine.plan(now.into_std()) {
                 self.begin(action);
             }
@@ -125,6 +141,7 @@ impl Owner {
 
     async fn close(&mut self, inbox: &mut mpsc::Receiver<Message>, closers: &mut Vec<oneshot::Sender<()>>) {
         self.machine.close();
+        self.reserved.clear();
         self.publish();
         self.closing.cancel();
         let latest = Instant::now() + CLOSING_DEADLINE;
@@ -149,11 +166,12 @@ impl Owner {
     fn hear(&mut self, message: Message) -> Option<oneshot::Sender<()>> {
         let now = Instant::now().into_std();
         match message {
-            Message::Claim { runtime, reply } => {
-                let container = self.claim(&runtime);
-                // A container that nobody takes any more gives itself back.
-                let _unclaimed = reply.send(container);
+            Message::Reserve { runtime, isolation, reply, counted } => {
+                self.reserve(&runtime, isolation, reply);
+                // Who asked may have stopped waiting; his reservation is then closed, too.
+                let _gone = counted.send(());
             }
+            Message::Withdrawn => {}
             Message::GiveBack { place, fate } => {
                 if let Some(action) = self.machine.give_back(place, fate, now) {
                     self.begin(action);
@@ -167,13 +185,6 @@ impl Owner {
             }
         }
         None
-    }
-
-    fn claim(&mut self, runtime: &RuntimeId) -> Option<Container> {
-        let index = self.runtimes.iter().position(|known| known.id == *runtime)?;
-        let way_back = self.messages.clone().try_reserve_owned().ok()?;
-        let (place, idle, served) = self.machine.claim(index)?;
-        Some(Container::new(place, idle, served, way_back))
     }
 
     fn hear_news(&mut self, host: usize, link: &Arc<HostLink>, news: News) {
@@ -283,59 +294,6 @@ impl Owner {
         }
     }
 
-    fn begin(&mut self, action: Action<Idle>) {
-        match action {
-            Action::Connect { host } => {
-                let Some(address) = self.settings.hosts.get(host).cloned() else { return };
-                let connecting = connect(address, self.labels);
-                self.spawn(async move { Outcome::Connected { host, result: connecting.await } });
-            }
-            Action::PrepareImage { host, runtime } => {
-                let (Some(link), Some(known)) = (self.link(host), self.runtimes.get(runtime)) else { return };
-                let (image, path) = (known.image.clone(), self.settings.agent_path.clone());
-                self.spawn(async move {
-                    let result = prepare_image(&link.engine, &image, path).await;
-                    Outcome::ImagePrepared { host, runtime, link, result }
-                });
-            }
-            Action::Launch(place) => {
-                let (Some(link), Some(known)) = (self.link(place.host), self.runtimes.get(place.runtime))
-                else {
-                    return;
-                };
-                let image = self.images.get(&(place.host, place.runtime)).cloned().unwrap_or_default();
-                let (runtime, labels) = (Arc::clone(known), self.labels);
-                self.spawn(async move {
-                    let result = launch(link, place, labels, &runtime, &image).await;
-                    Outcome::Launched { place, result }
-                });
-            }
-            Action::Remove(place, idle) => {
-                metrics::counter!("guichet_containers_replaced_total").increment(1);
-                let closing = self.closing.clone();
-                self.spawn(async move {
-                    remove(idle, closing).await;
-                    Outcome::Removed { place }
-                });
-            }
-        }
-    }
-
-    fn link(&self, host: usize) -> Option<Arc<HostLink>> {
-        self.links.get(host).cloned().flatten()
-    }
-
-    fn spawn(&mut self, work: impl Future<Output = Outcome> + Send + 'static) {
-        self.under_way += 1;
-        let messages = self.messages.clone();
-        self.tasks.spawn(async move {
-            let outcome = work.await;
-            if messages.send(Message::Outcome(outcome)).await.is_err() {
-                tracing::debug!("the pool has closed meanwhile");
-            }
-        });
-    }
-
     fn complain(&mut self, host: usize, runtime: Option<usize>, text: String) {
         if self.complaints.get(&(host, runtime)) == Some(&text) {
             return;
@@ -357,7 +315,9 @@ impl Owner {
                 .map(|runtime| runtime.id.clone())
                 .collect()
         };
-        let free = Free { total: supply.total, free: supply.free, runtimes: ids(&supply.claimable) };
+        let free = supply.free.saturating_sub(self.reserved.len());
+        let runtimes = if free > 0 { ids(&supply.claimable) } else { BTreeSet::new() };
+        let free = Free { total: supply.total, free, runtimes };
         let hosts = self.settings.hosts.iter().cloned().zip(self.machine.links()).collect();
         let status = Status { hosts, ready: ids(&supply.started) };
         replace(&self.free, free);

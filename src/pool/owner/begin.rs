@@ -1,0 +1,64 @@
+//! Begins what the machine asks for, each in a task of its own.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use super::{Message, Owner};
+use crate::pool::host::HostLink;
+use crate::pool::state::Action;
+use crate::pool::work::{Idle, Outcome, connect, launch, prepare_image, remove};
+
+impl Owner {
+    pub(super) fn begin(&mut self, action: Action<Idle>) {
+        match action {
+            Action::Connect { host } => {
+                let Some(address) = self.settings.hosts.get(host).cloned() else { return };
+                let connecting = connect(address, self.labels);
+                self.spawn(async move { Outcome::Connected { host, result: connecting.await } });
+            }
+            Action::PrepareImage { host, runtime } => {
+                let (Some(link), Some(known)) = (self.link(host), self.runtimes.get(runtime)) else { return };
+                let (image, path) = (known.image.clone(), self.settings.agent_path.clone());
+                self.spawn(async move {
+                    let result = prepare_image(&link.engine, &image, path).await;
+                    Outcome::ImagePrepared { host, runtime, link, result }
+                });
+            }
+            Action::Launch(place) => {
+                let (Some(link), Some(known)) = (self.link(place.host), self.runtimes.get(place.runtime))
+                else {
+                    return;
+                };
+                let image = self.images.get(&(place.host, place.runtime)).cloned().unwrap_or_default();
+                let (runtime, labels) = (Arc::clone(known), self.labels);
+                self.spawn(async move {
+                    let result = launch(link, place, labels, &runtime, &image).await;
+                    Outcome::Launched { place, result }
+                });
+            }
+            Action::Remove(place, idle) => {
+                metrics::counter!("guichet_containers_replaced_total").increment(1);
+                let closing = self.closing.clone();
+                self.spawn(async move {
+                    remove(idle, closing).await;
+                    Outcome::Removed { place }
+                });
+            }
+        }
+    }
+
+    fn link(&self, host: usize) -> Option<Arc<HostLink>> {
+        self.links.get(host).cloned().flatten()
+    }
+
+    fn spawn(&mut self, work: impl Future<Output = Outcome> + Send + 'static) {
+        self.under_way += 1;
+        let messages = self.messages.clone();
+        self.tasks.spawn(async move {
+            let outcome = work.await;
+            if messages.send(Message::Outcome(outcome)).await.is_err() {
+                tracing::debug!("the pool has closed meanwhile");
+            }
+        });
+    }
+}

@@ -1,0 +1,63 @@
+//! Who waits for a container, and who gets one.
+
+use tokio::sync::oneshot;
+
+use super::Owner;
+use crate::domain::exercise::Isolation;
+use crate::domain::ids::RuntimeId;
+use crate::pool::container::Container;
+
+/// Somebody who waits for a container.
+pub(super) struct Reserved {
+    runtime: usize,
+    isolation: Isolation,
+    reply: oneshot::Sender<Container>,
+}
+
+impl Owner {
+    /// Takes somebody in who waits, and publishes it; without a runtime of that name the reply is dropped.
+    pub(super) fn reserve(
+        &mut self,
+        runtime: &RuntimeId,
+        isolation: Isolation,
+        reply: oneshot::Sender<Container>,
+    ) {
+        if let Some(runtime) = self.runtimes.iter().position(|known| known.id == *runtime)
+            && !self.closing.is_cancelled()
+        {
+            self.reserved.push(Reserved { runtime, isolation, reply });
+            self.serve();
+            self.publish();
+        }
+    }
+
+    /// Gives containers to those who wait, in their order, and makes room for those who want a fresh one.
+    pub(super) fn serve(&mut self) {
+        let mut fresh = vec![0; self.runtimes.len()];
+        for Reserved { runtime, isolation, reply } in std::mem::take(&mut self.reserved) {
+            if reply.is_closed() {
+                continue;
+            }
+            if let Some(container) = self.claim(runtime, isolation) {
+                // A container that nobody takes any more gives itself back.
+                let _unclaimed = reply.send(container);
+                continue;
+            }
+            if isolation == Isolation::Fresh
+                && let Some(wanted) = fresh.get_mut(runtime)
+            {
+                *wanted += 1;
+                if let Some(action) = self.machine.renew(runtime, *wanted) {
+                    self.begin(action);
+                }
+            }
+            self.reserved.push(Reserved { runtime, isolation, reply });
+        }
+    }
+
+    fn claim(&mut self, runtime: usize, isolation: Isolation) -> Option<Container> {
+        let way_back = self.messages.clone().try_reserve_owned().ok()?;
+        let (place, idle) = self.machine.claim(runtime, isolation)?;
+        Some(Container::new(place, idle, way_back))
+    }
+}

@@ -1,0 +1,28 @@
+//! A place in line for a container.
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::container::Container;
+use super::owner::Message;
+
+/// A container to come: at once if one was free, else as soon as one is. It is given up when dropped.
+#[derive(Debug)]
+pub struct Reservation {
+    pub(super) container: oneshot::Receiver<Container>,
+    pub(super) messages: mpsc::Sender<Message>,
+}
+
+impl Reservation {
+    /// The container; `None` if the pool ends before there is one. The slot is taken until it is released or dropped.
+    pub async fn container(mut self) -> Option<Container> {
+        (&mut self.container).await.ok()
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.container.close();
+        // If there is no room, the owner has other messages to hear and looks at its reservations all the same.
+        let _heard = self.messages.try_send(Message::Withdrawn);
+    }
+}

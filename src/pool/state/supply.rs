@@ -1,0 +1,86 @@
+//! What can be claimed, and claiming it.
+
+use std::collections::BTreeSet;
+
+use super::host::{Content, Life};
+use super::{Action, Link, Machine, Place};
+use crate::domain::exercise::Isolation;
+
+/// What can be claimed, by index of the runtime.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Supply {
+    /// Slots of all healthy hosts.
+    pub total: usize,
+    /// Those without a submission.
+    pub free: usize,
+    /// Runtimes that a claim would get at once.
+    pub claimable: BTreeSet<usize>,
+    /// Runtimes of which a container has started on a healthy host that still has the image.
+    pub started: BTreeSet<usize>,
+}
+
+impl<C> Machine<C> {
+    /// What can be claimed.
+    pub fn supply(&self) -> Supply {
+        let mut supply = Supply::default();
+        for host in self.hosts.iter().filter(|host| host.link == Link::Healthy && !self.closed) {
+            supply.total += host.slots.len();
+            supply.started.extend(&host.started);
+            for slot in host.slots.iter().filter(|slot| slot.taken_by.is_none()) {
+                supply.free += 1;
+                supply.claimable.extend(slot.warm());
+            }
+        }
+        supply
+    }
+
+    /// Gives a warm container away, from the host with most free slots.
+    ///
+    /// * `isolation` — a fresh one has served nobody before.
+    pub fn claim(&mut self, runtime: usize, isolation: Isolation) -> Option<(Place, C)> {
+        if self.closed {
+            return None;
+        }
+        let (host_index, host) = self
+            .hosts
+            .iter_mut()
+            .enumerate()
+            .filter(|(_, host)| host.link == Link::Healthy)
+            .filter(|(_, host)| host.slots.iter().any(|slot| slot.can_serve(runtime, isolation)))
+            .max_by_key(|(_, host)| host.slots.iter().filter(|slot| slot.taken_by.is_none()).count())?;
+        let (slot_index, slot) =
+            host.slots.iter_mut().enumerate().find(|(_, slot)| slot.can_serve(runtime, isolation))?;
+        let cell = slot.cells.get_mut(runtime)?;
+        let Content::Warm { container, life } = std::mem::replace(&mut cell.content, Content::Empty) else {
+            return None;
+        };
+        cell.content = Content::Busy { life: Life { submissions: life.submissions + 1, ..life } };
+        slot.taken_by = Some(cell.serial);
+        let place = Place { host: host_index, slot: slot_index, runtime, serial: cell.serial };
+        Some((place, container))
+    }
+
+    /// Takes a warm container that has served somebody out of a free slot, so that a fresh one takes its place;
+    /// answers with what is to be removed. There is nothing to do while `wanted` fresh ones are there or come.
+    pub fn renew(&mut self, runtime: usize, wanted: usize) -> Option<Action<C>> {
+        let healthy = self.hosts.iter().filter(|host| host.link == Link::Healthy && !self.closed);
+        let coming = healthy.flat_map(|host| &host.slots).filter(|slot| slot.will_be_fresh(runtime)).count();
+        if self.closed || coming >= wanted {
+            return None;
+        }
+        let hosts = self.hosts.iter_mut().enumerate().filter(|(_, host)| host.link == Link::Healthy);
+        for (host, known) in hosts {
+            for (slot_index, slot) in known.slots.iter_mut().enumerate() {
+                if slot.can_serve(runtime, Isolation::Reset)
+                    && let Some(cell) = slot.cells.get_mut(runtime)
+                    && let Content::Warm { container, .. } =
+                        std::mem::replace(&mut cell.content, Content::Removing)
+                {
+                    let place = Place { host, slot: slot_index, runtime, serial: cell.serial };
+                    return Some(Action::Remove(place, container));
+                }
+            }
+        }
+        None
+    }
+}
