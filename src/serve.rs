@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::app::links::Links;
 use crate::app::{self, App};
 use crate::auth::{Keys, Verifier, generate_key_if_missing};
 use crate::clock::Clock;
@@ -95,6 +96,7 @@ async fn run(
         caps: QueueCaps { total: config.queue.max_length, per_owner: config.queue.max_per_owner },
         clock,
         installation,
+        links: Links::default(),
         stopping: tasks.soft().clone(),
     });
     let state = HttpState::new(app, verifier, metrics.clone(), tasks.clone(), http_settings(config));

@@ -6,6 +6,7 @@
 pub mod caller;
 pub mod error;
 pub mod exercises;
+pub mod links;
 pub mod queue;
 pub mod read;
 pub mod submit;
@@ -55,6 +56,8 @@ pub struct Inner {
     pub clock: Clock,
     /// What was made once for the database.
     pub installation: Installation,
+    /// What links to original backends tell.
+    pub links: links::Links,
     /// Cancelled when the process begins to stop.
     pub stopping: CancellationToken,
 }

@@ -13,6 +13,7 @@ pub mod exercises;
 pub mod headers;
 pub mod health;
 pub mod layers;
+pub mod links;
 pub mod open_streams;
 pub mod openapi;
 pub mod problem;
@@ -59,6 +60,7 @@ fn with_token() -> OpenApiRouter<HttpState> {
         .routes(routes!(queue::list_runtimes))
         .routes(routes!(queue::get_queue))
         .routes(routes!(queue::get_me))
+        .routes(routes!(links::list_links))
         .routes(routes!(health::get_metrics))
 }
 

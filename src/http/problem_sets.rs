@@ -86,7 +86,7 @@ problem_set!(
     DeletingExercise: COMMON, [Code::Forbidden, Code::NotFound, Code::PreconditionFailed]
 );
 problem_set!(
-    /// Of what only admins read.
+    /// Of what only admins and backends read.
     Administering: COMMON, [Code::Forbidden]
 );
 problem_set!(

@@ -175,7 +175,8 @@ fn nothing_unfinished_and_no_place_of_one_machine_is_written_down() {
     for path in
         tracked(&[".rs", ".md", ".sh", ".toml", ".sql", ".json", ".yml", "Makefile", "Dockerfile", ".ci/run"])
     {
-        if path == Path::new("tests/it/tidy.rs") {
+        // The words themselves, and what others sent.
+        if ["tests/it/tidy.rs", "tests/data/kryonet-frames.json"].iter().any(|own| path == Path::new(own)) {
             continue;
         }
         for (number, line) in (1..).zip(read(&path).lines()) {
@@ -254,6 +255,7 @@ fn every_route_is_in_the_document() {
         "/v1/events",
         "/v1/exercises/{id}",
         "/v1/runtimes",
+        "/v1/links",
         "/v1/queue",
         "/v1/me",
         "/v1/stream-tickets",

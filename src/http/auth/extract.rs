@@ -42,6 +42,16 @@ impl Permission for Teach {
     }
 }
 
+/// Whoever runs a platform or this service has it.
+#[derive(Debug)]
+pub struct Operate;
+
+impl Permission for Operate {
+    fn allows(role: Role) -> bool {
+        matches!(role, Role::Backend | Role::Admin)
+    }
+}
+
 /// Admins have it.
 #[derive(Debug)]
 pub struct Administer;

@@ -51,6 +51,28 @@ mirror!(
     }
 );
 mirror!(
+    /// Where a link stands. Unknown values may appear later.
+    LinkState of app::links::LinkState {
+        /// It opens a connection.
+        Connecting,
+        /// It is connected and waits for the backend to register it.
+        Registering,
+        /// It has sent its HANDSHAKE.
+        Connected,
+        /// It pauses before it tries again.
+        Waiting,
+    }
+);
+mirror!(
+    /// How a backend writes objects.
+    LinkEncoding of app::links::Encoding {
+        /// Kryo's bytes.
+        Kryo,
+        /// JSON.
+        Json,
+    }
+);
+mirror!(
     /// The outcome for a program. Unknown values may appear later.
     Verdict of verdict::Verdict {
         /// It did what was asked.

@@ -94,6 +94,7 @@ fn answer(operation: &str) -> Option<Value> {
             "sub": "alice", "role": "student", "expires_at": "2026-11-23T10:00:00.000Z", "queued": 1,
             "max_queued": 500,
         }),
+        "list_links" => json!({ "items": [link()] }),
         "get_liveness" | "get_readiness" => json!("ok\n"),
         "get_metrics" => json!("# TYPE guichet_streams_open gauge\nguichet_streams_open 2\n"),
         _ => return None,
@@ -201,5 +202,16 @@ fn runtime() -> Value {
             },
         },
         "ready": true,
+    })
+}
+
+fn link() -> Value {
+    json!({
+        "name": "default", "host": "backend.example", "tcp_port": 54555, "state": "connected", "encoding": "kryo",
+        "since": "2026-11-22T10:00:00.000Z", "connections": 2, "packets_in": 12, "packets_out": 2,
+        "exercises": { "enqueued": 11, "duplicate": 1, "unknown": 0, "invalid": 0 },
+        "last_error": {
+            "at": "2026-11-22T09:59:58.000Z", "message": "the backend sent nothing for read_timeout_ms",
+        },
     })
 }

@@ -122,6 +122,8 @@ async fn a_role_without_an_operation_is_told_so() {
         house.put("/v1/exercises/new").token(&student).json(&sum).send().await,
         house.call(Method::DELETE, "/v1/exercises/sum").token(&student).send().await,
         house.get("/metrics").token(&student).send().await,
+        house.get("/v1/links").token(&student).send().await,
+        house.get("/v1/links").token(&house.token("tina", Role::Teacher)).send().await,
         house.get("/metrics").token(&house.token("tina", Role::Teacher)).send().await,
         house.post("/v1/stream-tickets").token(&student).json(&json!({ "owner": "bob" })).send().await,
         house.get("/v1/events?owner=bob").token(&student).send().await,
@@ -131,6 +133,7 @@ async fn a_role_without_an_operation_is_told_so() {
     }
     let admin = house.token("root", Role::Admin);
     assert_eq!(house.get("/metrics").token(&admin).send().await.status, 200);
+    assert_eq!(house.get("/v1/links").token(&admin).send().await.status, 200);
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
+use guichet::app::links::Links;
 use guichet::app::{self, App, Caller, Role};
 use guichet::auth::{AuthSettings, Keys, Verifier, generate_key_if_missing, mint};
 use guichet::clock::Clock;
@@ -174,6 +175,7 @@ impl House {
             caps: plan.caps,
             clock: clock.clone(),
             installation,
+            links: Links::default(),
             stopping: tasks.soft().clone(),
         });
         let key = folder.path().join("key");

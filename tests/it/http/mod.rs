@@ -2,7 +2,7 @@
 
 mod access;
 mod bad_input;
-mod house;
+pub mod house;
 mod ownership;
 mod repeated;
 mod shapes;

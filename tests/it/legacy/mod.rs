@@ -1,3 +1,4 @@
 //! The protocols of the original system, spoken by the libraries that their peers use.
 
+mod kryonet;
 mod settings;

@@ -1,0 +1,5 @@
+//! Links to original backends.
+
+mod frames;
+mod machine;
+mod peer;
