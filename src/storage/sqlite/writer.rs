@@ -4,9 +4,9 @@
 //! write() ──bounded channel──► task: BEGIN IMMEDIATE · op · op · … · COMMIT ──► hints ──► answers
 //! ```
 //!
-//! Nothing waits for company: a group is what arrived during the commit before. In a group each operation has
-//! a savepoint of its own, so that one which fails takes nothing with it. Whoever drops his future loses the
-//! answer, never the writer.
+//! Nothing waits for company: a group is what arrived before its commit began. An operation that isn't the first of
+//! its group has a savepoint of its own, so that one which fails takes nothing with it. Whoever drops his future
+//! loses the answer, never the writer.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -199,15 +199,8 @@ impl Task {
                 first = self.waiting.recv() => first,
             };
             let Some(first) = first else { break };
-            let mut group = vec![first];
-            while group.len() < GROUP
-                && let Ok(next) = self.waiting.try_recv()
-            {
-                group.push(next);
-            }
-            group.retain(|operation| !operation.is_abandoned());
-            if !group.is_empty() {
-                self.settle(group).await;
+            if !first.is_abandoned() {
+                self.settle(vec![first]).await;
             }
         }
         if let Err(source) = self.leave().await {
@@ -247,30 +240,48 @@ impl Task {
         }
     }
 
-    /// Runs the group in one transaction; after an error the connection is not used again.
-    async fn commit(&mut self, group: &mut [Box<dyn Operation>]) -> sqlx::Result<Vec<Change>> {
+    /// Runs the group, and whoever joins it meanwhile, in one transaction; after an error the connection is not used
+    /// again.
+    async fn commit(&mut self, group: &mut Vec<Box<dyn Operation>>) -> sqlx::Result<Vec<Change>> {
         let mut tx = match self.open.take() {
             Some(tx) => tx,
             None => Tx { connection: self.options.connect().await?, hints: Vec::new() },
         };
-        sqlx::query("BEGIN IMMEDIATE").execute(tx.db()).await?;
-        if let [only] = group {
-            let end = if only.run(&mut tx).await {
-                "COMMIT"
-            } else {
-                tx.hints.clear();
-                "ROLLBACK"
-            };
-            sqlx::query(end).execute(tx.db()).await?;
-        } else {
-            for operation in group {
-                within_savepoint(&mut tx, operation.as_mut()).await?;
+        let (mut begun, mut ran) = (false, 0);
+        while let Some(operation) = self.member(group, ran) {
+            ran += 1;
+            if begun {
+                within_savepoint(&mut tx, operation).await?;
+                continue;
             }
+            sqlx::query("BEGIN IMMEDIATE").execute(tx.db()).await?;
+            begun = operation.run(&mut tx).await;
+            if !begun {
+                tx.hints.clear();
+                sqlx::query("ROLLBACK").execute(tx.db()).await?;
+            }
+        }
+        if begun {
             sqlx::query("COMMIT").execute(tx.db()).await?;
         }
         let hints = std::mem::take(&mut tx.hints);
         self.open = Some(tx);
         Ok(hints)
+    }
+
+    /// The group's member of that number; if it has none yet, whoever has come meanwhile joins.
+    fn member<'g>(
+        &mut self,
+        group: &'g mut Vec<Box<dyn Operation>>,
+        number: usize,
+    ) -> Option<&'g mut (dyn Operation + 'static)> {
+        while group.len() == number && number < GROUP {
+            let next = self.waiting.try_recv().ok()?;
+            if !next.is_abandoned() {
+                group.push(next);
+            }
+        }
+        group.get_mut(number).map(AsMut::as_mut)
     }
 
     async fn leave(self) -> sqlx::Result<()> {
