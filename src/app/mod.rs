@@ -6,6 +6,7 @@
 pub mod caller;
 pub mod error;
 pub mod exercises;
+pub mod legacy;
 pub mod links;
 pub mod queue;
 pub mod read;
@@ -22,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 pub use crate::storage::{ExercisePut, Expected, ListCursor, Placed, SubmissionFilter};
 pub use caller::{Caller, Role};
 pub use error::{Conflict, Error, FieldError, InvalidCode, Place};
+pub use legacy::LegacyEnqueue;
 
 use crate::clock::Clock;
 use crate::domain::ids::RuntimeId;

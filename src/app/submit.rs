@@ -136,7 +136,7 @@ impl App {
     }
 
     /// The submission that a request asks for, or `None` with what is wrong in `faults`.
-    async fn check(
+    pub(super) async fn check(
         &self,
         caller: &Caller,
         request: Submit,

@@ -5,14 +5,14 @@ use super::validate::{self, Faults};
 use super::{App, Caller, Conflict, Error};
 use crate::domain::exercise::SourceFile;
 use crate::domain::ids::SubmissionId;
-use crate::domain::submission::StateName;
+use crate::domain::submission::{StateName, Submission};
 use crate::storage::{CancelRequested, Enqueued, FilesReplaced, Placed, Storage as _};
 
 impl App {
     /// Queues a draft, or a new round of an ended submission whose files changed; else nothing happens.
     pub async fn enqueue(&self, caller: &Caller, id: SubmissionId) -> Result<Placed, Error> {
         let placed = self.sent_by(caller, id).await?;
-        self.require_runtime(&placed)?;
+        self.require_runtime(&placed.submission)?;
         let now = self.inner.clock.now();
         match self.inner.storage.enqueue(id, self.inner.caps, self.pace(), now).await? {
             Enqueued::Queued(placed) | Enqueued::Unchanged(placed) => Ok(placed),
@@ -35,8 +35,8 @@ impl App {
     }
 
     /// Nobody would ever lease what no runtime here can run.
-    fn require_runtime(&self, placed: &Placed) -> Result<(), Error> {
-        if self.inner.runtimes.contains_key(&placed.submission.runtime) {
+    pub(super) fn require_runtime(&self, submission: &Submission) -> Result<(), Error> {
+        if self.inner.runtimes.contains_key(&submission.runtime) {
             Ok(())
         } else {
             Err(Error::field("/runtime", "there is no such runtime any more"))

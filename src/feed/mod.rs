@@ -17,12 +17,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, broadcast, watch};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::event::Event;
-use crate::domain::ids::{Owner, SubmissionId};
+use crate::domain::ids::{LegacyId, Owner, SubmissionId};
 use crate::domain::pace::{Eta, Pace};
 use crate::domain::queue::PositionReason;
 use crate::shutdown::Tasks;
@@ -35,6 +35,18 @@ use slots::Slots;
 const COALESCE: Duration = Duration::from_millis(200);
 /// Pause between two looks at which logs grew, should a bell be lost.
 const POLL: Duration = Duration::from_secs(1);
+
+/// Refusals that a slow listener may fall behind.
+const REFUSALS: usize = 256;
+
+/// A draft of an original backend that can't be queued. It has no log: whoever listens now is told, nobody later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedDraft {
+    /// Whose it is.
+    pub owner: Owner,
+    /// Its id at the backend.
+    pub legacy_id: LegacyId,
+}
 
 /// Where a follower wants to begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,13 +118,15 @@ struct Inner {
     waiters: Slots,
     queue_changed: Notify,
     pace: watch::Receiver<Pace>,
+    refusals: broadcast::Sender<RefusedDraft>,
 }
 
 impl Feed {
     /// Starts to listen for commits and to push places.
     pub fn start(storage: Store, pace: watch::Receiver<Pace>, tasks: &Tasks) -> Self {
         let (slots, waiters) = (Slots::default(), Slots::default());
-        let inner = Inner { storage, slots, waiters, queue_changed: Notify::new(), pace };
+        let (refusals, _) = broadcast::channel(REFUSALS);
+        let inner = Inner { storage, slots, waiters, queue_changed: Notify::new(), pace, refusals };
         let feed = Self { inner: Arc::new(inner) };
         tasks.start(feed.clone().listen(tasks.soft().clone()));
         tasks.start(places::push(feed.clone(), tasks.soft().clone()));
@@ -132,6 +146,17 @@ impl Feed {
     /// Waits for the end of a submission's round going on; the submission then, or `None` if there is none.
     pub async fn ended(&self, id: SubmissionId) -> storage::Result<Option<Placed>> {
         ending::wait(self.clone(), id).await
+    }
+
+    /// Tells whoever listens that a draft can't be queued.
+    pub fn refuse_draft(&self, refused: RefusedDraft) {
+        // Nobody may be listening.
+        drop(self.inner.refusals.send(refused));
+    }
+
+    /// Drafts that are refused from now on.
+    pub fn refused_drafts(&self) -> broadcast::Receiver<RefusedDraft> {
+        self.inner.refusals.subscribe()
     }
 
     /// Open followers.

@@ -67,6 +67,11 @@ pub struct QueueCaps {
     pub per_owner: u64,
 }
 
+impl QueueCaps {
+    /// For what is never refused.
+    pub const NONE: Self = Self { total: u64::MAX, per_owner: u64::MAX };
+}
+
 /// A request that is to be done once.
 #[derive(Clone, Debug)]
 pub struct IdempotencyKey {
@@ -125,6 +130,66 @@ pub enum Enqueued {
     TooManyQueued,
     /// There is no such submission.
     NotFound,
+}
+
+/// A draft in the inbox, as an original backend wrote it there. Texts that are no UTF-8 or far too long for what they
+/// are stand here as texts that no rule lets through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LegacyDraft {
+    /// Whose it is.
+    pub owner: String,
+    /// The exercise it is for.
+    pub exercise_id: String,
+    /// The runtime its program is for.
+    pub runtime: String,
+    /// The program's files by their paths; `None` if they are more than was to be read.
+    pub files: Option<Vec<SourceFile>>,
+}
+
+/// How much of a draft in the inbox is read: anybody who shares the database writes there.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DraftBounds {
+    /// Most files.
+    pub files: usize,
+    /// Most bytes of their contents together.
+    pub bytes: usize,
+    /// Most bytes of a path.
+    pub path_bytes: usize,
+}
+
+/// What is known of an original backend's id, read at one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LegacyStanding {
+    /// The submission that has it.
+    pub stored: Option<Placed>,
+    /// What the inbox holds for it: newer than what is stored.
+    pub draft: Option<LegacyDraft>,
+}
+
+/// A draft of the inbox that was checked.
+#[derive(Clone, Debug)]
+pub struct Intake {
+    /// As it was read.
+    pub draft: LegacyDraft,
+    /// How much of it was read.
+    pub bounds: DraftBounds,
+    /// What it asks for: to be queued, with the id of its backend.
+    pub submission: NewSubmission,
+}
+
+/// What became of an original backend's wish that a submission enter the queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LegacyEnqueued {
+    /// It entered the queue (as the first or a new round).
+    Queued(SubmissionId),
+    /// It was queued or running; or it had ended and has the files it was graded with.
+    Unchanged(SubmissionId),
+    /// Neither a submission nor a draft in the inbox has the id.
+    Unknown,
+    /// The inbox holds something else than what was checked: nothing happened.
+    InboxChanged,
+    /// The submission that has the id is another owner's, or for another exercise: nothing happened.
+    BelongsElsewhere,
 }
 
 /// What became of new files.
@@ -378,7 +443,7 @@ pub enum Change {
 /// How old things get before they are deleted.
 #[derive(Clone, Copy, Debug)]
 pub struct Retention {
-    /// Ended submissions with their files, results and events; drafts that nobody queued.
+    /// Ended submissions with their files, results and events; drafts that nobody queued, those in the inbox too.
     pub submissions: Duration,
     /// Event logs of ended submissions.
     pub events: Duration,
@@ -398,7 +463,7 @@ pub trait Storage: Send + Sync + 'static {
     /// Stores new submissions, all or none, and queues those that ask for it.
     ///
     /// Each queued one gets the next ticket, its fair rank, and its first event with place and `pace`'s estimate.
-    /// A key is kept for 24 h with what it stored. Caps count queued submissions, those of this call included.
+    /// A key is kept for 24 h with what it stored. What the inbox holds for an id of theirs is gone then. Caps count queued submissions, those of this call included.
     fn insert(
         &self,
         new: Vec<NewSubmission>,
@@ -424,7 +489,8 @@ pub trait Storage: Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<Enqueued>> + Send;
 
-    /// Replaces all files of a draft or ended submission. Same paths and bytes as before: nothing changed.
+    /// Replaces all files of a draft or ended submission. Same paths and bytes as before: nothing changed. What the
+    /// inbox holds for its id is gone then.
     fn replace_files(
         &self,
         id: SubmissionId,
@@ -434,6 +500,29 @@ pub trait Storage: Send + Sync + 'static {
 
     /// A submission and its place.
     fn submission(&self, id: SubmissionId) -> impl Future<Output = Result<Option<Placed>>> + Send;
+
+    /// The submission with that id at a backend, and what the inbox holds for it.
+    fn legacy_standing(
+        &self,
+        legacy: &LegacyRef,
+        bounds: DraftBounds,
+    ) -> impl Future<Output = Result<LegacyStanding>> + Send;
+
+    /// Queues what has that id at a backend, past all caps: a draft, or an ended submission whose files or runtime are
+    /// others than when it was queued last.
+    ///
+    /// A draft that the inbox holds is taken in at the same time: it becomes the submission, or replaces the files
+    /// and the runtime of the one that has the id, and leaves the inbox. While that one is queued or running it stays
+    /// there.
+    ///
+    /// * `intake` — the draft in the inbox; `None` if there is none.
+    fn enqueue_by_legacy(
+        &self,
+        legacy: &LegacyRef,
+        intake: Option<Intake>,
+        pace: Pace,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<LegacyEnqueued>> + Send;
 
     /// The submission with that id at a backend.
     fn by_legacy(&self, legacy: &LegacyRef) -> impl Future<Output = Result<Option<Placed>>> + Send;

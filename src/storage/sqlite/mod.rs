@@ -14,6 +14,7 @@ mod exercises;
 mod growth;
 mod idempotency;
 mod lease;
+mod legacy;
 mod open;
 mod prune;
 mod queue;
@@ -23,7 +24,6 @@ mod versions;
 mod wishes;
 mod writer;
 
-use std::path::Path;
 use std::sync::Arc;
 
 use sqlx::pool::PoolConnection;
@@ -31,15 +31,15 @@ use sqlx::sqlite::{Sqlite, SqlitePool};
 use tokio::sync::broadcast;
 use tokio_util::task::TaskTracker;
 
-pub use self::open::Options;
+pub use self::open::{Options, inspect};
 use self::submissions::Insert;
 use self::versions::Versions;
 use self::writer::Writer;
 use super::{
-    CancelRequested, Change, Ending, Enqueued, ExercisePage, ExercisePut, Expected, FilesReplaced, Growth,
-    IdempotencyKey, Inserted, Installation, Leased, ListCursor, LogMark, LogPage, Placed, QueueCaps,
-    QueueEntry, QueueFigures, Renewed, Rescue, Rescued, Result, Retention, Snapshot, Storage,
-    SubmissionFilter,
+    CancelRequested, Change, DraftBounds, Ending, Enqueued, ExercisePage, ExercisePut, Expected,
+    FilesReplaced, Growth, IdempotencyKey, Inserted, Installation, Intake, Leased, LegacyEnqueued,
+    LegacyStanding, ListCursor, LogMark, LogPage, Placed, QueueCaps, QueueEntry, QueueFigures, Renewed,
+    Rescue, Rescued, Result, Retention, Snapshot, Storage, SubmissionFilter,
 };
 use crate::domain::event::Progress;
 use crate::domain::exercise::{Exercise, ExerciseSpec, SourceFile};
@@ -100,17 +100,6 @@ impl SqliteStorage {
     async fn reader(&self) -> Result<PoolConnection<Sqlite>> {
         Ok(self.inner.readers.acquire().await?)
     }
-}
-
-/// Looks at a database beside whoever has it: whether it can be read and its schema is the one this program knows.
-///
-/// # Errors
-/// [`super::Error::TooNew`], [`super::Error::TooOld`], [`super::Error::Unavailable`].
-pub async fn inspect(path: &Path) -> Result<()> {
-    let readers = open::readers(path).await?;
-    let outcome = open::check_schema(&mut *readers.acquire().await?).await;
-    readers.close().await;
-    outcome
 }
 
 impl Storage for SqliteStorage {
@@ -177,6 +166,29 @@ impl Storage for SqliteStorage {
 
     async fn submission(&self, id: SubmissionId) -> Result<Option<Placed>> {
         submissions::by_id(&mut *self.reader().await?, id).await
+    }
+
+    async fn legacy_standing(&self, legacy: &LegacyRef, bounds: DraftBounds) -> Result<LegacyStanding> {
+        let mut read = self.inner.readers.begin().await?;
+        let standing = legacy::standing(&mut read, legacy, bounds).await?;
+        read.rollback().await?;
+        Ok(standing)
+    }
+
+    async fn enqueue_by_legacy(
+        &self,
+        legacy: &LegacyRef,
+        intake: Option<Intake>,
+        pace: Pace,
+        now: Timestamp,
+    ) -> Result<LegacyEnqueued> {
+        let legacy = legacy.clone();
+        self.inner
+            .writer
+            .write("enqueue_by_legacy", move |tx| {
+                Box::pin(async move { legacy::enqueue(tx, &legacy, intake, pace, now).await })
+            })
+            .await
     }
 
     async fn by_legacy(&self, legacy: &LegacyRef) -> Result<Option<Placed>> {

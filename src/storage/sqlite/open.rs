@@ -93,6 +93,17 @@ pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<()> {
     })
 }
 
+/// Looks at a database beside whoever has it: whether it can be read and its schema is the one this program knows.
+///
+/// # Errors
+/// [`Error::TooNew`], [`Error::TooOld`], [`Error::Unavailable`].
+pub async fn inspect(path: &Path) -> Result<()> {
+    let readers = readers(path).await?;
+    let outcome = check_schema(&mut *readers.acquire().await?).await;
+    readers.close().await;
+    outcome
+}
+
 /// Checks that the schema is the one this program knows.
 pub(super) async fn check_schema(connection: &mut SqliteConnection) -> Result<()> {
     let migrated: bool =

@@ -1,6 +1,7 @@
 //! Deleting what is older than it should get. Numbers that were given never come again.
 
 use super::idempotency::KEPT_MS;
+use super::legacy;
 use super::rows::{Row, submission_id};
 use super::writer::{Tx, Writer};
 use crate::domain::time::Timestamp;
@@ -17,6 +18,7 @@ pub(super) async fn prune(writer: &Writer, retention: Retention, now: Timestamp)
     let (ended_before, logged_before) = (before(retention.submissions), before(retention.events));
     let keys_before = now.millis().saturating_sub(KEPT_MS);
     writer.write("prune", move |tx| Box::pin(forget(tx, keys_before))).await?;
+    while writer.write("prune", move |tx| Box::pin(legacy::forget(tx, ended_before, BATCH))).await? > 0 {}
     while writer.write("prune", move |tx| Box::pin(logs(tx, logged_before))).await? > 0 {}
     let mut gone = 0_u64;
     loop {

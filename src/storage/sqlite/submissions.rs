@@ -9,7 +9,7 @@ use sqlx::{QueryBuilder, query_as};
 use super::queue::{Entrance, Refusal};
 use super::rows::{SubmissionRow, json, key, select_submissions, submission_id};
 use super::writer::Tx;
-use super::{events, idempotency, queue};
+use super::{events, idempotency, legacy, queue};
 use crate::domain::event::EventBody;
 use crate::domain::exercise::SourceFile;
 use crate::domain::ids::SubmissionId;
@@ -142,6 +142,7 @@ async fn store(
         let mut files = (0_i64..).zip(new.files);
         write_row(tx.db(), &submission, &digest, files.next()).await?;
         write_files(tx.db(), submission.id, files).await?;
+        legacy::supersede(tx.db(), &submission).await?;
         stored.push(submission);
     }
     Ok(stored)

@@ -3,13 +3,13 @@
 use super::ending::{self, Outcome};
 use super::queue::{Entrance, Refusal};
 use super::rows::{Row, key};
-use super::submissions;
 use super::writer::Tx;
+use super::{legacy, submissions};
 use crate::domain::exercise::SourceFile;
 use crate::domain::ids::SubmissionId;
 use crate::domain::lease::Lease;
 use crate::domain::pace::Pace;
-use crate::domain::submission::State;
+use crate::domain::submission::{State, Submission};
 use crate::domain::time::Timestamp;
 use crate::storage::{CancelRequested, Change, Enqueued, FilesReplaced, Placed, QueueCaps, Result};
 
@@ -22,31 +22,40 @@ pub(super) async fn enqueue(
     now: Timestamp,
 ) -> Result<Enqueued> {
     let Some(placed) = submissions::by_id(tx.db(), id).await? else { return Ok(Enqueued::NotFound) };
-    let changed: bool =
-        sqlx::query_scalar("SELECT queued_digest IS NOT files_digest FROM submissions WHERE id = ?1")
-            .bind(key(id))
-            .fetch_one(tx.db())
-            .await?;
-    if !placed.submission.state.is_editable() || !changed {
+    if !placed.submission.state.is_editable() || !is_changed(tx, id).await? {
         return Ok(Enqueued::Unchanged(placed));
     }
-    let mut submission = placed.submission;
-    let mut entrance = Entrance::default();
-    match entrance.refusal(tx.db(), std::iter::once(&submission.owner), caps).await? {
-        None => {}
-        Some(Refusal::Full) => return Ok(Enqueued::QueueFull),
-        Some(Refusal::Owner(_)) => return Ok(Enqueued::TooManyQueued),
+    let owner = std::iter::once(&placed.submission.owner);
+    match Entrance::default().refusal(tx.db(), owner, caps).await? {
+        None => Ok(Enqueued::Queued(enter(tx, placed.submission, pace, now).await?)),
+        Some(Refusal::Full) => Ok(Enqueued::QueueFull),
+        Some(Refusal::Owner(_)) => Ok(Enqueued::TooManyQueued),
     }
+}
+
+/// Whether the files are others than those that entered the queue last; those of a draft never did.
+pub(super) async fn is_changed(tx: &mut Tx, id: SubmissionId) -> Result<bool> {
+    let changed = "SELECT queued_digest IS NOT files_digest FROM submissions WHERE id = ?1";
+    Ok(sqlx::query_scalar(changed).bind(key(id)).fetch_one(tx.db()).await?)
+}
+
+/// Queues a draft, or an ended submission for a new round.
+pub(super) async fn enter(
+    tx: &mut Tx,
+    mut submission: Submission,
+    pace: &Pace,
+    now: Timestamp,
+) -> Result<Placed> {
     if submission.state.is_ended() {
         submission.round = submission.round.saturating_add(1);
     }
-    let queue_key = entrance.key(tx.db(), submission.priority, &submission.owner).await?;
+    let queue_key = Entrance::default().key(tx.db(), submission.priority, &submission.owner).await?;
     sqlx::query(
         "UPDATE submissions SET state = 'queued', round = ?2, attempt = 0, rank = ?3, ticket = ?4, \
          queued_at = ?5, started_at = NULL, finished_at = NULL, failure = NULL, queued_digest = files_digest \
          WHERE id = ?1",
     )
-    .bind(key(id))
+    .bind(key(submission.id))
     .bind(i64::from(submission.round))
     .bind(queue_key.rank)
     .bind(queue_key.ticket)
@@ -56,7 +65,7 @@ pub(super) async fn enqueue(
     submission.state = State::Queued { key: queue_key, queued_at: now, attempt: 0 };
     submission.failure = None;
     let position = submissions::announce(tx, &[&submission], pace, now).await?.first().copied();
-    Ok(Enqueued::Queued(Placed { submission, position }))
+    Ok(Placed { submission, position })
 }
 
 /// Replaces all files of a draft or ended submission.
@@ -69,18 +78,28 @@ pub(super) async fn replace_files(
     if !placed.submission.state.is_editable() {
         return Ok(FilesReplaced::Active);
     }
+    store_files(tx, &placed.submission, files).await?;
+    Ok(FilesReplaced::Replaced(placed))
+}
+
+/// Gives a submission these files in place of those it has.
+pub(super) async fn store_files(tx: &mut Tx, submission: &Submission, files: Vec<SourceFile>) -> Result<()> {
+    legacy::supersede(tx.db(), submission).await?;
     let changed =
         sqlx::query("UPDATE submissions SET files_digest = ?2 WHERE id = ?1 AND files_digest <> ?2")
-            .bind(key(id))
+            .bind(key(submission.id))
             .bind(submissions::digest(&files))
             .execute(tx.db())
             .await?
             .rows_affected();
     if changed > 0 {
-        sqlx::query("DELETE FROM files WHERE submission_id = ?1").bind(key(id)).execute(tx.db()).await?;
-        submissions::write_files(tx.db(), id, (0..).zip(files)).await?;
+        sqlx::query("DELETE FROM files WHERE submission_id = ?1")
+            .bind(key(submission.id))
+            .execute(tx.db())
+            .await?;
+        submissions::write_files(tx.db(), submission.id, (0..).zip(files)).await?;
     }
-    Ok(FilesReplaced::Replaced(placed))
+    Ok(())
 }
 
 /// Cancels what is a draft or queued; of what is running, stores the wish.

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use guichet::domain::submission::NewSubmission;
+use guichet::domain::submission::{LegacyRef, NewSubmission};
+use guichet::domain::time::Timestamp;
 use guichet::storage::sqlite::{Options, SqliteStorage};
-use guichet::storage::{Error, Storage as _};
-use sqlx::ConnectOptions as _;
+use guichet::storage::{Error, LegacyDraft, Storage as _};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions as _, Connection as _};
 use tempfile::TempDir;
 use tokio_util::task::TaskTracker;
 
@@ -37,6 +38,39 @@ impl Fixture for SqliteFixture {
         self.store.close().await;
         let store = open(&self.path(), Schema::Migrated).await.unwrap();
         Self { folder: self.folder, store }
+    }
+
+    async fn write_draft(&self, legacy: &LegacyRef, draft: &LegacyDraft, updated_at: Timestamp) {
+        let mut backend = self.stranger().await;
+        let mut tx = backend.begin_with("BEGIN IMMEDIATE").await.unwrap();
+        let id = (legacy.backend.as_str(), legacy.legacy_id.as_str());
+        sqlx::query("DELETE FROM legacy_drafts WHERE backend = ?1 AND legacy_id = ?2")
+            .bind(id.0)
+            .bind(id.1)
+            .execute(&mut *tx)
+            .await
+            .unwrap();
+        sqlx::query("INSERT INTO legacy_drafts VALUES (?1, ?2, ?3, ?4, ?5, ?6)")
+            .bind(id.0)
+            .bind(id.1)
+            .bind(&draft.owner)
+            .bind(&draft.exercise_id)
+            .bind(&draft.runtime)
+            .bind(updated_at.millis())
+            .execute(&mut *tx)
+            .await
+            .unwrap();
+        for file in draft.files.iter().flatten() {
+            sqlx::query("INSERT INTO legacy_draft_files VALUES (?1, ?2, ?3, ?4)")
+                .bind(id.0)
+                .bind(id.1)
+                .bind(&file.path)
+                .bind(file.content.as_bytes())
+                .execute(&mut *tx)
+                .await
+                .unwrap();
+        }
+        tx.commit().await.unwrap();
     }
 }
 

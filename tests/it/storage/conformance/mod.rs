@@ -3,6 +3,7 @@
 pub mod events;
 pub mod exercises;
 pub mod idempotency;
+pub mod inbox;
 pub mod lease;
 pub mod list;
 pub mod lost;
@@ -13,7 +14,9 @@ pub mod restart;
 pub mod rounds;
 pub mod submissions;
 
-use guichet::storage::Storage;
+use guichet::domain::submission::LegacyRef;
+use guichet::domain::time::Timestamp;
+use guichet::storage::{LegacyDraft, Storage};
 
 /// An implementation with a database of its own, deleted on drop.
 pub trait Fixture: Sized {
@@ -23,6 +26,9 @@ pub trait Fixture: Sized {
     fn store(&self) -> &Self::Store;
     /// Ends the implementation and starts it anew on the same database.
     async fn reopen(self) -> Self;
+    /// Writes a draft into the inbox in place of what is there for the id, as an original backend does: by a connection
+    /// of its own.
+    async fn write_draft(&self, legacy: &LegacyRef, draft: &LegacyDraft, updated_at: Timestamp);
 }
 
 /// Runs all rules on a fixture; a rule that isn't listed here is dead code to the compiler.
@@ -152,6 +158,22 @@ macro_rules! suite {
             a_gap_in_the_log_of_an_owner_is_told
             numbers_go_on_after_pruning
         }
+        $crate::storage::conformance::rules! { $fixture, inbox with stranger:
+            a_draft_of_the_inbox_reads_back_by_its_paths
+            more_than_is_to_be_read_is_not_read
+            a_draft_of_the_inbox_becomes_a_submission_and_leaves_the_inbox
+            what_was_written_since_it_was_checked_is_not_taken_in
+            a_draft_that_was_taken_in_meanwhile_is_not_taken_in_again
+            a_draft_stays_in_the_inbox_while_its_submission_is_graded
+            other_files_in_the_inbox_open_a_new_round
+            the_same_files_in_the_inbox_open_no_round
+            another_runtime_in_the_inbox_opens_a_new_round
+            a_draft_of_another_owner_or_exercise_changes_nothing
+            what_was_stored_without_the_inbox_is_queued_by_its_id_once
+            an_id_that_nobody_stored_is_unknown
+            what_is_stored_later_is_newer_than_the_inbox
+            a_draft_that_nobody_asked_for_is_pruned_with_age
+        }
         $crate::storage::conformance::rules! { $fixture, restart with fixture:
             everything_is_there_after_a_restart
             the_installation_is_made_once
@@ -173,6 +195,18 @@ macro_rules! rules {
                 async fn $rule() {
                     let fixture = <$fixture as $crate::storage::conformance::Fixture>::open().await;
                     $crate::storage::conformance::$module::$rule(fixture.store()).await;
+                }
+            )*
+        }
+    };
+    ($fixture:ty, $module:ident with stranger: $($rule:ident)*) => {
+        mod $module {
+            use super::*;
+            $(
+                #[tokio::test]
+                async fn $rule() {
+                    let fixture = <$fixture as $crate::storage::conformance::Fixture>::open().await;
+                    $crate::storage::conformance::$module::$rule(&fixture).await;
                 }
             )*
         }
