@@ -5,7 +5,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::Router;
+use axum::extract::ConnectInfo;
+use axum::{Extension, Router};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -15,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
+use tower::Layer as _;
 
 /// How long peers may leave things undone.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +45,9 @@ const MAX_HEAD_BYTES: usize = 64 << 10;
 const MAX_H2_STREAMS: u32 = 250;
 
 /// Serves `router` until `stop` is cancelled; ends when the open requests have been answered, or after 5 s.
+///
+/// Handlers find the peer's address as `ConnectInfo<SocketAddr>`, and may take a connection over by an upgrade of
+/// HTTP/1.1; what becomes of it then is their concern, but for a peer that takes nothing of what is written to it.
 pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
     serve_with(Patience::default(), listener, router, stop).await;
 }
@@ -54,10 +59,10 @@ pub async fn serve_with(patience: Patience, listener: TcpListener, router: Route
     let mut connections = JoinSet::new();
     loop {
         while connections.try_join_next().is_some() {}
-        let stream = tokio::select! {
+        let (stream, peer) = tokio::select! {
             () = stop.cancelled() => break,
             accepted = listener.accept() => match accepted {
-                Ok((stream, _peer)) => stream,
+                Ok(accepted) => accepted,
                 Err(error) => {
                     if !is_of_one_connection(&error) {
                         tracing::error!(%error, "cannot accept a connection");
@@ -71,9 +76,10 @@ pub async fn serve_with(patience: Patience, listener: TcpListener, router: Route
             tracing::debug!(%error, "a connection broke at once");
             continue;
         }
-        let service = TowerToHyperService::new(router.clone());
-        let connection =
-            http.serve_connection(TokioIo::new(Guarded::new(stream, &patience)), service).into_owned();
+        let service = TowerToHyperService::new(Extension(ConnectInfo(peer)).layer(router.clone()));
+        let connection = http
+            .serve_connection_with_upgrades(TokioIo::new(Guarded::new(stream, &patience)), service)
+            .into_owned();
         let watched = open.watch(connection);
         connections.spawn(async move {
             if let Err(error) = watched.await {
