@@ -63,6 +63,9 @@ pub enum EventBody {
         reason: LostReason,
         /// Its place now.
         position: u64,
+        /// The container that was lost with it, by the id of its engine, if that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        container: Option<String>,
     },
     /// It was graded.
     Finished {

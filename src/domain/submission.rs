@@ -262,6 +262,21 @@ impl LostReason {
     }
 }
 
+/// Why an attempt is given up, and what is lost with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GivenUp {
+    /// Why.
+    pub reason: LostReason,
+    /// The container it ran in, by the id of its engine, if that is known.
+    pub container: Option<String>,
+}
+
+impl From<LostReason> for GivenUp {
+    fn from(reason: LostReason) -> Self {
+        Self { reason, container: None }
+    }
+}
+
 /// An attempt that was lost.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LostAttempt {

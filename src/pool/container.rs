@@ -74,6 +74,11 @@ impl Container {
         Self { held, usage_source, condition: Condition::Untouched }
     }
 
+    /// Its id at its engine; `None` once it was given back.
+    pub fn id(&self) -> Option<&str> {
+        self.held.as_ref().map(|held| held.idle.id.as_str())
+    }
+
     /// Kills the container, whatever goes on in it, and waits until it is gone or its engine falls silent.
     pub async fn destroy(self) {
         let Some((engine, id)) =

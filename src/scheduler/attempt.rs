@@ -9,7 +9,7 @@ use super::{Scheduler, figures};
 use crate::domain::event::Progress;
 use crate::domain::exercise::MAX_TESTS;
 use crate::domain::lease::{Guarded, Lease};
-use crate::domain::submission::LostReason;
+use crate::domain::submission::{GivenUp, LostReason};
 use crate::judge::{self, Outcome};
 use crate::pool::{Container, Lost, Reservation};
 use crate::storage::{Ending, Leased, Storage as _};
@@ -38,7 +38,7 @@ impl Scheduler {
         let begun = self.inner.clock.now();
         let Some(runtime) = self.inner.runtimes.get(&work.submission.runtime) else {
             tracing::error!(submission.id = %lease.submission, "leased for a runtime that is not configured");
-            return self.give_up(&lease, LostReason::InstanceLost).await;
+            return self.give_up(&lease, LostReason::InstanceLost.into()).await;
         };
         let (progress, reported) = mpsc::channel(PROGRESS_ROOM);
         let hand_back = self.inner.tasks.handing_back().clone();
@@ -68,8 +68,9 @@ impl Scheduler {
                     submission.id = %lease.submission, attempt = lease.attempt, reason = reason.name(), detail,
                     "an attempt was lost"
                 );
+                let given_up = GivenUp { reason, container: container.id().map(str::to_owned) };
                 container.destroy().await;
-                self.give_up(&lease, reason).await;
+                self.give_up(&lease, given_up).await;
             }
         }
     }
@@ -161,11 +162,12 @@ impl Scheduler {
     }
 
     /// Gives an attempt up: the submission goes back to its place, or has failed.
-    pub(super) async fn give_up(&self, lease: &Lease, reason: LostReason) {
-        let write = || self.inner.storage.give_up(lease, reason, self.inner.caps, self.inner.clock.now());
+    pub(super) async fn give_up(&self, lease: &Lease, given_up: GivenUp) {
+        let write =
+            || self.inner.storage.give_up(lease, given_up.clone(), self.inner.caps, self.inner.clock.now());
         let held = self.persist(write, lease, &Stop::default()).await;
         if held == Some(Guarded::LeaseHeld) {
-            metrics::counter!("guichet_rescues_total", "reason" => reason.name()).increment(1);
+            metrics::counter!("guichet_rescues_total", "reason" => given_up.reason.name()).increment(1);
         }
     }
 

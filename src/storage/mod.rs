@@ -16,7 +16,7 @@ use crate::domain::ids::{ExerciseId, LegacyId, Owner, RuntimeId, SubmissionId, W
 use crate::domain::lease::{AttemptCaps, Guarded, Lease};
 use crate::domain::pace::Pace;
 use crate::domain::queue::QueueKey;
-use crate::domain::submission::{LegacyRef, LostReason, NewSubmission, StateName, Submission, Work};
+use crate::domain::submission::{GivenUp, LegacyRef, NewSubmission, StateName, Submission, Work};
 use crate::domain::time::Timestamp;
 use crate::domain::verdict::{SubmissionResult, Verdict};
 
@@ -594,17 +594,17 @@ pub trait Storage: Send + Sync + 'static {
     fn give_up(
         &self,
         lease: &Lease,
-        reason: LostReason,
+        given_up: GivenUp,
         caps: AttemptCaps,
         now: Timestamp,
     ) -> impl Future<Output = Result<Guarded>> + Send;
 
     /// Gives an attempt back that was stopped because this instance ends: the submission is queued again at its old
-    /// place with [`LostReason::InstanceLost`], or cancelled if somebody wanted that. It is no loss: an operator who
+    /// place with the reason `instance_lost`, or cancelled if somebody wanted that. It is no loss: an operator who
     /// restarts makes no submission fail.
     fn hand_back(&self, lease: &Lease, now: Timestamp) -> impl Future<Output = Result<Guarded>> + Send;
 
-    /// Gives up the leases of workers that are gone, with [`LostReason::InstanceLost`].
+    /// Gives up the leases of workers that are gone, with the reason `instance_lost`.
     fn rescue(
         &self,
         whose: Rescue,

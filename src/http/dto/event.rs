@@ -188,7 +188,7 @@ impl StreamEvent {
                 of: *of,
                 test: TestReport::of(test, caller),
             })),
-            EventBody::Requeued { reason, position } => Self::Requeued(SubmissionRequeued {
+            EventBody::Requeued { reason, position, .. } => Self::Requeued(SubmissionRequeued {
                 submission_id,
                 round,
                 attempt,

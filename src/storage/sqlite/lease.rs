@@ -12,7 +12,9 @@ use super::{events, queue, submissions};
 use crate::domain::event::{EventBody, Progress};
 use crate::domain::ids::{RuntimeId, WorkerId};
 use crate::domain::lease::{AttemptCaps, Guarded, Lease, Losses};
-use crate::domain::submission::{Failure, LostAttempt, LostReason, State, StateName, Submission, Work};
+use crate::domain::submission::{
+    Failure, GivenUp, LostAttempt, LostReason, State, StateName, Submission, Work,
+};
 use crate::domain::time::Timestamp;
 use crate::storage::{Change, Ending, Leased, Placed, Renewed, Rescue, Rescued, Result};
 
@@ -162,12 +164,12 @@ pub(super) async fn finish(
 pub(super) async fn give_up(
     tx: &mut Tx,
     lease: &Lease,
-    reason: LostReason,
+    given_up: GivenUp,
     caps: AttemptCaps,
     now: Timestamp,
 ) -> Result<Guarded> {
     let Some(held) = held(tx.db(), lease).await? else { return Ok(Guarded::LeaseLost) };
-    lose(tx, held, reason, caps, now).await?;
+    lose(tx, held, given_up, caps, now).await?;
     Ok(Guarded::LeaseHeld)
 }
 
@@ -197,7 +199,7 @@ pub(super) async fn rescue(
         let Placed { submission, .. } = row.try_into()?;
         let id = submission.id;
         let lost = Held { submission, cancel_requested };
-        let state = lose(tx, lost, LostReason::InstanceLost, caps, now).await?;
+        let state = lose(tx, lost, LostReason::InstanceLost.into(), caps, now).await?;
         rescued.push(Rescued { submission: id, state });
     }
     Ok(rescued)
@@ -211,7 +213,7 @@ pub(super) async fn hand_back(tx: &mut Tx, lease: &Lease, now: Timestamp) -> Res
         return Ok(Guarded::LeaseHeld);
     }
     write_attempt(tx.db(), &held.submission, LostReason::InstanceLost, Loss::HandedBack, now).await?;
-    requeue(tx, held.submission, LostReason::InstanceLost, now).await?;
+    requeue(tx, held.submission, LostReason::InstanceLost.into(), now).await?;
     Ok(Guarded::LeaseHeld)
 }
 
@@ -219,11 +221,12 @@ pub(super) async fn hand_back(tx: &mut Tx, lease: &Lease, now: Timestamp) -> Res
 async fn lose(
     tx: &mut Tx,
     held: Held,
-    reason: LostReason,
+    given_up: GivenUp,
     caps: AttemptCaps,
     now: Timestamp,
 ) -> Result<StateName> {
     let Held { submission, cancel_requested } = held;
+    let GivenUp { reason, .. } = given_up;
     write_attempt(tx.db(), &submission, reason, Loss::Lost, now).await?;
     if cancel_requested {
         ending::end(tx, submission, vec![], Outcome::Cancelled, now).await?;
@@ -237,12 +240,12 @@ async fn lose(
         ending::end(tx, submission, vec![], Outcome::Failed(failure), now).await?;
         return Ok(StateName::Failed);
     }
-    requeue(tx, submission, reason, now).await?;
+    requeue(tx, submission, given_up, now).await?;
     Ok(StateName::Queued)
 }
 
 /// Queues a running submission again at its old place.
-async fn requeue(tx: &mut Tx, mut submission: Submission, reason: LostReason, now: Timestamp) -> Result<()> {
+async fn requeue(tx: &mut Tx, mut submission: Submission, given_up: GivenUp, now: Timestamp) -> Result<()> {
     let of = Row { table: "submissions", key: &submission.id };
     let State::Running { key: place, queued_at, attempt, .. } = submission.state else {
         return Err(of.wrong("state"));
@@ -255,8 +258,9 @@ async fn requeue(tx: &mut Tx, mut submission: Submission, reason: LostReason, no
     .execute(tx.db())
     .await?;
     submission.state = State::Queued { key: place, queued_at, attempt };
+    let GivenUp { reason, container } = given_up;
     let position = of.present("position", queue::positions(tx.db(), &[submission.id]).await?.pop())?;
-    events::append(tx, &[(&submission, EventBody::Requeued { reason, position })], now).await?;
+    events::append(tx, &[(&submission, EventBody::Requeued { reason, position, container })], now).await?;
     tx.hint_entered(&submission);
     Ok(())
 }

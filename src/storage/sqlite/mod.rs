@@ -46,7 +46,7 @@ use crate::domain::exercise::{Exercise, ExerciseSpec, SourceFile};
 use crate::domain::ids::{ExerciseId, Owner, RuntimeId, SubmissionId, WorkerId};
 use crate::domain::lease::{AttemptCaps, Guarded, Lease};
 use crate::domain::pace::Pace;
-use crate::domain::submission::{LegacyRef, LostReason, NewSubmission};
+use crate::domain::submission::{GivenUp, LegacyRef, NewSubmission};
 use crate::domain::time::Timestamp;
 
 /// Hints that a slow listener may fall behind before it must read everything again.
@@ -273,7 +273,7 @@ impl Storage for SqliteStorage {
     async fn give_up(
         &self,
         lease: &Lease,
-        reason: LostReason,
+        given_up: GivenUp,
         caps: AttemptCaps,
         now: Timestamp,
     ) -> Result<Guarded> {
@@ -281,7 +281,7 @@ impl Storage for SqliteStorage {
         self.inner
             .writer
             .write("give_up", move |tx| {
-                Box::pin(async move { lease::give_up(tx, &lease, reason, caps, now).await })
+                Box::pin(async move { lease::give_up(tx, &lease, given_up, caps, now).await })
             })
             .await
     }

@@ -25,7 +25,7 @@ pub async fn the_log_of_a_submission_has_no_gaps(db: &impl Storage) {
     let id = insert(db, new("alice")).await;
     insert(db, new("alice")).await;
     let lost = lease(db, at(1)).await.work.lease;
-    let guarded = db.give_up(&lost, LostReason::HostLost, CAPS, at(2)).await.unwrap();
+    let guarded = db.give_up(&lost, LostReason::HostLost.into(), CAPS, at(2)).await.unwrap();
     grade(db, at(3)).await;
 
     let log = events(db, id).await;

@@ -14,7 +14,7 @@ use crate::storage::factory::{
 /// Leases what is next and gives it up a second later.
 async fn lose(db: &impl Storage, reason: LostReason, seconds: i64) {
     let lost = lease(db, at(seconds)).await.work.lease;
-    let guarded = db.give_up(&lost, reason, CAPS, at(seconds + 1)).await.unwrap();
+    let guarded = db.give_up(&lost, reason.into(), CAPS, at(seconds + 1)).await.unwrap();
     assert_eq!(guarded, Guarded::LeaseHeld);
 }
 
@@ -42,7 +42,10 @@ pub async fn an_expired_lease_goes_back_to_its_old_place(db: &impl Storage) {
     let submission = submission(db, first).await;
     assert_eq!(submission.state.queue_key(), stored[0].submission.state.queue_key());
     let last = events(db, first).await.pop().unwrap();
-    assert_eq!(last.body, EventBody::Requeued { reason: LostReason::InstanceLost, position: 1 });
+    assert_eq!(
+        last.body,
+        EventBody::Requeued { reason: LostReason::InstanceLost, position: 1, container: None }
+    );
     assert_eq!((last.round, last.attempt), (1, 1));
     assert_eq!(lease(db, at(21)).await.work.lease.attempt, 2);
 }
@@ -68,7 +71,7 @@ pub async fn a_late_result_of_a_lost_lease_is_dropped(db: &impl Storage) {
     let while_queued = db.finish(&late, vec![], finished(1, Verdict::Accepted), at(21)).await.unwrap();
     lease(db, at(22)).await;
     let while_running = db.finish(&late, vec![], finished(1, Verdict::Accepted), at(23)).await.unwrap();
-    let given_up = db.give_up(&late, LostReason::HostLost, CAPS, at(23)).await.unwrap();
+    let given_up = db.give_up(&late, LostReason::HostLost.into(), CAPS, at(23)).await.unwrap();
 
     assert_eq!([while_queued, while_running, given_up], [Guarded::LeaseLost; 3]);
     assert_eq!(state(db, id).await, StateName::Running);
@@ -149,7 +152,10 @@ pub async fn what_is_handed_back_stands_at_its_old_place_with_the_attempt_counte
     assert_eq!((submission.state.name(), submission.state.attempt()), (StateName::Queued, 1));
     assert_eq!(submission.state.queue_key(), stored[0].submission.state.queue_key());
     let last = events(db, alice).await.pop().unwrap();
-    assert_eq!(last.body, EventBody::Requeued { reason: LostReason::InstanceLost, position: 1 });
+    assert_eq!(
+        last.body,
+        EventBody::Requeued { reason: LostReason::InstanceLost, position: 1, container: None }
+    );
     let late = db.finish(&lease, vec![], finished(1, Verdict::Accepted), at(3)).await.unwrap();
     assert_eq!((late, db.hand_back(&lease, at(3)).await.unwrap()), (Guarded::LeaseLost, Guarded::LeaseLost));
 }
@@ -199,7 +205,7 @@ pub async fn a_wish_to_cancel_ends_a_lost_attempt(db: &impl Storage) {
     cancel(db, rescued, at(2)).await;
     cancel(db, given_up, at(2)).await;
 
-    let guarded = db.give_up(&lost, LostReason::ContainerLost, CAPS, at(3)).await.unwrap();
+    let guarded = db.give_up(&lost, LostReason::ContainerLost.into(), CAPS, at(3)).await.unwrap();
     let rescue = db.rescue(Rescue::Expired, CAPS, at(20)).await.unwrap();
 
     assert_eq!(guarded, Guarded::LeaseHeld);

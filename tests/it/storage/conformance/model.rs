@@ -153,7 +153,7 @@ async fn take(db: &impl Storage, model: &mut Model, step: &Step) {
         Step::GiveUp(which, reason) => {
             let Some(index) = model.pick(*which, Some(StateName::Running)) else { return };
             let lease = model.lease_of(index);
-            assert_eq!(db.give_up(&lease, *reason, CAPS, at(1)).await.unwrap(), Guarded::LeaseHeld);
+            assert_eq!(db.give_up(&lease, (*reason).into(), CAPS, at(1)).await.unwrap(), Guarded::LeaseHeld);
             let entry = &mut model.entries[index];
             entry.lost.0 += 1;
             entry.lost.1 += u32::from(*reason == LostReason::ContainerLost);

@@ -77,7 +77,7 @@ pub async fn places_are_right_across_many_ranks(db: &impl Storage) {
 pub async fn the_queue_tells_owner_round_and_lost_attempts(db: &impl Storage) {
     let id = insert(db, new("alice")).await;
     let lost = lease(db, at(1)).await.work.lease;
-    let given_up = db.give_up(&lost, LostReason::HostLost, CAPS, at(2)).await.unwrap();
+    let given_up = db.give_up(&lost, LostReason::HostLost.into(), CAPS, at(2)).await.unwrap();
 
     let entry = db.queue().await.unwrap().remove(0);
 

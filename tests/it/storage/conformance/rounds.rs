@@ -135,14 +135,14 @@ pub async fn a_lease_of_an_earlier_round_is_lost(db: &impl Storage) {
 pub async fn a_new_round_has_all_its_attempts(db: &impl Storage) {
     let id = insert(db, new("alice")).await;
     let first = lease(db, at(1)).await.work.lease;
-    let _held = db.give_up(&first, LostReason::ContainerLost, CAPS, at(2)).await.unwrap();
+    let _held = db.give_up(&first, LostReason::ContainerLost.into(), CAPS, at(2)).await.unwrap();
     let second = lease(db, at(3)).await.work.lease;
-    let _held = db.give_up(&second, LostReason::ContainerLost, CAPS, at(4)).await.unwrap();
+    let _held = db.give_up(&second, LostReason::ContainerLost.into(), CAPS, at(4)).await.unwrap();
     assert_eq!(state(db, id).await, StateName::Failed);
 
     next_round(db, id, "print(4)", at(5)).await;
     let anew = lease(db, at(6)).await.work;
-    let _held = db.give_up(&anew.lease, LostReason::ContainerLost, CAPS, at(7)).await.unwrap();
+    let _held = db.give_up(&anew.lease, LostReason::ContainerLost.into(), CAPS, at(7)).await.unwrap();
 
     assert_eq!((anew.lease.round, anew.lease.attempt), (2, 1));
     assert_eq!(anew.submission.failure, None);
