@@ -1,5 +1,6 @@
 //! Puts the rooms together and runs them until somebody asks to stop: the only composition root.
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use crate::domain::ids::WorkerId;
 use crate::domain::pace::Pace;
 use crate::feed::Feed;
 use crate::http::{self, HttpState};
+use crate::legacy::websocket::{self, Door};
 use crate::pool::{self, Pool};
 use crate::scheduler::{self, Scheduler};
 use crate::shutdown::Tasks;
@@ -65,9 +67,7 @@ async fn run(
     let verifier = Arc::new(verifier(config)?);
     let installation = storage.installation().await?;
     let languages = Arc::new(runtimes::load(&config.runtimes_dir())?);
-    let listener = TcpListener::bind(config.server.listen)
-        .await
-        .with_context(|| format!("cannot listen on {}", config.server.listen))?;
+    let listener = listen(config.server.listen).await?;
     let pool = Pool::start(
         pool_settings(config, installation.id),
         languages.clone(),
@@ -99,17 +99,28 @@ async fn run(
         links: Links::default(),
         stopping: tasks.soft().clone(),
     });
+    let patience = websocket::Patience::default();
+    let door = Door::new(app.clone(), verifier.clone(), tasks.clone(), &config.legacy.websocket, patience);
+    if let Some(address) = config.legacy.websocket.listen {
+        let listener = listen(address).await?;
+        tracing::info!(address = %listener.local_addr()?, "websockets are taken at every path");
+        tasks.start(http::serve(listener, websocket::router_of_any_path(&door), tasks.hard().clone()));
+    }
     let state = HttpState::new(app, verifier, metrics.clone(), tasks.clone(), http_settings(config));
     if let Some(address) = config.metrics.listen {
-        let listener =
-            TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
-        tasks.start(http::serve(listener, http::metrics_router(metrics), tasks.hard().clone()));
+        let router = http::metrics_router(metrics);
+        tasks.start(http::serve(listen(address).await?, router, tasks.hard().clone()));
     }
     tracing::info!(address = %listener.local_addr()?, version = env!("CARGO_PKG_VERSION"), "guichet serves");
     // It answers until running work has ended: not ready, and taking nothing new.
-    tasks.start(http::serve(listener, http::router(state), tasks.hard().clone()));
+    let router = http::router(state).merge(websocket::router(&door, &config.legacy.websocket.paths));
+    tasks.start(http::serve(listener, router, tasks.hard().clone()));
     signals.next().await;
     Ok(stop(config.server.shutdown_grace, tasks, &pool, &scheduler, &mut signals).await)
+}
+
+async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
 }
 
 /// Soft stop first; what is left after the grace period, or a second signal, is dropped.

@@ -118,7 +118,7 @@ CREATE TABLE submissions (
                 ELSE result_round IS NULL OR result_round < round END)
 ) STRICT;
 
-CREATE UNIQUE INDEX submissions_legacy ON submissions (backend, legacy_id) WHERE backend IS NOT NULL;
+CREATE UNIQUE INDEX submissions_legacy ON submissions (legacy_id, backend) WHERE legacy_id IS NOT NULL;
 CREATE UNIQUE INDEX submissions_ticket ON submissions (ticket) WHERE ticket IS NOT NULL;
 -- The queue in order, with all that a list of it shows.
 CREATE INDEX submissions_queue ON submissions (priority, rank, ticket, id, owner, round, attempt, state)

@@ -7,6 +7,7 @@ pub mod caller;
 pub mod error;
 pub mod exercises;
 pub mod legacy;
+mod legacy_lookup;
 pub mod links;
 pub mod queue;
 pub mod read;

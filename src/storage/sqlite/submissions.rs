@@ -287,7 +287,8 @@ pub(super) async fn list(
     let of_owner = filter.owner.is_some();
     let narrowed = of_owner || filter.exercise_id.is_some() || filter.legacy_id.is_some();
     if let Some(owner) = &filter.owner {
-        query.push(" AND s.owner = ").push_bind(owner.as_str());
+        query.push(if filter.legacy_id.is_some() { " AND +s.owner = " } else { " AND s.owner = " });
+        query.push_bind(owner.as_str());
     }
     if let Some(exercise) = &filter.exercise_id {
         query.push(if of_owner { " AND +s.exercise_id = " } else { " AND s.exercise_id = " });

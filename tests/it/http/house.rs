@@ -53,6 +53,8 @@ impl Default for Plan {
 /// The API and what stands behind it.
 pub struct House {
     pub router: Router,
+    pub app: App,
+    pub verifier: Arc<Verifier>,
     pub storage: Store,
     pub tasks: Tasks,
     pub clock: Clock,
@@ -187,9 +189,10 @@ impl House {
             burst: NonZeroU32::new(plan.burst).expect("a burst"),
         };
         let metrics = PrometheusBuilder::new().build_recorder().handle();
-        let state = HttpState::new(app, Arc::new(verifier), metrics, tasks.clone(), settings);
+        let verifier = Arc::new(verifier);
+        let state = HttpState::new(app.clone(), verifier.clone(), metrics, tasks.clone(), settings);
         let router = router(state);
-        Self { router, storage, tasks, clock, key, _pace: pace_sender, _folder: folder }
+        Self { router, app, verifier, storage, tasks, clock, key, _pace: pace_sender, _folder: folder }
     }
 
     pub fn token(&self, subject: &str, role: Role) -> String {

@@ -2,3 +2,4 @@
 
 mod kryonet;
 mod settings;
+mod websocket;

@@ -1,0 +1,153 @@
+//! What a user asks, and what he is told of.
+
+use futures_util::StreamExt as _;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
+
+use super::{Connection, End, Notices};
+use crate::app;
+use crate::chain::Chain;
+use crate::feed::{Follow, Follower, Notice, Resume};
+use crate::legacy::websocket::frame::CloseCode;
+use crate::legacy::websocket::message::{Command, Fault, Packet, Target};
+use crate::legacy::websocket::session::Proof;
+use crate::legacy::websocket::told;
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
+    pub(super) async fn obey(&mut self, command: Command) -> Result<(), End> {
+        metrics::counter!("guichet_websocket_packets_total", "direction" => "in", "packet" => command.name())
+            .increment(1);
+        match command {
+            Command::Auth { token } => self.auth(token).await,
+            Command::AskPlace { .. } | Command::Unknown if self.session.caller().is_none() => {
+                self.refuse().await
+            }
+            Command::AskPlace { id } => self.answer_place(id).await,
+            Command::Unknown | Command::Malformed => {
+                self.send(&Packet::Error(Fault::UnknownCommand)).await?;
+                if self.session.mistake(Instant::now()) {
+                    return Err(End::Closed(CloseCode::Policy, "too many packets that nobody understands"));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    async fn auth(&mut self, token: Option<String>) -> Result<(), End> {
+        let now = self.door.app.clock().now();
+        let verified = match token {
+            Some(token) => self.door.verifier.verify(&token, now).await.ok(),
+            None => None,
+        };
+        let Some(verified) = verified else {
+            let begun = Instant::now();
+            let pause = self.door.failures.count(self.address, begun);
+            if pause.is_zero() {
+                return self.refuse().await;
+            }
+            self.held_until = Some(begun + pause);
+            return Ok(());
+        };
+        let left = std::time::Duration::from_millis(verified.expires_at.millis_since(now));
+        match self.session.prove(verified.caller.clone(), left, Instant::now()) {
+            Proof::Other => self.refuse().await,
+            Proof::Renews => {
+                self.send(&Packet::Ok).await?;
+                self.send_all(&self.session.told.places()).await
+            }
+            Proof::Begins => self.follow(&verified.caller).await,
+        }
+    }
+
+    /// Follows what is the caller's. OK is sent when his log was found: whatever he does then is told.
+    async fn follow(&mut self, caller: &app::Caller) -> Result<(), End> {
+        let pause = self.door.patience.fault;
+        let mut notices: Notices = match self.door.app.follow_owner(caller, &caller.subject, Resume::Start) {
+            Ok(Follow::Live(follower)) => notices(follower, pause),
+            Ok(Follow::Ended) => Box::pin(futures_util::stream::empty()),
+            Err(error) => Box::pin(futures_util::stream::iter([Err(error)])),
+        };
+        match notices.next().await {
+            Some(Ok(first)) => {
+                self.notices = Some(notices);
+                self.send(&Packet::Ok).await?;
+                self.tell(first).await
+            }
+            Some(Err(error)) => {
+                self.session.expire();
+                self.on_fault(&error).await
+            }
+            None => self.send(&Packet::Ok).await,
+        }
+    }
+
+    /// Answers 401, and ends if that was once too often.
+    pub(super) async fn refuse(&mut self) -> Result<(), End> {
+        self.send(&Packet::Error(Fault::Authentication)).await?;
+        if self.session.refuse() {
+            return Err(End::Closed(CloseCode::Policy, "too many refusals"));
+        }
+        Ok(())
+    }
+
+    async fn answer_place(&mut self, id: String) -> Result<(), End> {
+        let Some(caller) = self.session.caller() else { return self.refuse().await };
+        match self.door.app.own_submission_named(caller, &id).await {
+            Ok(placed) => {
+                if let Some(place) = placed.position {
+                    self.send(&Packet::Place { id: told::name(&placed.submission), place }).await?;
+                }
+                self.send(&Packet::Ok).await
+            }
+            Err(app::Error::NotFound) => {
+                self.send(&Packet::Error(Fault::NotFound(Target::Exercise(id)))).await
+            }
+            Err(app::Error::Forbidden(_)) => {
+                self.send(&Packet::Error(Fault::Unauthorized(Target::Exercise(id)))).await
+            }
+            Err(error) => {
+                tracing::error!(error = %Chain(&error), "a place cannot be told");
+                self.send(&Packet::Error(Fault::Internal)).await
+            }
+        }
+    }
+
+    pub(super) async fn tell(&mut self, notice: Notice) -> Result<(), End> {
+        let Some(caller) = self.session.caller() else { return Ok(()) };
+        let name = match told::nameless(&notice) {
+            Some(id) => match self.door.app.submission(caller, id).await {
+                Ok(placed) => Some(told::name(&placed.submission)),
+                // It was removed just now.
+                Err(app::Error::NotFound) => return Ok(()),
+                Err(error) => return self.on_fault(&error).await,
+            },
+            None => None,
+        };
+        let packets = self.session.told.take(notice, name);
+        self.send_all(&packets).await
+    }
+
+    /// Something can't be read now: its user is told once, until it can be read again.
+    pub(super) async fn on_fault(&mut self, error: &app::Error) -> Result<(), End> {
+        tracing::error!(error = %Chain(error), "a websocket's user cannot be told what happened");
+        if std::mem::replace(&mut self.is_faulty, true) {
+            return Ok(());
+        }
+        self.send(&Packet::Error(Fault::Internal)).await
+    }
+}
+
+/// What a follower tells; after a fault it goes on where it was, a `pause` later.
+fn notices(follower: Follower, pause: std::time::Duration) -> Notices {
+    let told =
+        futures_util::stream::unfold((follower, false), move |(mut follower, has_failed)| async move {
+            if has_failed {
+                tokio::time::sleep(pause).await;
+            }
+            match follower.next().await {
+                Ok(notice) => Some((Ok(notice?), (follower, false))),
+                Err(error) => Some((Err(app::Error::from(error)), (follower, true))),
+            }
+        });
+    Box::pin(told)
+}

@@ -1,0 +1,8 @@
+//! The WebSocket of the original front ends: packets, frames, the way in, and real peers.
+
+mod framing;
+mod lounge;
+mod packets;
+mod pushes;
+mod raw;
+mod upgrade;
