@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::{Connection, End, Notices};
 use crate::app;
 use crate::chain::Chain;
-use crate::feed::{Follow, Follower, Notice, Resume};
+use crate::feed::{Follow, Follower, Notice, RefusedDraft, Resume};
 use crate::legacy::websocket::frame::CloseCode;
 use crate::legacy::websocket::message::{Command, Fault, Packet, Target};
 use crate::legacy::websocket::session::Proof;
@@ -125,6 +125,15 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
         };
         let packets = self.session.told.take(notice, name);
         self.send_all(&packets).await
+    }
+
+    /// Tells the owner of a draft that it could not be queued.
+    pub(super) async fn tell_refused(&mut self, draft: &RefusedDraft) -> Result<(), End> {
+        if self.session.caller().is_none_or(|caller| caller.subject != draft.owner) {
+            return Ok(());
+        }
+        let target = Target::Exercise(draft.legacy_id.to_string());
+        self.send(&Packet::Error(Fault::Execution(target))).await
     }
 
     /// Something can't be read now: its user is told once, until it can be read again.

@@ -13,6 +13,8 @@ use std::sync::Arc;
 use bytes::{Buf as _, BytesMut};
 use futures_util::{Stream, StreamExt as _};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
 use tokio::time::Instant;
 
 use super::door::Door;
@@ -20,10 +22,13 @@ use super::frame::{self, CloseCode, Decoder, Incoming, Violation};
 use super::message::{Command, Packet};
 use super::session::Session;
 use crate::app;
-use crate::feed::Notice;
+use crate::feed::{Notice, RefusedDraft};
 
 /// Bytes that are read at one time.
 const READ_BYTES: usize = 1 << 10;
+
+/// Why a connection ends with the process.
+const STOPPING: &str = "the service stops";
 
 type Notices = Pin<Box<dyn Stream<Item = Result<Notice, app::Error>> + Send>>;
 
@@ -38,6 +43,8 @@ pub struct Connection<S> {
     input: BytesMut,
     /// What its user is told; `None` while it has none.
     notices: Option<Notices>,
+    /// Drafts that could not be queued, of all users.
+    refused_drafts: Receiver<RefusedDraft>,
     /// Whether reading what its user is told failed, and he knows.
     is_faulty: bool,
     /// When a refusal that is held back is answered; nothing is read until then.
@@ -67,6 +74,7 @@ enum Wake {
     Due,
     Read(std::io::Result<usize>),
     Notice(Option<Result<Notice, app::Error>>),
+    Refused(Result<RefusedDraft, RecvError>),
 }
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
@@ -74,6 +82,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
     pub fn new(stream: S, door: Arc<Door>, address: IpAddr) -> Self {
         let now = Instant::now();
         let next_ping = now + door.patience.ping;
+        let refused_drafts = door.app.refused_drafts();
         Self {
             stream,
             door,
@@ -82,6 +91,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
             decoder: Decoder::default(),
             input: BytesMut::new(),
             notices: None,
+            refused_drafts,
             is_faulty: false,
             held_until: None,
             opened_at: now,
@@ -121,9 +131,12 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
             () = tokio::time::sleep_until(due) => Wake::Due,
             read = self.stream.read_buf(&mut self.input), if reads_at.is_none() => Wake::Read(read),
             notice = next(&mut self.notices) => Wake::Notice(notice),
+            refused = self.refused_drafts.recv() => Wake::Refused(refused),
         };
         match wake {
-            Wake::Stop => Err(End::Closed(CloseCode::GoingAway, "the service stops")),
+            Wake::Stop | Wake::Refused(Err(RecvError::Closed)) => {
+                Err(End::Closed(CloseCode::GoingAway, STOPPING))
+            }
             Wake::Due => self.on_due(Instant::now()).await,
             Wake::Read(Ok(0) | Err(_)) => Err(End::Gone),
             Wake::Read(Ok(_some)) => Ok(()),
@@ -132,6 +145,8 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
                 self.tell(notice).await
             }
             Wake::Notice(Some(Err(error))) => self.on_fault(&error).await,
+            Wake::Refused(Ok(draft)) => self.tell_refused(&draft).await,
+            Wake::Refused(Err(RecvError::Lagged(_))) => Ok(()),
             Wake::Notice(None) => {
                 self.notices = None;
                 Ok(())

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use axum::body::BodyDataStream;
 use futures_util::StreamExt as _;
-use guichet::app::Role;
-use guichet::domain::submission::{GivenUp, LostReason};
+use guichet::app::{LegacyEnqueue, Role};
+use guichet::domain::submission::{GivenUp, LostReason, NewSubmission};
 use guichet::domain::verdict::Verdict;
 use serde_json::Value;
 
 use super::lounge::{Lounge, OK, error, executed, place};
+use crate::storage::factory;
 
 fn lost(reason: LostReason) -> GivenUp {
     GivenUp { reason, container: Some("c0ffee".to_owned()) }
@@ -128,6 +129,25 @@ async fn all_connections_of_a_user_are_told_and_nobody_else_s_whatever_his_role(
     for other in &mut others {
         assert!(other.is_quiet().await);
     }
+}
+
+#[tokio::test]
+async fn a_draft_that_can_not_be_queued_is_told_to_its_owner_alone() {
+    let lounge = Lounge::open().await;
+    let (mut alice, mut bob) = (lounge.join("alice").await, lounge.join("bob").await);
+    let draft = NewSubmission {
+        legacy: Some(factory::legacy("default", "12")),
+        runtime: factory::runtime("cobol"),
+        ..factory::draft("alice")
+    };
+    factory::insert(&lounge.house.storage, draft).await;
+
+    let backend = "default".parse().unwrap();
+    let enqueued = lounge.house.app.enqueue_by_legacy_id(&backend, &"12".parse().unwrap()).await.unwrap();
+
+    assert!(matches!(enqueued, LegacyEnqueue::Invalid { .. }), "{enqueued:?}");
+    assert_eq!(alice.packet().await, error(500, "EXERCICE", "12"));
+    assert!(bob.is_quiet().await);
 }
 
 #[tokio::test]
