@@ -24,6 +24,9 @@ if ! command -v docker >/dev/null && apt-cache show docker-cli >/dev/null 2>&1; 
 fi
 if [ "${1:-run}" = test ]; then
     needs python3 python3
+    needs javac default-jdk-headless
+    needs mvn maven
+    needs chromium chromium
     python3 -c 'import ensurepip' 2>/dev/null || packages="$packages python3-venv"
 fi
 

@@ -25,10 +25,14 @@ step() {
 step "what the tests need"
 scripts/setup.sh test
 mkdir -p "$own_dir"
-if [ ! -x "$venv/bin/schemathesis" ] || ! "$venv/bin/schemathesis" --version | grep -q '4\.32\.5'; then
+# Python's part, made anew when another version is wanted.
+wanted='schemathesis==4.32.5 openapi-spec-validator websockets==15.0.1'
+if [ "$(cat "$venv/wanted" 2>/dev/null)" != "$wanted" ]; then
     rm -rf "$venv"
     python3 -m venv "$venv"
-    "$venv/bin/pip" install -q --disable-pip-version-check schemathesis==4.32.5 openapi-spec-validator </dev/null >&2
+    # shellcheck disable=SC2086 # one word per package
+    "$venv/bin/pip" install -q --disable-pip-version-check $wanted </dev/null >&2
+    echo "$wanted" >"$venv/wanted"
 fi
 
 step "format"

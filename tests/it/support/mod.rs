@@ -7,6 +7,7 @@ pub mod exercises;
 pub mod guichet;
 pub mod model;
 pub mod options;
+pub mod peers;
 pub mod programs;
 pub mod shared;
 pub mod stream;

@@ -3,6 +3,7 @@
 mod framing;
 mod lounge;
 mod packets;
+mod peers;
 mod pushes;
 mod raw;
 mod upgrade;
