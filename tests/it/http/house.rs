@@ -195,6 +195,11 @@ impl House {
         Self { router, app, verifier, storage, tasks, clock, key, _pace: pace_sender, _folder: folder }
     }
 
+    /// The database's file.
+    pub fn database(&self) -> PathBuf {
+        self.key.with_file_name("guichet.sqlite")
+    }
+
     pub fn token(&self, subject: &str, role: Role) -> String {
         self.token_for(subject, role, TOKEN_TTL)
     }

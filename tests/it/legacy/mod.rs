@@ -1,5 +1,6 @@
 //! The protocols of the original system, spoken by the libraries that their peers use.
 
+mod drafts;
 mod kryonet;
 mod settings;
 mod websocket;
