@@ -2,5 +2,6 @@
 
 mod drafts;
 mod kryonet;
+mod manual;
 mod settings;
 mod websocket;

@@ -1,0 +1,70 @@
+//! What docs/legacy.md says of settings, held against the settings themselves.
+
+use guichet::legacy::{kryonet, websocket};
+use serde::de::DeserializeOwned;
+
+use crate::support::engine::root;
+
+/// The rows of the table below that line: key and default, without their quotes of Markdown.
+fn table(behind: &str) -> Vec<(String, String)> {
+    let document = std::fs::read_to_string(root().join("docs/legacy.md")).expect("the document");
+    let section = document.split(behind).nth(1).expect("the section");
+    let rows = section.lines().skip_while(|line| !line.starts_with("|---")).skip(1);
+    rows.take_while(|line| line.starts_with('|'))
+        .map(|row| {
+            let mut cells = row.split('|').skip(1).map(|cell| cell.trim().trim_matches('`').to_owned());
+            (cells.next().expect("a key"), cells.next().expect("a default"))
+        })
+        .collect()
+}
+
+/// The keys that a section knows, as it tells whoever names another.
+fn known_keys<T: DeserializeOwned>(section: &str) -> Vec<String> {
+    let refused = toml::from_str::<T>(&format!("{section}unknown = 1")).err().expect("a refusal");
+    let message = refused.message().to_owned();
+    let mut keys: Vec<_> = message.split('`').skip(3).step_by(2).map(str::to_owned).collect();
+    keys.sort();
+    keys
+}
+
+fn keys(rows: &[(String, String)], inside: &str) -> Vec<String> {
+    let mut keys: Vec<_> = rows
+        .iter()
+        .filter_map(|(key, _)| match key.split_once('.') {
+            Some((section, key)) => (section == inside).then(|| key.to_owned()),
+            None => inside.is_empty().then(|| key.clone()),
+        })
+        .collect();
+    keys.sort();
+    keys
+}
+
+#[test]
+fn every_setting_of_a_backend_is_documented_with_its_default() {
+    let rows = table("Each entry of `[[legacy.backends]]`");
+    let mut named = keys(&rows, "");
+    named.extend(["json".to_owned(), "kryo".to_owned()]);
+    named.sort();
+    let required = "host = 'h'\ntcp_port = 1\ntoken = 't'\n";
+    let defaults = rows.iter().filter(|(_, default)| default != "required" && default != "none");
+    let spelled: Vec<_> = defaults.map(|(key, default)| format!("{key} = {default}")).collect();
+
+    assert_eq!(named, known_keys::<kryonet::Settings>(""));
+    assert_eq!(keys(&rows, "kryo"), known_keys::<kryonet::KryoSettings>(""));
+    assert_eq!(keys(&rows, "json"), known_keys::<kryonet::JsonSettings>(""));
+    let as_documented: kryonet::Settings = toml::from_str(&format!("{required}{}", spelled.join("\n"))).unwrap();
+    let as_it_is: kryonet::Settings = toml::from_str(required).unwrap();
+    assert_eq!(format!("{as_documented:?}"), format!("{as_it_is:?}"));
+}
+
+#[test]
+fn every_setting_of_the_websocket_is_documented_with_its_default() {
+    let rows = table("`[legacy.websocket]`:");
+    let spelled: Vec<_> = rows.iter().map(|(key, default)| format!("{key} = {default}")).collect();
+    let built_in: toml::Table =
+        std::fs::read_to_string(root().join("src/config.default.toml")).expect("defaults").parse().unwrap();
+
+    assert_eq!(keys(&rows, ""), known_keys::<websocket::Settings>(""));
+    let as_documented: toml::Table = spelled.join("\n").parse().unwrap();
+    assert_eq!(Some(&toml::Value::Table(as_documented)), built_in["legacy"].get("websocket"));
+}
