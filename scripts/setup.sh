@@ -24,6 +24,7 @@ if ! command -v docker >/dev/null && apt-cache show docker-cli >/dev/null 2>&1; 
 fi
 if [ "${1:-run}" = test ]; then
     needs python3 python3
+    # The original backends and front ends that Guichet is tested with.
     needs javac default-jdk-headless
     needs mvn maven
     needs chromium chromium

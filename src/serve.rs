@@ -19,6 +19,7 @@ use crate::domain::ids::WorkerId;
 use crate::domain::pace::Pace;
 use crate::feed::Feed;
 use crate::http::{self, HttpState};
+use crate::legacy::kryonet;
 use crate::legacy::websocket::{self, Door};
 use crate::pool::{self, Pool};
 use crate::scheduler::{self, Scheduler};
@@ -67,6 +68,8 @@ async fn run(
     let verifier = Arc::new(verifier(config)?);
     let installation = storage.installation().await?;
     let languages = Arc::new(runtimes::load(&config.runtimes_dir())?);
+    let mut board = Links::default();
+    let links = kryonet::Prepared::read(&config.legacy.backends, &clock, &mut board)?;
     let listener = listen(config.server.listen).await?;
     let pool = Pool::start(
         pool_settings(config, installation.id),
@@ -96,9 +99,10 @@ async fn run(
         caps: QueueCaps { total: config.queue.max_length, per_owner: config.queue.max_per_owner },
         clock,
         installation,
-        links: Links::default(),
+        links: board,
         stopping: tasks.soft().clone(),
     });
+    let mut links = links.start(&app, tasks);
     let patience = websocket::Patience::default();
     let door = Door::new(app.clone(), verifier.clone(), tasks.clone(), &config.legacy.websocket, patience);
     if let Some(address) = config.legacy.websocket.listen {
@@ -116,7 +120,7 @@ async fn run(
     let router = http::router(state).merge(websocket::router(&door, &config.legacy.websocket.paths));
     tasks.start(http::serve(listener, router, tasks.hard().clone()));
     signals.next().await;
-    Ok(stop(config.server.shutdown_grace, tasks, &pool, &scheduler, &mut signals).await)
+    Ok(stop(config.server.shutdown_grace, tasks, &pool, &scheduler, &mut links, &mut signals).await)
 }
 
 async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -129,12 +133,17 @@ async fn stop(
     tasks: &Tasks,
     pool: &Pool,
     scheduler: &Scheduler,
+    links: &mut kryonet::Running,
     signals: &mut Signals,
 ) -> ExitCode {
     tracing::info!(running = scheduler.running(), "stopping: running submissions may end");
     tasks.stop_softly();
+    let idle = async {
+        scheduler.idle().await;
+        links.drained().await;
+    };
     let softly = tokio::select! {
-        () = scheduler.idle() => true,
+        () = idle => true,
         () = tokio::time::sleep(grace) => false,
         () = signals.next() => false,
     };

@@ -19,6 +19,7 @@ use guichet::domain::time::Timestamp;
 use guichet::domain::verdict::SubmissionResult;
 use guichet::feed::Feed;
 use guichet::http::{HttpSettings, HttpState, router};
+use guichet::legacy::kryonet;
 use guichet::pool::{self, Pool};
 use guichet::runtimes;
 use guichet::shutdown::Tasks;
@@ -42,11 +43,18 @@ pub struct Plan {
     pub burst: u32,
     /// Origins of pages.
     pub cors_origins: Vec<String>,
+    /// Original backends.
+    pub backends: Vec<kryonet::Settings>,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { caps: QueueCaps { total: 1000, per_owner: 500 }, burst: 10_000, cors_origins: Vec::new() }
+        Self {
+            caps: QueueCaps { total: 1000, per_owner: 500 },
+            burst: 10_000,
+            cors_origins: Vec::new(),
+            backends: Vec::new(),
+        }
     }
 }
 
@@ -58,9 +66,10 @@ pub struct House {
     pub storage: Store,
     pub tasks: Tasks,
     pub clock: Clock,
+    pub links: kryonet::Running,
     key: PathBuf,
     _pace: watch::Sender<Pace>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// An answer, read to its end.
@@ -168,6 +177,8 @@ impl House {
         let feed = Feed::start(storage.clone(), pace.clone(), &tasks);
         let pool =
             Pool::start(no_engine(installation.id), languages.clone(), tasks.tracker(), tasks.hard().clone());
+        let mut board = Links::default();
+        let links = kryonet::Prepared::read(&plan.backends, &clock, &mut board).expect("tokens");
         let app = App::new(app::Inner {
             storage: storage.clone(),
             feed,
@@ -177,9 +188,10 @@ impl House {
             caps: plan.caps,
             clock: clock.clone(),
             installation,
-            links: Links::default(),
+            links: board,
             stopping: tasks.soft().clone(),
         });
+        let links = links.start(&app, &tasks);
         let key = folder.path().join("key");
         generate_key_if_missing(&key).expect("a key");
         let verifier = Verifier::new(Keys::from_generated(&key).expect("a key"), &AuthSettings::default());
@@ -192,7 +204,12 @@ impl House {
         let verifier = Arc::new(verifier);
         let state = HttpState::new(app.clone(), verifier.clone(), metrics, tasks.clone(), settings);
         let router = router(state);
-        Self { router, app, verifier, storage, tasks, clock, key, _pace: pace_sender, _folder: folder }
+        Self { router, app, verifier, storage, tasks, clock, links, key, _pace: pace_sender, folder }
+    }
+
+    /// The file of its database.
+    pub fn database(&self) -> PathBuf {
+        self.folder.path().join("guichet.sqlite")
     }
 
     /// The database's file.

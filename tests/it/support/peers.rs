@@ -5,6 +5,7 @@ use std::process::Stdio;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
@@ -41,7 +42,7 @@ fn changed_at(path: &Path) -> Option<SystemTime> {
 pub struct Peer {
     input: ChildStdin,
     events: Lines<BufReader<ChildStdout>>,
-    _child: Child,
+    child: Child,
 }
 
 impl Peer {
@@ -59,7 +60,13 @@ impl Peer {
             });
         let output = child.stdout.take().expect("its output");
         let input = child.stdin.take().expect("its input");
-        Self { input, events: BufReader::new(output).lines(), _child: child }
+        Self { input, events: BufReader::new(output).lines(), child }
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        let id = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        kill_process(id.expect("it runs"), signal).expect("it takes signals");
     }
 
     /// Tells it to do something.
