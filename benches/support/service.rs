@@ -73,6 +73,40 @@ impl Service {
         Client::connect(self.address, &self.token)
     }
 
+    /// Where it listens.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Memory that it has in use, in KiB.
+    pub fn memory_kib(&self) -> f64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
+    /// Processor's time that it takes to have something done `times` times, so far `apart`; in milliseconds, each.
+    #[expect(clippy::disallowed_methods, reason = "another process is given time")]
+    pub fn processor_ms_of(&self, times: usize, apart: Duration, mut act: impl FnMut(usize)) -> f64 {
+        let before = self.processor_ms();
+        for index in 0..times {
+            act(index);
+            std::thread::sleep(apart);
+        }
+        (self.processor_ms() - before) / times as f64
+    }
+
+    /// Processor's time of all its threads that live, in milliseconds.
+    fn processor_ms(&self) -> f64 {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.process.id())).unwrap();
+        let of_thread = |entry: std::io::Result<std::fs::DirEntry>| {
+            let statistics =
+                std::fs::read_to_string(entry.unwrap().path().join("schedstat")).unwrap_or_default();
+            statistics.split(' ').next().and_then(|nanos| nanos.parse::<f64>().ok()).unwrap_or(0.0)
+        };
+        threads.map(of_thread).sum::<f64>() / 1e6
+    }
+
     /// Where its data lies.
     pub fn data(&self) -> &Path {
         self.data.path()

@@ -52,7 +52,8 @@ fn every_setting_of_a_backend_is_documented_with_its_default() {
     assert_eq!(named, known_keys::<kryonet::Settings>(""));
     assert_eq!(keys(&rows, "kryo"), known_keys::<kryonet::KryoSettings>(""));
     assert_eq!(keys(&rows, "json"), known_keys::<kryonet::JsonSettings>(""));
-    let as_documented: kryonet::Settings = toml::from_str(&format!("{required}{}", spelled.join("\n"))).unwrap();
+    let as_documented: kryonet::Settings =
+        toml::from_str(&format!("{required}{}", spelled.join("\n"))).unwrap();
     let as_it_is: kryonet::Settings = toml::from_str(required).unwrap();
     assert_eq!(format!("{as_documented:?}"), format!("{as_it_is:?}"));
 }
