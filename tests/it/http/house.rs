@@ -212,11 +212,6 @@ impl House {
         self.folder.path().join("guichet.sqlite")
     }
 
-    /// The database's file.
-    pub fn database(&self) -> PathBuf {
-        self.key.with_file_name("guichet.sqlite")
-    }
-
     pub fn token(&self, subject: &str, role: Role) -> String {
         self.token_for(subject, role, TOKEN_TTL)
     }
