@@ -9,6 +9,7 @@ pub mod exercises;
 pub mod legacy;
 mod legacy_lookup;
 pub mod links;
+mod open_streams;
 pub mod queue;
 pub mod read;
 pub mod submit;
@@ -25,6 +26,7 @@ pub use crate::storage::{ExercisePut, Expected, ListCursor, Placed, SubmissionFi
 pub use caller::{Caller, Role};
 pub use error::{Conflict, Error, FieldError, InvalidCode, Place};
 pub use legacy::LegacyEnqueue;
+pub use open_streams::{OpenStream, OpenStreams, TooManyStreams};
 
 use crate::clock::Clock;
 use crate::domain::ids::RuntimeId;

@@ -1,14 +1,18 @@
-//! How many event streams one subject has open.
+//! How many streams one subject has open.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::app::{Caller, Role};
+use super::{Caller, Role};
 use crate::domain::ids::Owner;
-use crate::http::problem::{Code, Problem};
 
 /// Most open streams of a student or teacher: a browser opens six, a class's screen some dozens.
 const MOST: usize = 100;
+
+/// A caller has too many streams open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("at most {MOST} streams may be open at once")]
+pub struct TooManyStreams;
 
 /// Open streams by subject. The lock is held for map operations only.
 #[derive(Debug, Default)]
@@ -27,15 +31,12 @@ impl OpenStreams {
     /// Counts one more stream of `caller`.
     ///
     /// # Errors
-    /// A 429 if he has too many; it isn't counted then.
-    pub fn open(self: &Arc<Self>, caller: &Caller) -> Result<OpenStream, Problem> {
+    /// [`TooManyStreams`]; it isn't counted then.
+    pub fn open(self: &Arc<Self>, caller: &Caller) -> Result<OpenStream, TooManyStreams> {
         let mut by_subject = self.lock();
         let open = by_subject.get(&caller.subject).copied().unwrap_or(0);
         match caller.role {
-            Role::Student | Role::Teacher if open >= MOST => {
-                let detail = format!("at most {MOST} event streams may be open at once");
-                return Err(Problem::new(Code::RateLimited, detail).retry_after(5));
-            }
+            Role::Student | Role::Teacher if open >= MOST => return Err(TooManyStreams),
             Role::Student | Role::Teacher | Role::Backend | Role::Admin => {}
         }
         by_subject.insert(caller.subject.clone(), open + 1);

@@ -14,7 +14,6 @@ pub mod headers;
 pub mod health;
 pub mod layers;
 pub mod links;
-pub mod open_streams;
 pub mod openapi;
 pub mod problem;
 pub mod problem_sets;

@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 
-use crate::app::App;
+use crate::app::{App, OpenStreams};
 use crate::auth::Verifier;
 use crate::http::body::BodyRoom;
-use crate::http::open_streams::OpenStreams;
 use crate::http::rate::Limiter;
 use crate::shutdown::Tasks;
 

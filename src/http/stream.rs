@@ -13,7 +13,7 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
-use crate::app::{App, Caller};
+use crate::app::{App, Caller, TooManyStreams};
 use crate::chain::Chain;
 use crate::domain::ids::SubmissionId;
 use crate::domain::time::Timestamp;
@@ -21,7 +21,7 @@ use crate::feed::{Follow, Follower, Notice};
 use crate::http::dto::event::{StreamEvent, StreamReset, StreamSnapshot};
 use crate::http::dto::report::Detail;
 use crate::http::dto::submission::Submission;
-use crate::http::problem::Problem;
+use crate::http::problem::{Code, Problem};
 use crate::http::state::HttpState;
 
 /// Events that wait for a reader.
@@ -59,7 +59,9 @@ pub fn respond(state: &HttpState, follow: Follow, audience: Audience) -> Result<
         Follow::Live(follower) => follower,
         Follow::Ended => return Ok(StatusCode::NO_CONTENT.into_response()),
     };
-    let counted = state.streams.open(&audience.caller)?;
+    let counted = state.streams.open(&audience.caller).map_err(|TooManyStreams| {
+        Problem::new(Code::RateLimited, TooManyStreams.to_string()).retry_after(5)
+    })?;
     let (events, reader) = mpsc::channel(BUFFER);
     let producer = Producer { app: state.app.clone(), audience, events };
     let stop = state.tasks.soft().clone();

@@ -21,7 +21,7 @@ use hyper_util::rt::TokioIo;
 use super::connection::Connection;
 use super::failures::Failures;
 use super::settings::{ErrorTarget, Settings};
-use crate::app::App;
+use crate::app::{App, OpenStreams};
 use crate::auth::Verifier;
 use crate::shutdown::Tasks;
 
@@ -41,6 +41,10 @@ pub struct Patience {
     pub linger: Duration,
     /// Until somebody first proves who he is.
     pub unproven: Duration,
+    /// The same for whoever comes while [`Self::strangers`] are there who have not.
+    pub crowded: Duration,
+    /// See [`Self::crowded`].
+    pub strangers: usize,
     /// Before something that could not be read is read again.
     pub fault: Duration,
 }
@@ -52,6 +56,8 @@ impl Default for Patience {
             mute: Duration::from_secs(90),
             linger: Duration::from_secs(2),
             unproven: Duration::from_mins(10),
+            crowded: Duration::from_secs(10),
+            strangers: 1000,
             fault: Duration::from_secs(2),
         }
     }
@@ -69,6 +75,18 @@ pub struct Door {
     pub(super) exercise: &'static str,
     pub(super) patience: Patience,
     pub(super) failures: Failures,
+    /// Open connections by user.
+    pub(super) open: Arc<OpenStreams>,
+    /// One handle is here, and one with each connection whose user has not said who he is.
+    strangers: Arc<()>,
+}
+
+/// A connection whose user has not said who he is.
+#[derive(Debug)]
+pub struct Stranger {
+    _counted: Arc<()>,
+    /// How long he may go on.
+    pub patience: Duration,
 }
 
 impl Door {
@@ -91,7 +109,19 @@ impl Door {
             },
             patience,
             failures: Failures::default(),
+            open: Arc::default(),
+            strangers: Arc::default(),
         })
+    }
+
+    /// Counts one more who has not said who he is.
+    pub(super) fn stranger(&self) -> Stranger {
+        // The door's own handle is none of a stranger.
+        let others = Arc::strong_count(&self.strangers).saturating_sub(1);
+        let counted = Arc::clone(&self.strangers);
+        let patience =
+            if others < self.patience.strangers { self.patience.unproven } else { self.patience.crowded };
+        Stranger { _counted: counted, patience }
     }
 
     fn admits(&self, headers: &HeaderMap) -> bool {

@@ -73,11 +73,6 @@ impl Session {
         self.user.as_ref().filter(|user| !user.is_expired).map(|user| &user.caller)
     }
 
-    /// Whether nobody ever proved who he is.
-    pub const fn is_unproven(&self) -> bool {
-        self.user.is_none()
-    }
-
     /// When its user's token is over.
     pub fn expires_at(&self) -> Option<Instant> {
         self.user.as_ref().filter(|user| !user.is_expired).and_then(|user| user.until)

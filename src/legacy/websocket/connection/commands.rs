@@ -5,7 +5,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use super::{Connection, End, Notices};
-use crate::app;
+use crate::app::{self, TooManyStreams};
 use crate::chain::Chain;
 use crate::feed::{Follow, Follower, Notice, RefusedDraft, Resume};
 use crate::legacy::websocket::frame::CloseCode;
@@ -55,8 +55,21 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
                 self.send(&Packet::Ok).await?;
                 self.send_all(&self.session.told.places()).await
             }
-            Proof::Begins => self.follow(&verified.caller).await,
+            Proof::Begins => {
+                self.stranger = None;
+                self.count(&verified.caller)?;
+                self.follow(&verified.caller).await
+            }
         }
+    }
+
+    fn count(&mut self, caller: &app::Caller) -> Result<(), End> {
+        if self.counted.is_none() {
+            let too_many =
+                |TooManyStreams| End::Closed(CloseCode::Policy, "too many connections of one user");
+            self.counted = Some(self.door.open.open(caller).map_err(too_many)?);
+        }
+        Ok(())
     }
 
     /// Follows what is the caller's. OK is sent when his log was found: whatever he does then is told.

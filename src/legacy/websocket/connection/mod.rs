@@ -17,11 +17,11 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::Instant;
 
-use super::door::Door;
+use super::door::{Door, Stranger};
 use super::frame::{self, CloseCode, Decoder, Incoming, Violation};
 use super::message::{Command, Packet};
 use super::session::Session;
-use crate::app;
+use crate::app::{self, OpenStream};
 use crate::feed::{Notice, RefusedDraft};
 
 /// Bytes that are read at one time.
@@ -49,7 +49,10 @@ pub struct Connection<S> {
     is_faulty: bool,
     /// When a refusal that is held back is answered; nothing is read until then.
     held_until: Option<Instant>,
-    opened_at: Instant,
+    /// Until somebody proved who he is: when that must have been.
+    stranger: Option<(Stranger, Instant)>,
+    /// Counts it among its user's connections.
+    counted: Option<OpenStream>,
     next_ping: Instant,
     last_pong: Instant,
 }
@@ -82,6 +85,8 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
     pub fn new(stream: S, door: Arc<Door>, address: IpAddr) -> Self {
         let now = Instant::now();
         let next_ping = now + door.patience.ping;
+        let stranger = door.stranger();
+        let proof_due = now + stranger.patience;
         let refused_drafts = door.app.refused_drafts();
         Self {
             stream,
@@ -94,7 +99,8 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
             refused_drafts,
             is_faulty: false,
             held_until: None,
-            opened_at: now,
+            stranger: Some((stranger, proof_due)),
+            counted: None,
             next_ping,
             last_pong: now,
         }
@@ -164,8 +170,8 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
 
     /// When something is to be done, whatever comes.
     fn due(&self, reads_at: Option<Instant>) -> Instant {
-        let unproven = self.session.is_unproven().then(|| self.opened_at + self.door.patience.unproven);
-        let dates = [reads_at, unproven, self.session.expires_at()];
+        let proof_due = self.stranger.as_ref().map(|(_, due)| *due);
+        let dates = [reads_at, proof_due, self.session.expires_at()];
         dates.into_iter().flatten().fold(self.next_ping, Instant::min)
     }
 
@@ -180,7 +186,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
             self.notices = None;
             self.refuse().await?;
         }
-        if self.session.is_unproven() && now >= self.opened_at + self.door.patience.unproven {
+        if is_over(self.stranger.as_ref().map(|(_, due)| *due)) {
             return Err(End::Closed(CloseCode::Policy, "nobody said who he is"));
         }
         if now >= self.next_ping {

@@ -208,6 +208,45 @@ async fn who_never_says_who_he_is_is_closed_in_the_end() {
 }
 
 #[tokio::test]
+async fn in_a_crowd_of_strangers_the_next_has_less_time_and_the_known_are_not_touched() {
+    let crowded = Duration::from_millis(200);
+    let lounge = impatient(Patience { crowded, strangers: 2, ..Patience::default() }).await;
+    let mut alice = lounge.join("alice").await;
+    let mut early = [lounge.connect().await, lounge.connect().await];
+
+    let mut late = lounge.connect().await;
+
+    assert_eq!(late.closed().await, 1008);
+    drop(late);
+    assert!(early[0].is_quiet().await);
+    assert!(early[1].is_quiet().await);
+    assert_eq!(alice.ask(&ask("12")).await, error(404, "EXERCICE", "12"));
+}
+
+#[tokio::test]
+async fn one_user_has_no_more_than_a_hundred_connections_and_others_are_not_touched() {
+    let lounge = Lounge::open().await;
+    let mut his = Vec::new();
+    for _ in 0..100 {
+        his.push(lounge.join("alice").await);
+    }
+    let mut one_more = lounge.connect().await;
+
+    one_more.auth(&lounge.token("alice")).await;
+
+    assert_eq!(
+        one_more.came().await,
+        Came::Close(Some((1008, "too many connections of one user".to_owned())))
+    );
+    lounge.join("bob").await;
+    let mut first = his.swap_remove(0);
+    first.close(1000, "").await;
+    assert_eq!(first.came().await, Came::Close(Some((1000, String::new()))));
+    assert_eq!(first.came().await, Came::End);
+    lounge.join("alice").await;
+}
+
+#[tokio::test]
 async fn a_reader_that_takes_nothing_is_dropped_and_others_are_told_all_the_same() {
     let lounge = Lounge::of(Plan { stalled: Duration::from_millis(300), ..Plan::default() }).await;
     let mut alice = lounge.join("alice").await;

@@ -6,4 +6,5 @@ mod packets;
 mod peers;
 mod pushes;
 mod raw;
+mod running;
 mod upgrade;
