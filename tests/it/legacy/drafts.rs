@@ -1,8 +1,5 @@
 //! Drafts that a backend stores by SQL or by REST, run by the id it gave them.
 
-use std::io::Write as _;
-use std::path::Path;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use guichet::app::{Error, LegacyEnqueue, Role};
@@ -14,70 +11,17 @@ use serde_json::{Value, json};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
 
+use super::inbox::{self, alices, documented};
 use crate::http::house::{House, Plan, solution, text};
 use crate::storage::factory::result;
-use crate::support::engine::root;
-
-/// Runs statements as a backend would: by another program, another library, on a connection of its own. What a statement
-/// answers is printed as a line of JSON.
-const BACKEND: &str = r#"
-import json, sqlite3, sys
-path, blocks = json.load(sys.stdin)
-db = sqlite3.connect(path, isolation_level=None, timeout=0)
-for sql, parameters in blocks:
-    statement = ""
-    for line in sql.splitlines(keepends=True):
-        statement += line
-        if sqlite3.complete_statement(statement):
-            for row in db.execute(statement, parameters):
-                print(json.dumps(row))
-            statement = ""
-    assert not statement.strip(), statement
-"#;
-
-/// The statements of the document, in its order: settings of a connection, store, look, take back.
-fn documented() -> [String; 4] {
-    let document = std::fs::read_to_string(root().join("docs/legacy-database.md")).expect("the document");
-    let blocks = document.split("```sql\n").skip(1);
-    let blocks: Vec<String> =
-        blocks.map(|block| block.split("```").next().unwrap_or_default().to_owned()).collect();
-    blocks.try_into().expect("four blocks of SQL")
-}
 
 /// What a backend's program answers to these statements; `None` if one of them is refused.
 fn answered(house: &House, blocks: &[(&str, Value)]) -> Option<Vec<Value>> {
-    answered_at(&house.database(), &json!(blocks))
+    inbox::answered(&house.database(), &json!(blocks))
 }
 
-fn answered_at(database: &Path, blocks: &Value) -> Option<Vec<Value>> {
-    let mut backend = Command::new("python3")
-        .args(["-c", BACKEND])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("python3 runs");
-    let told = serde_json::to_vec(&json!([database, blocks])).expect("JSON");
-    backend.stdin.take().expect("its input").write_all(&told).expect("it reads");
-    let output = backend.wait_with_output().expect("it ends");
-    let refused = String::from_utf8_lossy(&output.stderr).contains("CHECK constraint failed");
-    assert!(output.status.success() || refused, "{}", String::from_utf8_lossy(&output.stderr));
-    let lines = String::from_utf8(output.stdout).expect("text");
-    let rows = lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
-    output.status.success().then_some(rows)
-}
-
-/// The parameters of a draft of Alice's.
-fn alices(legacy_id: &Value, content: &str) -> Value {
-    json!({ "legacy_id": legacy_id, "owner": "alice", "exercise_id": "sum", "runtime": "python",
-            "path": "main.py", "content": content })
-}
-
-/// Stores a draft as the document says.
 fn store(house: &House, draft: &Value) {
-    let [settings, store, ..] = documented();
-    let empty = [(settings.as_str(), json!({})), (store.as_str(), draft.clone())];
-    assert_eq!(answered(house, &empty), Some(vec![json!([5000])]));
+    inbox::store(&house.database(), draft);
 }
 
 async fn house() -> House {
@@ -184,7 +128,7 @@ async fn a_backend_writes_while_submissions_are_stored() {
     blocks.extend(drafts.into_iter().map(|draft| (store.as_str(), draft)));
 
     let (database, blocks) = (house.database(), json!(blocks));
-    let writing = tokio::task::spawn_blocking(move || answered_at(&database, &blocks));
+    let writing = tokio::task::spawn_blocking(move || inbox::answered(&database, &blocks));
     for _ in 0..20 {
         house.submit("bob").await;
     }
