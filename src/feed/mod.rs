@@ -128,7 +128,8 @@ impl Feed {
         let (refusals, _) = broadcast::channel(REFUSALS);
         let inner = Inner { storage, slots, waiters, queue_changed: Notify::new(), pace, refusals };
         let feed = Self { inner: Arc::new(inner) };
-        tasks.start(feed.clone().listen(tasks.soft().clone()));
+        // Until the end: somebody may wait for a run that is going on.
+        tasks.start(feed.clone().listen(tasks.hard().clone()));
         tasks.start(places::push(feed.clone(), tasks.soft().clone()));
         feed
     }

@@ -68,7 +68,8 @@ impl Scheduler {
                     submission.id = %lease.submission, attempt = lease.attempt, reason = reason.name(), detail,
                     "an attempt was lost"
                 );
-                let given_up = GivenUp { reason, container: container.id().map(str::to_owned) };
+                let died = container.id().filter(|_id| reason == LostReason::ContainerLost);
+                let given_up = GivenUp { reason, container: died.map(str::to_owned) };
                 container.destroy().await;
                 self.give_up(&lease, given_up).await;
             }
@@ -171,7 +172,7 @@ impl Scheduler {
         }
     }
 
-    /// Gives an attempt back that was stopped because this process ends.
+    /// Gives an attempt back that did not take place: this process ends, or no container came.
     async fn hand_back(&self, lease: &Lease) {
         let write = || self.inner.storage.hand_back(lease, self.inner.clock.now());
         if self.persist(write, lease, &Stop::default()).await == Some(Guarded::LeaseHeld) {

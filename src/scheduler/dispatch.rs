@@ -4,7 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use tokio::sync::broadcast::Receiver;
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+use tokio::time::Instant;
 
 use super::{LEASE, Scheduler};
 use crate::domain::ids::RuntimeId;
@@ -34,6 +35,25 @@ impl Waiting {
         runtimes.iter().filter(may).cloned().collect()
     }
 
+    /// Takes all hints in that are there.
+    fn hear_all(&mut self, changes: &mut Receiver<Change>) {
+        loop {
+            match changes.try_recv() {
+                Ok(change) => self.hear(Ok(change)),
+                Err(TryRecvError::Lagged(_)) => self.forget(),
+                Err(TryRecvError::Empty | TryRecvError::Closed) => return,
+            }
+        }
+    }
+
+    fn hear(&mut self, hint: Result<Change, RecvError>) {
+        match hint {
+            Ok(Change::Entered { runtime, submissions }) => self.entered(&runtime, submissions),
+            Ok(Change::Log { .. } | Change::Left | Change::Cancel { .. }) => {}
+            Err(RecvError::Lagged(_) | RecvError::Closed) => self.forget(),
+        }
+    }
+
     fn entered(&mut self, runtime: &RuntimeId, submissions: u64) {
         if let Some(waiting) = self.by_runtime.get_mut(runtime) {
             *waiting = waiting.saturating_add(submissions);
@@ -58,24 +78,31 @@ impl Scheduler {
         let mut changes = self.inner.storage.changes();
         let mut free = self.inner.pool.free();
         let mut waiting = Waiting::default();
+        let mut forgotten_at = Instant::now();
         loop {
             if stop.is_cancelled() {
                 return;
             }
+            if forgotten_at.elapsed() >= POLL {
+                waiting.forget();
+                forgotten_at = Instant::now();
+            }
+            // Whoever was answered before this moment has his place in the order.
+            waiting.hear_all(&mut changes);
             free.mark_unchanged();
-            let pause = match self.dispatch_one(&mut waiting).await {
+            match self.dispatch_one(&mut waiting).await {
                 Ok(true) => continue,
-                Ok(false) => POLL,
+                Ok(false) => {}
                 Err(error) => {
                     tracing::warn!(error = %crate::chain::Chain(&error), "nothing could be leased");
-                    RETRY
+                    tokio::time::sleep(RETRY).await;
                 }
-            };
+            }
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = somebody_entered(&mut changes, &mut waiting) => {}
+                hint = changes.recv() => waiting.hear(hint),
                 changed = free.changed() => if changed.is_err() { return },
-                () = tokio::time::sleep(pause) => waiting.forget(),
+                () = tokio::time::sleep_until(forgotten_at + POLL) => {}
             }
         }
     }
@@ -102,25 +129,13 @@ impl Scheduler {
     }
 }
 
-/// Waits until somebody entered or re-entered the queue.
-async fn somebody_entered(changes: &mut Receiver<Change>, waiting: &mut Waiting) {
-    loop {
-        match changes.recv().await {
-            Ok(Change::Entered { runtime, submissions }) => {
-                return waiting.entered(&runtime, submissions);
-            }
-            Err(RecvError::Lagged(_) | RecvError::Closed) => return waiting.forget(),
-            Ok(Change::Log { .. } | Change::Left | Change::Cancel { .. }) => {}
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
     use super::Waiting;
     use crate::domain::ids::RuntimeId;
+    use crate::storage::Change;
 
     fn runtime(id: &str) -> RuntimeId {
         id.parse().unwrap()
@@ -147,5 +162,33 @@ mod tests {
 
         waiting.left(&runtime("c"));
         assert!(waiting.among(&free()).is_empty());
+    }
+
+    #[test]
+    fn hints_that_are_there_count_before_the_next_look() {
+        let (sender, mut changes) = tokio::sync::broadcast::channel(2);
+        let mut waiting = Waiting::default();
+        waiting.none_for(&[runtime("c"), runtime("python")]);
+        for change in [Change::Left, Change::Entered { runtime: runtime("c"), submissions: 1 }] {
+            sender.send(change).unwrap();
+        }
+
+        waiting.hear_all(&mut changes);
+
+        assert_eq!(waiting.among(&free()), [runtime("c")]);
+    }
+
+    #[test]
+    fn after_hints_that_were_lost_anybody_may_wait() {
+        let (sender, mut changes) = tokio::sync::broadcast::channel(1);
+        let mut waiting = Waiting::default();
+        waiting.none_for(&[runtime("c"), runtime("python")]);
+        for _ in 0..3 {
+            sender.send(Change::Left).unwrap();
+        }
+
+        waiting.hear_all(&mut changes);
+
+        assert_eq!(waiting.among(&free()), [runtime("c"), runtime("python")]);
     }
 }

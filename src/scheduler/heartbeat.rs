@@ -73,6 +73,8 @@ impl Scheduler {
                 () = self.inner.tasks.soft().cancelled() => return,
                 () = tokio::time::sleep(HEARTBEAT) => {}
             }
+            // Leases of this process are alive, also if the clock jumped or the database stood still.
+            self.renew_once().await;
             if let Err(error) = self.rescue(Rescue::Expired).await {
                 tracing::warn!(
                     error = %crate::chain::Chain(&error),

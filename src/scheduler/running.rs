@@ -71,7 +71,10 @@ impl Running {
     pub fn register(&self, lease: Lease) -> Registered {
         let stop = Stop::default();
         let mut attempts = self.lock();
-        attempts.listed.insert(lease.submission, Entry { lease: lease.clone(), stop: stop.clone() });
+        let entry = Entry { lease: lease.clone(), stop: stop.clone() };
+        if let Some(earlier) = attempts.listed.insert(lease.submission, entry) {
+            earlier.stop.lose();
+        }
         self.count.send_replace(attempts.listed.len());
         if attempts.early_wishes.remove(&(lease.submission, lease.round)) {
             stop.cancel();
@@ -173,6 +176,7 @@ mod tests {
         let running = Running::default();
         let earlier = running.register(lease(1));
         let later = running.register(lease(2));
+        assert!(earlier.stop.lost.is_cancelled());
 
         drop(earlier);
 
