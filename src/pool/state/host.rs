@@ -144,9 +144,14 @@ impl<C> Slot<C> {
                 .is_some_and(|cell| matches!(&cell.content, Content::Warm { life, .. } if suits(life)))
     }
 
-    /// Whether the slot holds a container that has served nobody, or will before long.
+    /// Whether the slot holds a container that has served nobody, or will as soon as one starts there.
     pub(super) fn will_be_fresh(&self, runtime: usize) -> bool {
-        let coming = |cell: &Cell<C>| matches!(cell.content, Content::Starting | Content::Removing);
+        let coming = |cell: &Cell<C>| match cell.content {
+            Content::Starting | Content::Removing => true,
+            // The last one did not start; another one would not help.
+            Content::Empty => cell.pause.until.is_some(),
+            Content::Warm { .. } | Content::Busy { .. } => false,
+        };
         self.taken_by.is_none()
             && (self.can_serve(runtime, Isolation::Fresh) || self.cells.get(runtime).is_some_and(coming))
     }

@@ -13,10 +13,10 @@ use crate::storage::{Error, ExercisePage, ExercisePut, Expected, Result};
 /// A version as it is stored; reading its document may take a while.
 #[derive(sqlx::FromRow)]
 pub(super) struct ExerciseRow {
-    exercise_id: String,
-    version: i64,
-    created_at: i64,
-    spec: String,
+    pub(super) exercise_id: String,
+    pub(super) version: i64,
+    pub(super) created_at: i64,
+    pub(super) spec: String,
 }
 
 impl ExerciseRow {

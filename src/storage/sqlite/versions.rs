@@ -1,9 +1,9 @@
 //! Versions of exercises that were read before. A version never changes, so what is here is never stale.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use quick_cache::Weighter;
-use quick_cache::sync::Cache;
+use quick_cache::unsync::Cache;
 
 use super::exercises::ExerciseRow;
 use crate::domain::exercise::Exercise;
@@ -16,10 +16,9 @@ const MAX_BYTES: u64 = 64 << 20;
 /// How many exercises that may be, about.
 const EXPECTED: usize = 256;
 
-/// The versions used lately.
-#[derive(Debug)]
+/// The versions used lately. The lock is held for looks and insertions only.
 pub(super) struct Versions {
-    cache: Cache<(ExerciseId, u32), Version, Bytes>,
+    cache: Mutex<Cache<(ExerciseId, u32), Version, Bytes>>,
 }
 
 #[derive(Clone, Debug)]
@@ -37,16 +36,22 @@ impl Weighter<(ExerciseId, u32), Version> for Bytes {
     }
 }
 
+impl std::fmt::Debug for Versions {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Versions").field("kept", &self.lock().len()).finish()
+    }
+}
+
 impl Default for Versions {
     fn default() -> Self {
-        Self { cache: Cache::with_weighter(EXPECTED, MAX_BYTES, Bytes) }
+        Self { cache: Mutex::new(Cache::with_weighter(EXPECTED, MAX_BYTES, Bytes)) }
     }
 }
 
 impl Versions {
     /// The version, if it was read before.
     pub(super) fn get(&self, of: &ExerciseRef) -> Option<Arc<Exercise>> {
-        self.cache.get(&(of.id.clone(), of.version)).map(|version| version.exercise)
+        self.lock().get(&(of.id.clone(), of.version)).map(|version| Arc::clone(&version.exercise))
     }
 
     /// Decodes a row and keeps it.
@@ -54,7 +59,56 @@ impl Versions {
         let bytes = row.bytes();
         let exercise = Arc::new(Exercise::try_from(row)?);
         let key = (exercise.id.clone(), exercise.version);
-        self.cache.insert(key, Version { exercise: Arc::clone(&exercise), bytes });
+        self.lock().insert(key, Version { exercise: Arc::clone(&exercise), bytes });
         Ok(exercise)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Cache<(ExerciseId, u32), Version, Bytes>> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ExerciseRow, Versions};
+    use crate::domain::exercise::{Checker, ExerciseSpec, Isolation, Kind};
+    use crate::domain::limits::LimitChoice;
+    use crate::domain::queue::Priority;
+    use crate::domain::submission::ExerciseRef;
+
+    /// A version that is as long as an exercise may be.
+    fn large(version: i64) -> ExerciseRow {
+        let spec = ExerciseSpec {
+            title: "Sum".to_owned(),
+            statement: "x".repeat(31 << 20),
+            kind: Kind::Stdio,
+            runtimes: Vec::new(),
+            starter_files: Vec::new(),
+            priority: Priority::Normal,
+            isolation: Isolation::Reset,
+            limits: LimitChoice::default(),
+            limits_by_runtime: std::iter::empty().collect(),
+            compile_limits: LimitChoice::default(),
+            checker: Checker::Tokens { case_sensitive: true, float_tolerance: None },
+            stop_on_first_failure: false,
+            tests: Vec::new(),
+        };
+        let spec = serde_json::to_string(&spec).unwrap();
+        ExerciseRow { exercise_id: "sum".to_owned(), version, created_at: 0, spec }
+    }
+
+    #[test]
+    fn the_largest_exercise_is_kept_and_not_many_of_them() {
+        let versions = Versions::default();
+        let named = |version| ExerciseRef { id: "sum".parse().unwrap(), version };
+
+        versions.keep(large(1)).unwrap();
+        assert!(versions.get(&named(1)).is_some());
+        for version in 2..=5 {
+            versions.keep(large(version)).unwrap();
+        }
+
+        let kept = (1..=5).filter(|version| versions.get(&named(*version)).is_some());
+        assert!(kept.count() <= 2);
     }
 }

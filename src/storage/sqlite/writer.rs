@@ -43,7 +43,12 @@ impl Tx {
 
     /// Tells of a change after the commit.
     pub(super) fn hint(&mut self, change: Change) {
-        if !self.hints.contains(&change) {
+        let is_known = match &change {
+            // There may be thousands; those of one log follow each other.
+            Change::Log { .. } => self.hints.last() == Some(&change),
+            Change::Entered { .. } | Change::Left | Change::Cancel { .. } => self.hints.contains(&change),
+        };
+        if !is_known {
             self.hints.push(change);
         }
     }
