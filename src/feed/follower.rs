@@ -164,6 +164,14 @@ impl Follower {
         let Topic::Owner(owner) = &self.topic else { return Ok(()) };
         let snapshot = self.feed.inner.storage.unfinished(owner).await?;
         self.expect_places(&snapshot.items);
+        for Placed { submission, position } in &snapshot.items {
+            // It tells the place, too.
+            if let Some(waiting) = self.waiting.get_mut(&submission.id) {
+                waiting.position = *position;
+            }
+        }
+        // What comes after it is new.
+        self.live = true;
         self.after = snapshot.owner_seq;
         self.pending.push_back(Notice::Snapshot { items: snapshot.items, owner_seq: snapshot.owner_seq });
         Ok(())

@@ -14,7 +14,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use tempfile::TempDir;
 use tokio::sync::watch;
 
-use crate::storage::factory::{at, draft, grade, insert, new, pace};
+use crate::storage::factory::{at, draft, grade, insert, lease, new, pace};
 
 /// How long a follower may take to hear what it is to hear.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -177,4 +177,22 @@ async fn whoever_follows_a_draft_that_is_pruned_hears_that_nothing_will_come() {
 
     assert_eq!((told, pruned.unwrap()), (None, 1));
     heard.end().await;
+}
+
+#[tokio::test]
+async fn the_last_place_is_told_though_the_start_follows_a_snapshot_at_once() {
+    let heard = Heard::start().await;
+    insert(&heard.db, new("bob")).await;
+    insert(&heard.db, new("alice")).await;
+    let mut follower = heard.feed.follow_owner(&"alice".parse().unwrap(), Resume::Start);
+    let snapshot = next(&mut follower).await;
+    assert!(matches!(&snapshot, Some(Notice::Snapshot { items, .. }) if items[0].position == Some(2)));
+
+    grade(&heard.db, at(1)).await;
+    lease(&heard.db, at(2)).await;
+
+    let last = next(&mut follower).await;
+    assert!(matches!(last, Some(Notice::Position(place)) if place.position == 1), "{last:?}");
+    let started = next(&mut follower).await;
+    assert!(matches!(started, Some(Notice::Event(_))), "{started:?}");
 }
