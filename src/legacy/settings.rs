@@ -156,6 +156,7 @@ mod tests {
         assert!(fault_of_websocket("paths", "['/']").contains("must not be paths of the API"));
         assert!(fault_of_websocket("paths", "['/v1/ws']").contains("must not be paths of the API"));
         assert!(fault_of_websocket("paths", "['/{id}']").contains("must be plain"));
+        assert!(fault_of_websocket("paths", "['/:id']").contains("must be plain"));
         assert!(fault_of_websocket("paths", "['/ws', '/ws']").contains("must be different"));
     }
 

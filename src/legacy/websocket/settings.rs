@@ -45,8 +45,8 @@ impl Settings {
             else {
                 return wrong("paths", "must begin with / each");
             };
-            if !path.bytes().all(|byte| byte.is_ascii_graphic() && !b"{}*?#".contains(&byte)) {
-                return wrong("paths", "must be plain: no white space, none of { } * ? #");
+            if !path.bytes().all(|byte| byte.is_ascii_graphic() && !b"{}*?#:".contains(&byte)) {
+                return wrong("paths", "must be plain: no white space, none of { } * ? # :");
             }
             if TAKEN.contains(&first) {
                 return wrong("paths", "must not be paths of the API or its page");

@@ -4,10 +4,11 @@ use futures_util::StreamExt as _;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use super::{Connection, End, Notices};
+use super::source::{Named, Notices, Source};
+use super::{Connection, End};
 use crate::app::{self, TooManyStreams};
 use crate::chain::Chain;
-use crate::feed::{Follow, Follower, Notice, RefusedDraft, Resume};
+use crate::feed::{Follow, RefusedDraft, Resume};
 use crate::legacy::websocket::frame::CloseCode;
 use crate::legacy::websocket::message::{Command, Fault, Packet, Target};
 use crate::legacy::websocket::session::Proof;
@@ -74,21 +75,25 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
 
     /// Follows what is the caller's. OK is sent when his log was found: whatever he does then is told.
     async fn follow(&mut self, caller: &app::Caller) -> Result<(), End> {
-        let pause = self.door.patience.fault;
-        let mut notices: Notices = match self.door.app.follow_owner(caller, &caller.subject, Resume::Start) {
-            Ok(Follow::Live(follower)) => notices(follower, pause),
+        let app = self.door.app.clone();
+        let mut notices: Notices = match app.follow_owner(caller, &caller.subject, Resume::Start) {
+            Ok(Follow::Live(follower)) => {
+                Source::new(app, caller.clone(), follower).notices(self.door.patience.fault)
+            }
             Ok(Follow::Ended) => Box::pin(futures_util::stream::empty()),
             Err(error) => Box::pin(futures_util::stream::iter([Err(error)])),
         };
         match notices.next().await {
             Some(Ok(first)) => {
+                self.is_faulty = false;
                 self.notices = Some(notices);
                 self.send(&Packet::Ok).await?;
                 self.tell(first).await
             }
             Some(Err(error)) => {
+                tracing::error!(error = %Chain(&error), "a websocket's user cannot be told what is his");
                 self.session.expire();
-                self.on_fault(&error).await
+                self.send(&Packet::Error(Fault::Internal)).await
             }
             None => self.send(&Packet::Ok).await,
         }
@@ -125,17 +130,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
         }
     }
 
-    pub(super) async fn tell(&mut self, notice: Notice) -> Result<(), End> {
-        let Some(caller) = self.session.caller() else { return Ok(()) };
-        let name = match told::nameless(&notice) {
-            Some(id) => match self.door.app.submission(caller, id).await {
-                Ok(placed) => Some(told::name(&placed.submission)),
-                // It was removed just now.
-                Err(app::Error::NotFound) => return Ok(()),
-                Err(error) => return self.on_fault(&error).await,
-            },
-            None => None,
-        };
+    pub(super) async fn tell(&mut self, (notice, name): Named) -> Result<(), End> {
         let packets = self.session.told.take(notice, name);
         self.send_all(&packets).await
     }
@@ -151,25 +146,10 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
 
     /// Something can't be read now: its user is told once, until it can be read again.
     pub(super) async fn on_fault(&mut self, error: &app::Error) -> Result<(), End> {
-        tracing::error!(error = %Chain(error), "a websocket's user cannot be told what happened");
         if std::mem::replace(&mut self.is_faulty, true) {
             return Ok(());
         }
+        tracing::error!(error = %Chain(error), "a websocket's user cannot be told what happened");
         self.send(&Packet::Error(Fault::Internal)).await
     }
-}
-
-/// What a follower tells; after a fault it goes on where it was, a `pause` later.
-fn notices(follower: Follower, pause: std::time::Duration) -> Notices {
-    let told =
-        futures_util::stream::unfold((follower, false), move |(mut follower, has_failed)| async move {
-            if has_failed {
-                tokio::time::sleep(pause).await;
-            }
-            match follower.next().await {
-                Ok(notice) => Some((Ok(notice?), (follower, false))),
-                Err(error) => Some((Err(app::Error::from(error)), (follower, true))),
-            }
-        });
-    Box::pin(told)
 }

@@ -5,32 +5,31 @@
 //! server's patience), and at the soft stop.
 
 mod commands;
+mod source;
 
 use std::net::IpAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::{Buf as _, BytesMut};
-use futures_util::{Stream, StreamExt as _};
+use futures_util::StreamExt as _;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::Instant;
 
+use self::source::{Named, Notices};
 use super::door::{Door, Stranger};
 use super::frame::{self, CloseCode, Decoder, Incoming, Violation};
 use super::message::{Command, Packet};
 use super::session::Session;
 use crate::app::{self, OpenStream};
-use crate::feed::{Notice, RefusedDraft};
+use crate::feed::RefusedDraft;
 
 /// Bytes that are read at one time.
 const READ_BYTES: usize = 1 << 10;
 
 /// Why a connection ends with the process.
 const STOPPING: &str = "the service stops";
-
-type Notices = Pin<Box<dyn Stream<Item = Result<Notice, app::Error>> + Send>>;
 
 /// One open WebSocket.
 pub struct Connection<S> {
@@ -76,7 +75,7 @@ enum Wake {
     Stop,
     Due,
     Read(std::io::Result<usize>),
-    Notice(Option<Result<Notice, app::Error>>),
+    Notice(Option<Result<Named, app::Error>>),
     Refused(Result<RefusedDraft, RecvError>),
 }
 
@@ -146,9 +145,9 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
             Wake::Due => self.on_due(Instant::now()).await,
             Wake::Read(Ok(0) | Err(_)) => Err(End::Gone),
             Wake::Read(Ok(_some)) => Ok(()),
-            Wake::Notice(Some(Ok(notice))) => {
+            Wake::Notice(Some(Ok(named))) => {
                 self.is_faulty = false;
-                self.tell(notice).await
+                self.tell(named).await
             }
             Wake::Notice(Some(Err(error))) => self.on_fault(&error).await,
             Wake::Refused(Ok(draft)) => self.tell_refused(&draft).await,
@@ -317,7 +316,7 @@ async fn write_whole(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> st
     stream.flush().await
 }
 
-async fn next(notices: &mut Option<Notices>) -> Option<Result<Notice, app::Error>> {
+async fn next(notices: &mut Option<Notices>) -> Option<Result<Named, app::Error>> {
     match notices {
         Some(notices) => notices.next().await,
         None => std::future::pending().await,
