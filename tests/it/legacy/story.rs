@@ -24,7 +24,7 @@ struct Backend {
 
 impl Backend {
     async fn start() -> Self {
-        let jar = maven("kryonet", "base12/target/backend.jar").join("base12/target/backend.jar");
+        let jar = maven("kryonet").join("base12/target/backend.jar");
         let peer = Peer::start("java", &["-XX:TieredStopAtLevel=1", "-jar", jar.to_str().unwrap(), "kryo"]);
         let mut backend = Self { peer, port: 0 };
         backend.peer.obey("start 0 -1").await;
@@ -73,7 +73,7 @@ struct FrontEnd(Peer);
 
 impl FrontEnd {
     async fn open(guichet: &TestGuichet, user: &Client) -> Self {
-        let folder = maven("websocket", "current/target/frontend.jar");
+        let folder = maven("websocket");
         let jar = folder.join("current/target/frontend.jar");
         let url = format!("{}/ws", guichet.url().replace("http://", "ws://"));
         let mut peer = Peer::start("java", &["-XX:TieredStopAtLevel=1", "-jar", jar.to_str().unwrap(), &url]);

@@ -14,15 +14,21 @@ use super::engine::{root, say};
 /// How long an event may take: a Java machine starts in less, also on a busy computer.
 const EVENT: Duration = Duration::from_mins(1);
 
-/// The folder of a Maven project below `tests/peers`, built if a source is newer than `built`, a file in it.
-pub fn maven(project: &str, built: &str) -> PathBuf {
+/// The folder of a Maven project below `tests/peers`, built if a source is newer than the last build that succeeded.
+pub fn maven(project: &str) -> PathBuf {
     static TURN: Mutex<()> = Mutex::new(());
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = root().join("tests/peers").join(project);
-    let built = changed_at(&folder.join(built)).unwrap_or(SystemTime::UNIX_EPOCH);
+    let stamp = folder.join("target/built");
+    let built = changed_at(&stamp).unwrap_or(SystemTime::UNIX_EPOCH);
     if newest_source(&folder).is_some_and(|newest| newest > built) {
+        // Its time is that of the build's begin: what changes meanwhile is newer.
+        let begun = folder.join("target/begun");
+        std::fs::create_dir_all(folder.join("target")).expect("a folder");
+        std::fs::write(&begun, "").expect("a stamp");
         let mut maven = std::process::Command::new("mvn");
         say(maven.args(["-q", "-B", "package"]).current_dir(&folder).stdin(Stdio::null()));
+        std::fs::rename(&begun, &stamp).expect("a stamp");
     }
     folder
 }

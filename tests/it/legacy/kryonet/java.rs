@@ -29,9 +29,7 @@ impl Backend {
             Kryo::Base11 => "base11",
             Kryo::Base12 => "base12",
         };
-        // The module that is built last.
-        let folder = maven("kryonet", "base11/target/backend.jar");
-        let jar = folder.join(module).join("target/backend.jar");
+        let jar = maven("kryonet").join(module).join("target/backend.jar");
         let options = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx256m", "-jar"];
         let jar = jar.to_string_lossy().into_owned();
         let peer = Peer::start("java", &[&options[..], &[&jar, encoding]].concat());

@@ -22,7 +22,7 @@ use crate::support::peers::{Peer, maven};
 /// How long a browser may take to start.
 const START: Duration = Duration::from_mins(1);
 /// Pings both ways come several times in it.
-const PINGS: Duration = Duration::from_millis(3500);
+const PINGS: Duration = Duration::from_secs(10);
 
 /// A lounge that drops who does not answer its pings.
 async fn lounge(origins: Vec<String>) -> Lounge {
@@ -128,7 +128,7 @@ async fn is_served_well(start: impl Fn(&str) -> Peer) {
 }
 
 fn java(version: &str, url: &str) -> Peer {
-    let jar = maven("websocket", "old/target/frontend.jar").join(version).join("target/frontend.jar");
+    let jar = maven("websocket").join(version).join("target/frontend.jar");
     Peer::start("java", &["-XX:TieredStopAtLevel=1", "-jar", jar.to_str().unwrap(), url])
 }
 

@@ -10,8 +10,11 @@ import com.esotericsoftware.kryonet.Serialization;
 import com.esotericsoftware.kryonet.Server;
 import com.esotericsoftware.minlog.Log;
 import java.io.BufferedReader;
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
 import java.io.IOException;
 import java.io.InputStreamReader;
+import java.io.PrintStream;
 import java.net.DatagramSocket;
 import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
@@ -28,6 +31,10 @@ public final class Backend {
 
   /** What the library has by default. */
   private static final int OBJECT_BUFFER = 2048;
+
+  /** Its charset doesn't depend on where the program runs. */
+  private static final PrintStream EVENTS =
+      new PrintStream(new FileOutputStream(FileDescriptor.out), true, StandardCharsets.UTF_8);
 
   /** A packet as a class of the application. */
   public static final class ExercisePacket {
@@ -154,8 +161,7 @@ public final class Backend {
   }
 
   private static synchronized void tell(String event) {
-    System.out.println(event);
-    System.out.flush();
+    EVENTS.println(event);
   }
 
   /** Tells what happens on connections. */

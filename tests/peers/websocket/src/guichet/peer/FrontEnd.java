@@ -1,7 +1,10 @@
 package guichet.peer;
 
 import java.io.BufferedReader;
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
 import java.io.InputStreamReader;
+import java.io.PrintStream;
 import java.net.URI;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
@@ -10,13 +13,16 @@ import org.java_websocket.handshake.ServerHandshake;
 
 /** A front end that does what lines on its standard input say, and tells what happens; see README.md. */
 public final class FrontEnd extends WebSocketClient {
+    /** Its charset doesn't depend on where it runs. */
+    private static final PrintStream EVENTS =
+            new PrintStream(new FileOutputStream(FileDescriptor.out), true, StandardCharsets.UTF_8);
+
     private FrontEnd(URI uri) {
         super(uri);
     }
 
     private static synchronized void tell(String event) {
-        System.out.println(event);
-        System.out.flush();
+        EVENTS.println(event);
     }
 
     @Override
@@ -47,7 +53,7 @@ public final class FrontEnd extends WebSocketClient {
     public static void main(String[] arguments) throws Exception {
         FrontEnd client = new FrontEnd(new URI(arguments[0]));
         // Pings so often, and gives up on a server that doesn't answer.
-        client.setConnectionLostTimeout(1);
+        client.setConnectionLostTimeout(4);
         client.connectBlocking();
         BufferedReader lines = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
         for (String line = lines.readLine(); line != null; line = lines.readLine()) {
