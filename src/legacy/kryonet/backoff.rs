@@ -7,6 +7,9 @@ pub fn random() -> u64 {
     uuid::Uuid::new_v4().as_u64_pair().1
 }
 
+/// What held so long is worth trying again at once.
+const HELD: Duration = Duration::from_mins(1);
+
 /// Pauses that double, each drawn from the upper half of its range.
 #[derive(Clone, Debug)]
 pub struct Backoff {
@@ -22,9 +25,11 @@ impl Backoff {
         Self { min: millis(min), max: millis(max), ceiling: millis(min) }
     }
 
-    /// Begins with short pauses again.
-    pub const fn reset(&mut self) {
-        self.ceiling = self.min;
+    /// Begins with short pauses again, if what failed had held long enough.
+    pub fn after(&mut self, held: Duration) {
+        if held >= HELD {
+            self.ceiling = self.min;
+        }
     }
 
     /// The next pause; `random` chooses in its range.
@@ -48,9 +53,12 @@ mod tests {
     fn pauses_double_up_to_the_longest_and_begin_again() {
         let mut backoff = Backoff::between((Duration::from_secs(1), Duration::from_secs(30)));
         let pauses: Vec<_> = (0..7).map(|_| backoff.next(0).as_secs()).collect();
-        backoff.reset();
+        backoff.after(Duration::from_secs(59));
+        let after_a_short_time = backoff.next(0);
+        backoff.after(Duration::from_mins(1));
 
         assert_eq!(pauses, [1, 2, 4, 8, 15, 15, 15]);
+        assert_eq!(after_a_short_time, Duration::from_secs(15));
         assert_eq!(backoff.next(0), Duration::from_secs(1));
     }
 

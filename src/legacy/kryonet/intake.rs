@@ -60,7 +60,9 @@ impl Intake {
             tokio::select! {
                 () = give_up.cancelled() => {
                     let lost = tries.len() + usize::from(next.is_some()) + ids.len();
-                    tracing::error!(%backend, lost, "stopped before all EXERCISE packets were queued");
+                    if lost > 0 {
+                        tracing::error!(%backend, lost, "stopped before all EXERCISE packets were queued");
+                    }
                     return;
                 }
                 id = ids.recv(), if open && next.is_none() => {

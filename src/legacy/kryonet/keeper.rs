@@ -10,9 +10,6 @@ use super::lines::Lines;
 use super::link::Fault;
 use crate::app::links::{LinkError, LinkState};
 
-/// A link that held so long pauses as shortly as the first time.
-const HELD: Duration = Duration::from_mins(1);
-
 /// Keeps one link up.
 #[derive(Debug)]
 pub struct Keeper {
@@ -56,9 +53,7 @@ impl Keeper {
         metrics::counter!("guichet_link_connections_total", "link" => shared.settings.name.to_string())
             .increment(1);
         let ended = connection.run().await;
-        if connection.ready_since().is_some_and(|since| since.elapsed() >= HELD) {
-            self.pauses.reset();
-        }
+        self.pauses.after(connection.ready_since().map_or(Duration::ZERO, |since| since.elapsed()));
         ended
     }
 

@@ -6,6 +6,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Map, Value};
 
 use crate::domain::ids::LegacyId;
+use crate::json;
 
 /// What one frame says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,8 +121,8 @@ pub enum Invalid {
     /// The frame is none that links know.
     #[error("the frame is not understood: {0}")]
     Malformed(#[from] Malformed),
-    /// The text is no JSON.
-    #[error("the packet is not JSON")]
+    /// The text is no JSON, or a key comes twice in it.
+    #[error("the packet is not JSON, or a key comes twice")]
     NotJson,
     /// The JSON is no object.
     #[error("the packet is no JSON object")]
@@ -142,13 +143,14 @@ impl Request {
     pub fn read(packet: &Packet) -> Result<Self, Invalid> {
         let (command, id) = match packet {
             Packet::Text(text) => {
-                let json: Value = serde_json::from_str(text).map_err(|_source| Invalid::NotJson)?;
-                let Value::Object(fields) = json else { return Err(Invalid::NoObject) };
+                let packet = json::parse(text.as_bytes()).map_err(|_source| Invalid::NotJson)?;
+                let Value::Object(fields) = packet else { return Err(Invalid::NoObject) };
                 (fields.get("cmd").and_then(as_text), fields.get("id").and_then(as_text))
             }
             Packet::Fields(fields) => {
                 let named = |name: &str| {
-                    fields.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+                    let mut named = fields.iter().filter(|(known, _)| known == name);
+                    named.next().filter(|_| named.next().is_none()).map(|(_, value)| value.clone())
                 };
                 (named("cmd"), named("id"))
             }
@@ -206,8 +208,15 @@ mod tests {
     }
 
     #[test]
-    fn the_last_of_two_equal_keys_counts() {
-        assert_eq!(read(r#"{"cmd":"EXERCISE","id":"a","id":"b"}"#), Ok("b".to_owned()));
+    fn a_key_that_comes_twice_makes_it_no_packet() {
+        let fields = |names: [&str; 3]| {
+            let field = |name: &str| (name.to_owned(), "EXERCISE".to_owned());
+            Request::read(&Packet::Fields(names.map(field).to_vec()))
+        };
+
+        assert_eq!(read(r#"{"cmd":"EXERCISE","id":"a","id":"b"}"#), Err(Invalid::NotJson));
+        assert_eq!(fields(["cmd", "id", "id"]), Err(Invalid::Id));
+        assert_eq!(fields(["cmd", "id", "cmd"]), Err(Invalid::Command));
     }
 
     #[test]

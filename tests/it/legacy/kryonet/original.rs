@@ -135,3 +135,18 @@ async fn each_side_says_that_it_lives() {
     let shown = link(&house, "default").await;
     assert_eq!((&shown["connections"], &shown["last_error"]), (&json!(1), &json!(null)));
 }
+
+#[tokio::test]
+async fn a_link_holds_with_the_times_that_both_sides_have_by_default() {
+    let mut backend = Backend::start(Kryo::Base12, "kryo", false).await;
+    let house = house(vec![settings(backend.tcp, "")]).await;
+    backend.expect_handshake().await;
+
+    // The second one comes after 16 seconds; silence would have ended the connection after 12.
+    for _ in 0..2 {
+        backend.event("keepalive 1").await;
+    }
+
+    let shown = link(&house, "default").await;
+    assert_eq!((&shown["connections"], &shown["last_error"]), (&json!(1), &json!(null)));
+}

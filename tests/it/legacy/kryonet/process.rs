@@ -2,14 +2,17 @@
 
 use serde_json::json;
 
-use super::peer::{Listening, PATIENCE, exercise, string, table};
+use super::peer::{Listening, PATIENCE, REGISTER_TCP, exercise, string, table};
 use crate::support::{Options, wait_for};
 use guichet::legacy::kryonet::frame::framed;
 
 #[tokio::test]
 async fn the_log_tells_of_links_and_never_holds_the_token() {
     let backend = Listening::bind().await;
-    let settings = format!("[[legacy.backends]]\n{}", table("default", backend.port(), ""));
+    let other = Listening::bind().await;
+    let long = table("long", other.port(), "").replace("SERVER_TOKEN", &"LONG".repeat(150));
+    let settings =
+        format!("[[legacy.backends]]\n{}[[legacy.backends]]\n{long}", table("default", backend.port(), ""));
     let guichet = Options::default()
         .slots(1)
         .env("GUICHET_LOG__LEVEL", "info,guichet=trace")
@@ -17,6 +20,9 @@ async fn the_log_tells_of_links_and_never_holds_the_token() {
         .start()
         .await;
     let mut peer = backend.accept_linked().await;
+    let mut long = other.accept().await;
+    long.send(&REGISTER_TCP).await;
+    assert!(long.frame().await.is_some_and(|handshake| handshake.len() > 600));
     let handshake = string(r#"{"cmd":"HANDSHAKE","TOKEN":"SERVER_TOKEN"}"#);
 
     // What the link sent comes back: as it was, as an object of a class that nobody knows, and cut short.
@@ -55,6 +61,7 @@ async fn the_log_tells_of_links_and_never_holds_the_token() {
     assert!(log.contains("bytes that hold the token"), "{log}");
     assert!(log.contains("its class has the unknown id 43"), "{log}");
     assert!(log.contains("linked; HANDSHAKE sent") && log.contains("no link to the backend"), "{log}");
+    assert!(log.contains("the HANDSHAKE is longer than 512 bytes") && !log.contains("LONGLONG"), "{log}");
     let ignored = log.lines().filter(|line| line.contains("packet ignored")).count();
     assert!(ignored <= 20, "{ignored} lines");
 }
