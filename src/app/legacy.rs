@@ -96,7 +96,10 @@ impl App {
             Err(other) => return Err(other),
         };
         let now = self.inner.clock.now();
-        Ok(match self.inner.storage.enqueue_by_legacy(legacy, intake, self.pace(), now).await? {
+        crate::failpoint!("draft_checked");
+        let enqueued = self.inner.storage.enqueue_by_legacy(legacy, intake, self.pace(), now).await?;
+        crate::failpoint!("draft_queued");
+        Ok(match enqueued {
             LegacyEnqueued::Queued(id) => Some(LegacyEnqueue::Enqueued(id)),
             LegacyEnqueued::Unchanged(id) => Some(LegacyEnqueue::Duplicate(id)),
             LegacyEnqueued::Unknown => Some(LegacyEnqueue::Unknown),

@@ -524,9 +524,6 @@ pub trait Storage: Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<LegacyEnqueued>> + Send;
 
-    /// The submission with that id at a backend.
-    fn by_legacy(&self, legacy: &LegacyRef) -> impl Future<Output = Result<Option<Placed>>> + Send;
-
     /// One file of a submission.
     fn file(&self, id: SubmissionId, path: &str) -> impl Future<Output = Result<Option<SourceFile>>> + Send;
 

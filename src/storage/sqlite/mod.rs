@@ -191,10 +191,6 @@ impl Storage for SqliteStorage {
             .await
     }
 
-    async fn by_legacy(&self, legacy: &LegacyRef) -> Result<Option<Placed>> {
-        submissions::by_legacy(&mut *self.reader().await?, legacy).await
-    }
-
     async fn file(&self, id: SubmissionId, path: &str) -> Result<Option<SourceFile>> {
         submissions::file(&mut *self.reader().await?, id, path).await
     }

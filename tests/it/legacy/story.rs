@@ -7,7 +7,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::inbox::{alices, answered, documented, store};
-use crate::support::client::text;
+use crate::support::client::{Role, text};
+use crate::support::engine::{root, run};
 use crate::support::peers::{Peer, maven};
 use crate::support::programs::sitter;
 use crate::support::{Client, Event, Options, TestGuichet, exercises, wait_for};
@@ -209,4 +210,65 @@ async fn what_a_backend_asks_for_is_graded_once_though_the_service_dies() {
     }
     let held: i64 = guichet.query("SELECT count(*) FROM legacy_drafts").await;
     assert_eq!(held, 0);
+}
+
+/// A service that dies at a named point of taking a draft in, and what is left then: the place of the death decides
+/// whether the same packet is news after the restart.
+#[cfg(feature = "failpoints")]
+async fn dies_at(point: &str, counts_after: [u64; 4]) {
+    let mut backend = Backend::start().await;
+    let guichet = backend.guichet(1).await;
+    store(&database(&guichet), &alices(&json!(7), CORRECT));
+    assert!(guichet.terminate().await.success());
+    guichet.set_env("FAILPOINTS", &format!("{point}=return"));
+    guichet.restart().await;
+    backend.greeted().await;
+
+    backend.ask(1, "7").await;
+    let status = guichet.ended(PATIENCE).await;
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(9), "{status}");
+    guichet.set_env("FAILPOINTS", "");
+    guichet.restart().await;
+    backend.greeted().await;
+    backend.ask(1, "7").await;
+
+    counted(&guichet, counts_after).await;
+    let alice = guichet.student("alice");
+    let listed = alice.get("/v1/submissions?legacy_id=7").await.expect(200)["items"].clone();
+    assert_eq!(listed.as_array().map(Vec::len), Some(1), "{listed}");
+    let id = text(&listed[0]["id"]);
+    assert_eq!(alice.result(&id).await["verdict"], "accepted");
+    assert_eq!(as_packets(&alice.events(&id).await.into_end().await), ["place 1", "executed"]);
+}
+
+#[cfg(feature = "failpoints")]
+#[tokio::test]
+async fn a_death_before_the_commit_leaves_the_draft_in_the_inbox() {
+    dies_at("draft_checked", [1, 0, 0, 0]).await;
+}
+
+#[cfg(feature = "failpoints")]
+#[tokio::test]
+async fn a_death_after_the_commit_leaves_the_submission_queued() {
+    dies_at("draft_queued", [0, 1, 0, 0]).await;
+}
+
+#[tokio::test]
+async fn a_draft_stored_as_the_manual_says_is_run() {
+    let mut backend = Backend::start().await;
+    let guichet = backend.guichet(1).await;
+    let manual = std::fs::read_to_string(root().join("docs/legacy.md")).expect("the manual");
+    let request =
+        manual.split("```sh\n").nth(1).and_then(|text| text.split("```").next()).expect("a request");
+    let platform = guichet.token(Role::Backend, "platform");
+    let script = format!("base={}\nbackend={platform}\n{request}", guichet.url());
+
+    let mut bash = guichet.command_of("bash", &["-euo", "pipefail", "-c", &script]);
+    let output = tokio::task::spawn_blocking(move || run(&mut bash)).await.expect("it ends");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    backend.ask(1, "1234").await;
+
+    counted(&guichet, [1, 0, 0, 0]).await;
+    let stored: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(guichet.student("alice").result(&text(&stored["id"])).await["verdict"], "accepted");
 }
