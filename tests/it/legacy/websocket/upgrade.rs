@@ -1,5 +1,10 @@
 //! The way in: which requests become a WebSocket.
 
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
 use super::lounge::{Lounge, Plan};
 use super::raw::{Raw, request, upgrade};
 use crate::support::{Options, Role};
@@ -55,6 +60,24 @@ async fn what_is_no_upgrade_of_version_13_is_refused_and_told_what_is() {
 
         assert_eq!(head.status.split(' ').nth(1), Some(status), "{asked}");
         assert!(head.headers.contains(header), "{}", head.headers);
+    }
+}
+
+#[tokio::test]
+async fn a_head_that_is_too_long_or_never_ends_is_no_upgrade() {
+    let lounge = Lounge::open().await;
+    let long = format!("X-Long: {}\r\n", "x".repeat(1 << 20));
+    let many = "X-Many: x\r\n".repeat(10_000);
+    for more in [long, many] {
+        let mut stream = TcpStream::connect(lounge.address).await.unwrap();
+
+        // It may be cut off while it still sends.
+        stream.write_all(upgrade("/ws", &more).as_bytes()).await.unwrap_or_default();
+
+        let mut answer = Vec::new();
+        let ended = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut answer)).await;
+        assert!(ended.is_ok(), "it is closed");
+        assert!(!answer.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&answer));
     }
 }
 
