@@ -1,10 +1,11 @@
 //! From an id that a backend named to a queued submission, or a count that says why not.
 //!
 //! KryoNet acknowledges nothing: what was read and is not queued would be lost. So each id is tried until the database
-//! has answered, at most [`TOGETHER`] at a time, and never one that is being tried already. Meanwhile at most
+//! has answered (but see [`TRIES`]), at most [`TOGETHER`] at a time, and never one that is being tried already. Meanwhile at most
 //! [`WAITING`] wait; then the link stops reading, and the backend's own buffers fill up.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -28,6 +29,9 @@ pub const WAITING: usize = 16_384;
 /// Pauses while the database doesn't answer.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
+/// An id that has failed so often, while others were answered, is at fault itself: it must not hold up the rest.
+const TRIES: u32 = 12;
+
 /// One backend's intake.
 #[derive(Debug)]
 pub struct Intake {
@@ -48,6 +52,7 @@ impl Intake {
     pub async fn run(self) {
         let Self { app, backend, pen, mut ids, give_up } = self;
         let mut record = Record { backend: &backend, pen, lines: Lines::from(Instant::now()) };
+        let answers = AtomicU64::new(0);
         let mut trying = HashSet::new();
         let mut tries = FuturesUnordered::new();
         let mut next: Option<LegacyId> = None;
@@ -55,7 +60,7 @@ impl Intake {
         while open || next.is_some() || !tries.is_empty() {
             if let Some(id) = next.take_if(|id| tries.len() < TOGETHER && !trying.contains(id)) {
                 trying.insert(id.clone());
-                tries.push(enqueue(&app, &backend, id));
+                tries.push(enqueue(&app, &backend, id, &answers));
             }
             tokio::select! {
                 () = give_up.cancelled() => {
@@ -121,24 +126,31 @@ impl Record<'_> {
     }
 }
 
-/// Tries until the database has answered.
+/// Tries until the database has answered; `answers` counts those to all ids.
 async fn enqueue(
     app: &App,
     backend: &BackendName,
     id: LegacyId,
+    answers: &AtomicU64,
 ) -> (LegacyId, Result<LegacyEnqueue, app::Error>) {
+    let answered_before = answers.load(Ordering::Relaxed);
     let mut pauses = Backoff::between(PAUSES);
+    let mut failures = 0;
     loop {
-        match app.enqueue_by_legacy_id(backend, &id).await {
-            Err(app::Error::Unavailable(source)) => {
-                metrics::counter!("guichet_link_retries_total", "link" => backend.to_string()).increment(1);
-                tracing::warn!(
-                    %backend, id = ?id.as_str(), error = %Chain(&source), "EXERCISE waits for the database"
-                );
-                tokio::time::sleep(pauses.next(random())).await;
-            }
-            outcome => return (id, outcome),
+        let outcome = app.enqueue_by_legacy_id(backend, &id).await;
+        let Err(app::Error::Unavailable(source)) = &outcome else {
+            answers.fetch_add(1, Ordering::Relaxed);
+            return (id, outcome);
+        };
+        failures += 1;
+        if failures >= TRIES && answers.load(Ordering::Relaxed) > answered_before {
+            return (id, outcome);
         }
+        metrics::counter!("guichet_link_retries_total", "link" => backend.to_string()).increment(1);
+        tracing::warn!(
+            %backend, id = ?id.as_str(), error = %Chain(source), "EXERCISE waits for the database"
+        );
+        tokio::time::sleep(pauses.next(random())).await;
     }
 }
 

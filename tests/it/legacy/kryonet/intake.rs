@@ -109,6 +109,43 @@ async fn a_packet_is_kept_until_the_database_takes_it() {
 }
 
 #[tokio::test]
+async fn ids_that_the_database_never_takes_do_not_hold_up_the_others() {
+    let backend = Listening::bind().await;
+    let house = house(vec![settings(backend.port(), "")]).await;
+    house.with_sum().await;
+    for id in ["7", "8"] {
+        store_draft(&house, "default", id).await;
+    }
+    let mut writer = database(&house).await;
+    let poison = "CREATE TRIGGER poison BEFORE INSERT ON submissions WHEN NEW.legacy_id LIKE 'poison-%' \
+         BEGIN SELECT RAISE(ABORT, 'poison'); END; \
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 15) \
+         INSERT INTO legacy_drafts (legacy_id, owner, exercise_id, runtime) \
+         SELECT 'poison-' || i, 'alice', 'sum', 'python' FROM n; \
+         INSERT INTO legacy_draft_files (legacy_id, path, content) \
+         SELECT legacy_id, 'main.py', 'print(3)' FROM legacy_drafts";
+    execute(&mut writer, poison).await;
+    let mut peer = backend.accept_linked().await;
+
+    for id in (1..=15).map(|id| format!("poison-{id}")).chain(["7".to_owned()]) {
+        peer.send(&exercise(&id)).await;
+    }
+    wait_for_counts(&house, counts(1, 0, 0, 0)).await;
+    execute(
+        &mut writer,
+        "INSERT INTO legacy_drafts (legacy_id, owner, exercise_id, runtime) \
+        VALUES ('poison-16', 'alice', 'sum', 'python'); INSERT INTO legacy_draft_files \
+        VALUES ('default', 'poison-16', 'main.py', 'print(3)')",
+    )
+    .await;
+    for id in ["poison-16", "8"] {
+        peer.send(&exercise(id)).await;
+    }
+
+    wait_for("8", BURST, || link(&house, "default"), |link| link["exercises"] == counts(2, 0, 0, 0)).await;
+}
+
+#[tokio::test]
 async fn nothing_is_read_while_there_is_no_room_and_the_link_still_says_that_it_lives() {
     /// Waiting, being tried, next in turn, and the one that found no room.
     const ROOM: u64 = 16_384 + 16 + 1 + 1;
