@@ -69,3 +69,21 @@ fn every_setting_of_the_websocket_is_documented_with_its_default() {
     let as_documented: toml::Table = spelled.join("\n").parse().unwrap();
     assert_eq!(Some(&toml::Value::Table(as_documented)), built_in["legacy"].get("websocket"));
 }
+
+#[test]
+fn every_error_of_a_link_that_the_manual_explains_exists() {
+    let sources: String = ["link", "codec", "frame"]
+        .map(|name| format!("src/legacy/kryonet/{name}.rs"))
+        .map(|path| std::fs::read_to_string(root().join(path)).expect("a source"))
+        .concat();
+    let rows = table("## When something is wrong");
+    let beginnings: Vec<_> = rows
+        .iter()
+        .flat_map(|(beginnings, _)| beginnings.split("`, `"))
+        .filter(|beginning| !beginning.starts_with("exercises."))
+        .collect();
+
+    let unknown: Vec<_> =
+        beginnings.iter().filter(|beginning| !sources.contains(&format!("\"{beginning}"))).collect();
+    assert!(beginnings.len() > 5 && unknown.is_empty(), "{unknown:?}");
+}
