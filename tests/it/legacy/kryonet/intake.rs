@@ -212,7 +212,7 @@ async fn ten_thousand_packets_at_once_are_queued_once_each() {
 #[tokio::test]
 async fn what_had_come_before_the_stop_is_queued_and_the_link_ends() {
     let backend = Listening::bind().await;
-    let mut house = house(vec![settings(backend.port(), "")]).await;
+    let mut house = house(vec![settings(backend.port(), "register_timeout_ms = 60_000")]).await;
     house.with_sum().await;
     let mut ids = Vec::new();
     for number in 0..50 {
