@@ -12,7 +12,7 @@ use super::exercise::Visibility;
 pub const TEST_STREAM_BYTES: usize = 8 << 10;
 /// Bytes of each stream that a run's report keeps.
 pub const RUN_STREAM_BYTES: usize = 64 << 10;
-/// Bytes of output that a whole result keeps.
+/// Bytes of all streams, inputs and expected outputs together that a whole result keeps.
 pub const RESULT_STREAM_BYTES: usize = 256 << 10;
 
 /// The outcome for a program.
@@ -169,9 +169,9 @@ pub struct TestReport {
     pub exit: Exit,
     /// The limit that ended it.
     pub limit: Option<LimitHit>,
-    /// What it read, cut like a stream.
-    pub stdin: Blob,
-    /// What it should have written, cut like a stream; `None` in a run.
+    /// What it read; `None` if it is longer than a stream that is kept.
+    pub stdin: Option<Blob>,
+    /// What it should have written; `None` in a run, or if it is longer than a stream that is kept.
     pub expected: Option<Blob>,
     /// What it wrote.
     pub stdout: Capture,

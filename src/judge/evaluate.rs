@@ -213,8 +213,8 @@ fn judge(
         limit: meaning.limit,
         stdout: budget.capture(&output.stdout, most),
         stderr: budget.capture(&output.stderr, most),
-        stdin: budget.excerpt(trial.stdin, most),
-        expected: trial.graded.as_ref().map(|graded| budget.excerpt(graded.expected, most)),
+        stdin: budget.whole(trial.stdin, most),
+        expected: trial.graded.as_ref().and_then(|graded| budget.whole(graded.expected, most)),
         message,
     }
 }

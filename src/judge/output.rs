@@ -45,9 +45,15 @@ impl Budget {
         Capture { truncated: kept.len() < bytes.len(), bytes: Blob::from(kept.to_vec()) }
     }
 
-    /// The beginning of a test's input or expected output.
-    pub fn excerpt(&mut self, bytes: &Blob, most: usize) -> Blob {
-        self.capture(bytes.as_bytes(), most).bytes
+    /// A test's input or expected output, whole or not at all: nothing would say that it is cut.
+    ///
+    /// * `most` — longest that is kept, in bytes.
+    pub fn whole(&mut self, bytes: &Blob, most: usize) -> Option<Blob> {
+        let fits = bytes.len() <= most.min(self.left);
+        if fits {
+            self.left -= bytes.len();
+        }
+        fits.then(|| bytes.clone())
     }
 }
 
@@ -85,5 +91,16 @@ mod tests {
         budget.capture(&vec![b'x'; RESULT_STREAM_BYTES], usize::MAX);
 
         assert!(budget.capture(b"y", usize::MAX).truncated);
+    }
+
+    #[test]
+    fn what_a_test_holds_is_kept_whole_or_not_at_all() {
+        let mut budget = Budget::new();
+
+        assert_eq!(budget.whole(&"1234".into(), 4), Some("1234".into()));
+        assert_eq!(budget.whole(&"12345".into(), 4), None);
+        budget.capture(&vec![b'x'; RESULT_STREAM_BYTES - 6], usize::MAX);
+        assert_eq!(budget.whole(&"123".into(), 4), None);
+        assert_eq!(budget.whole(&"12".into(), 4), Some("12".into()));
     }
 }

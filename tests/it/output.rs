@@ -20,6 +20,26 @@ async fn a_test_keeps_8_kib_of_each_stream_and_says_that_it_cut() {
 }
 
 #[tokio::test]
+async fn what_a_test_holds_is_shown_whole_or_not_at_all() {
+    let mut exercise = exercises::one_test("", "");
+    let (kept, longer) = ("x".repeat(8192), "x".repeat(8193));
+    exercise["tests"] = json!([
+        { "name": "kept", "stdin": kept, "expected": kept, "visibility": "public" },
+        { "name": "longer", "stdin": longer, "expected": longer, "visibility": "public" },
+    ]);
+    let bench = Bench::new(&exercise).await;
+
+    let result = bench.result(&Program::python("print(input())\n")).await;
+
+    assert_eq!(result["verdict"], "accepted", "{result}");
+    let shown =
+        |index: usize| (result["tests"][index]["stdin"].clone(), result["tests"][index]["expected"].clone());
+    assert_eq!(shown(0), (json!(kept), json!(kept)));
+    assert_eq!(shown(1), (Value::Null, Value::Null));
+    assert_eq!(result["tests"][1]["stdout_truncated"], true);
+}
+
+#[tokio::test]
 async fn a_run_keeps_64_kib_of_each_stream() {
     let bench = Bench::with_limits("", "", &json!({ "output_bytes": 1 << 20 })).await;
 
@@ -38,7 +58,7 @@ async fn a_whole_result_keeps_256_kib() {
     let mut exercise = exercises::one_test("", "");
     exercise["limits"] = json!({ "output_bytes": 1 << 20 });
     exercise["tests"] = (0..60)
-        .map(|n| json!({ "name": format!("t{n}"), "expected": "", "stdin": "", "visibility": "public" }))
+        .map(|n| json!({ "name": format!("t{n}"), "expected": "", "stdin": "abc", "visibility": "public" }))
         .collect();
     let bench = Bench::new(&exercise).await;
 
@@ -52,6 +72,11 @@ async fn a_whole_result_keeps_256_kib() {
     assert_eq!(
         (&tests[0]["stdout_truncated"], &tests[59]["stdout_truncated"]),
         (&json!(false), &json!(true))
+    );
+    assert_eq!(
+        (&tests[0]["stdin"], &tests[59]["stdin"]),
+        (&json!("abc"), &Value::Null),
+        "nothing is cut unsaid"
     );
 }
 

@@ -142,10 +142,10 @@ pub struct TestReport {
     /// The limit that ended it.
     #[schema(required)]
     pub limit: Option<LimitHit>,
-    /// What it read.
+    /// What it read, whole; null if that is longer than a result keeps: the exercise or the run has it.
     #[schema(required)]
     pub stdin: Option<String>,
-    /// What it should have written; null in a run.
+    /// What it should have written, whole; null in a run, or if it is longer than a result keeps.
     #[schema(required)]
     pub expected: Option<String>,
     /// What it wrote; U+FFFD where that is not UTF-8.
@@ -193,7 +193,7 @@ impl TestReport {
             exit_code: report.exit.code(),
             signal: report.exit.signal(),
             limit: report.limit.map(Into::into),
-            stdin: seen.then(|| bytes::lossy(&report.stdin)),
+            stdin: report.stdin.as_ref().filter(|_| seen).map(bytes::lossy),
             expected: report.expected.as_ref().filter(|_| seen).map(bytes::lossy),
             stdout: stdout.text,
             stdout_base64: stdout.base64,

@@ -23,7 +23,7 @@ fn report(index: u32, name: &str, visibility: Visibility) -> TestReport {
         usage: Usage { cpu_time_ms: 12, wall_time_ms: 15, memory_bytes: 8_011_776 },
         exit: Exit::Code(0),
         limit: None,
-        stdin: "SECRET-IN".into(),
+        stdin: Some("SECRET-IN".into()),
         expected: Some("SECRET-EXPECTED".into()),
         stdout: Capture { bytes: vec![b'S', 0xff].into(), truncated: false },
         stderr: Capture { bytes: "SECRET-ERR".into(), truncated: true },

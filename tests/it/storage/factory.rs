@@ -166,7 +166,7 @@ pub fn test_report(index: u32, verdict: Verdict) -> TestReport {
         usage: Usage { cpu_time_ms: 12, wall_time_ms: 15, memory_bytes: 8_011_776 },
         exit: Exit::Code(0),
         limit: None,
-        stdin: "1 2\n".into(),
+        stdin: Some("1 2\n".into()),
         expected: Some("3\n".into()),
         stdout: Capture { bytes: vec![0x33, 0xff].into(), truncated: false },
         stderr: Capture::default(),
