@@ -15,7 +15,7 @@ use crate::domain::exercise::{self, ExerciseSpec};
 use crate::domain::limits::LimitChoice;
 use crate::domain::{ids::RuntimeId, queue};
 
-/// Limits of a test; a limit that is left out is the runtime's default.
+/// Limits of a test; a limit that is left out or null is the runtime's default.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LimitsRequest {
@@ -36,7 +36,7 @@ pub struct LimitsRequest {
     pub processes: Option<u32>,
 }
 
-/// Limits of the compilation; a limit that is left out is the runtime's default.
+/// Limits of the compilation; a limit that is left out or null is the runtime's default.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CompileLimitsRequest {

@@ -92,9 +92,42 @@ async fn an_exercise_is_shown_as_it_was_sent() {
     let body = answer.json();
     assert_eq!((answer.status.as_u16(), &body["version"]), (201, &json!(1)));
     assert_eq!((answer.header("etag"), answer.header("location")), ("\"1\"", "/v1/exercises/sum"));
-    for (field, value) in sum().as_object().unwrap() {
+    let mut expected = sum();
+    for limits in ["/limits_by_runtime/python", "/compile_limits"] {
+        name_all(expected.pointer_mut(limits).unwrap());
+    }
+    for (field, value) in expected.as_object().unwrap() {
         assert_eq!(body[field], *value, "{field}");
     }
+}
+
+/// Adds null for each limit that is not named.
+fn name_all(limits: &mut Value) {
+    for limit in ["cpu_time_ms", "wall_time_ms", "memory_bytes", "output_bytes", "processes"] {
+        limits.as_object_mut().unwrap().entry(limit).or_insert(Value::Null);
+    }
+}
+
+#[tokio::test]
+async fn an_exercise_that_is_sent_as_it_was_shown_makes_no_version() {
+    let house = House::build().await;
+    let teacher = house.token("tina", Role::Teacher);
+    let sent = json!({
+        "title": "Sum", "kind": "stdio", "runtimes": ["c"], "limits": { "cpu_time_ms": 100, "processes": null },
+        "limits_by_runtime": { "c": {} }, "checker": { "type": "tokens", "float_tolerance": { "absolute": 0.5 } },
+        "starter_files": [{ "path": "main.c", "content_base64": "/w==" }],
+        "tests": [{ "name": "a", "stdin_base64": "/w==", "expected": "" }],
+    });
+    let first = house.put("/v1/exercises/least").token(&teacher).json(&sent).send().await;
+    let mut shown = house.get("/v1/exercises/least").token(&teacher).send().await.json();
+    for own in ["id", "version", "updated_at"] {
+        shown.as_object_mut().unwrap().remove(own).unwrap();
+    }
+
+    let second = house.put("/v1/exercises/least").token(&teacher).json(&shown).send().await;
+
+    assert_eq!((first.status.as_u16(), second.status.as_u16()), (201, 200), "{second:?}");
+    assert_eq!(second.json()["version"], 1);
 }
 
 #[tokio::test]
@@ -109,13 +142,15 @@ async fn what_an_exercise_leaves_out_shows_its_default() {
     let body = house.put("/v1/exercises/least").token(&teacher).json(&least).send().await.json();
 
     let shown = |field: &str| body[field].clone();
+    let mut none = json!({});
+    name_all(&mut none);
     assert_eq!(
         (shown("statement"), shown("priority"), shown("isolation")),
         (json!(""), json!("normal"), json!("reset"))
     );
     assert_eq!(
         (shown("limits"), shown("limits_by_runtime"), shown("compile_limits")),
-        (json!({}), json!({}), json!({}))
+        (none.clone(), json!({}), none)
     );
     assert_eq!(
         shown("checker"),
@@ -205,4 +240,28 @@ async fn the_document_has_a_page_to_read_it_on() {
     assert_eq!(page.status, 200);
     assert!(page.header("content-security-policy").contains("frame-ancestors 'none'"));
     assert!(String::from_utf8(page.bytes).unwrap().contains("swagger"));
+}
+
+#[tokio::test]
+async fn metadata_is_shown_as_it_was_sent_whatever_characters_it_has() {
+    let house = House::build().await;
+    house.with_sum().await;
+    let alice = house.token("alice", Role::Student);
+    let metadata = json!({
+        "nul": "a\u{0}b", "\u{0}": { "deep": ["\u{0}", "\u{ffff}", "\u{1f600}", "\u{2028}\r\n\u{7f}\""] }, "": null,
+        "numbers": [0, -1, 18_446_744_073_709_551_615_u64, 0.1, 1e300],
+    });
+    let mut body = solution();
+    body["metadata"] = metadata.clone();
+
+    let stored = house.post("/v1/submissions").token(&alice).json(&body).send().await;
+    let id = text(&stored.json()["id"]);
+    let shown = house.get(&format!("/v1/submissions/{id}")).token(&alice).send().await.json();
+    let listed = house.get("/v1/submissions").token(&alice).send().await.json();
+    let cancelled = house.post(&format!("/v1/submissions/{id}/cancel")).token(&alice).send().await;
+
+    assert_eq!(stored.status, 202, "{stored:?}");
+    for seen in [&stored.json(), &shown, &listed["items"][0], &cancelled.json()] {
+        assert_eq!(seen["metadata"], metadata);
+    }
 }
