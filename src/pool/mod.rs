@@ -8,6 +8,7 @@ mod agent_client;
 mod container;
 mod docker;
 pub mod facts;
+mod figures;
 mod host;
 pub mod image;
 mod owner;
@@ -78,6 +79,8 @@ pub enum HostState {
 struct Status {
     hosts: Vec<(String, Link)>,
     ready: BTreeSet<RuntimeId>,
+    /// Whether each host was swept of what earlier boots left there, or could not be reached.
+    swept: bool,
 }
 
 /// The containers of all hosts.
@@ -130,6 +133,12 @@ impl Pool {
     /// Whether the runtime's image is on some host that answers and a container of it has started there.
     pub fn ready(&self, runtime: &RuntimeId) -> bool {
         self.status.borrow().ready.contains(runtime)
+    }
+
+    /// Waits until each host was swept of what earlier boots left there, or could not be reached.
+    pub async fn swept(&self) {
+        // An error means that the pool has ended: nothing more will be swept.
+        drop(self.status.clone().wait_for(|status| status.swept).await);
     }
 
     /// How each host does, by its address, in the order of the settings.

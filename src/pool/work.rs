@@ -62,6 +62,7 @@ impl LaunchError {
 /// Connects and removes what an earlier life of ours left there, before anything new is begun.
 pub(super) async fn connect(address: String, labels: Labels) -> Result<Arc<HostLink>, docker::Error> {
     let engine = Engine::connect(&address).await?;
+    crate::failpoint!("sweeping");
     let left = engine.sweep(&labels.of_installation()).await?;
     if left > 0 {
         tracing::info!(host = address, containers = left, "removed containers that were left here");

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::support::engine::run;
+use crate::support::engine::{ground, run};
 use crate::support::{EventStream, Options, Role, TestGuichet, exercises, programs, wait_for};
 
 const SOON: Duration = Duration::from_secs(20);
@@ -273,17 +273,58 @@ async fn a_stream_ends_when_its_token_expires() {
     assert!(told.is_ok_and(|events| events.len() == 1), "the stream went on");
 }
 
+/// How far a start has come.
+#[derive(Clone, Copy)]
+enum Stage {
+    Listening,
+    MakingContainers,
+    Warm,
+}
+
 #[tokio::test]
 async fn a_stop_right_after_the_start_leaves_nothing() {
-    for pause in [0, 100, 300, 600] {
+    for stage in [Stage::Listening, Stage::MakingContainers, Stage::Warm] {
         let guichet = TestGuichet::prepare(Options::default());
         guichet.launch();
         let serves = || async { guichet.log().contains("guichet serves") };
-        crate::support::wait_for("it to listen", SOON, serves, |serves| *serves).await;
-        tokio::time::sleep(Duration::from_millis(pause)).await;
+        wait_for("it to listen", SOON, serves, |serves| *serves).await;
+        let (engine, label) = (guichet.engine(), guichet.label().await);
+        let reached = || async {
+            match stage {
+                Stage::Listening => true,
+                Stage::MakingContainers => !engine.containers(&label).is_empty(),
+                Stage::Warm => engine.running(&label).len() == 4,
+            }
+        };
+        wait_for("the start to come so far", SOON, reached, |reached| *reached).await;
 
         assert_eq!(guichet.terminate().await.code(), Some(0), "{}", guichet.log());
 
-        assert_eq!(guichet.engine().containers(&guichet.label().await), Vec::<String>::new());
+        assert_eq!(engine.containers(&label), Vec::<String>::new());
     }
+}
+
+#[tokio::test]
+async fn metrics_tell_the_containers_of_each_host_and_runtime() {
+    let guichet = guichet_with_patience(Options::default().slots(1)).await;
+    let (admin, alice) = (guichet.admin(), guichet.student("alice"));
+    let host = format!("host=\"{}\"", ground().docker_host);
+    let told = async |runtime: &str, state: &str, count: &str| {
+        let parts = [host.as_str(), &format!("runtime=\"{runtime}\""), &format!("state=\"{state}\"")];
+        let metrics = admin.get("/metrics").await.text;
+        let mut of_pool = metrics.lines().filter(|line| line.starts_with("guichet_containers{"));
+        of_pool
+            .any(|line| parts.iter().all(|part| line.contains(part)) && line.ends_with(&format!(" {count}")))
+    };
+    for runtime in ["python", "c"] {
+        wait_for("a warm container", SOON, || told(runtime, "warm", "1"), |told| *told).await;
+        assert!(told(runtime, "busy", "0").await);
+    }
+
+    let id = alice.submit("patient", &programs::sleep_then_sum(60.0)).await;
+
+    wait_for("a busy container", SOON, || told("python", "busy", "1"), |told| *told).await;
+    assert!(told("python", "warm", "0").await && told("python", "starting", "0").await);
+    alice.cancel(&id).await.expect(200);
+    wait_for("a warm container again", SOON, || told("python", "warm", "1"), |told| *told).await;
 }

@@ -266,3 +266,22 @@ fn every_route_is_in_the_document() {
         assert!(paths.contains(path), "{path}");
     }
 }
+
+#[test]
+fn every_metric_is_in_its_document() {
+    let is_metric = |word: &&str| {
+        word.starts_with("guichet_") && word.chars().all(|c| c == '_' || c.is_ascii_lowercase())
+    };
+    let mut counted = BTreeSet::new();
+    for path in tracked(&[".rs"]).into_iter().filter(|path| path.starts_with("src")) {
+        let source = read(&path);
+        counted.extend(source.split('"').skip(1).step_by(2).filter(is_metric).map(str::to_owned));
+    }
+    let document = read(Path::new("docs/metrics.md"));
+    let rows = document.lines().filter_map(|line| line.strip_prefix("| `"));
+    let told: BTreeSet<_> =
+        rows.filter_map(|row| row.split('`').next()).filter(is_metric).map(str::to_owned).collect();
+
+    assert!(counted.len() > 20);
+    assert_eq!(told, counted);
+}

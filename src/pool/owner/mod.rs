@@ -19,6 +19,7 @@ mod reserved;
 
 use super::container::Container;
 use super::docker::{self, Labels};
+use super::figures::Figures;
 use super::host::{HostLink, News, watch_host};
 use super::state::{Fate, Link, Machine, Place};
 use super::work::{Idle, Outcome, PrepareError, sweep_until_gone};
@@ -76,6 +77,7 @@ pub(super) struct Owner {
     closing: CancellationToken,
     free: watch::Sender<Free>,
     status: watch::Sender<Status>,
+    figures: Figures,
 }
 
 impl Owner {
@@ -111,6 +113,7 @@ impl Owner {
             closing: CancellationToken::new(),
             free,
             status,
+            figures: Figures::default(),
         }
     }
 
@@ -306,7 +309,7 @@ impl Owner {
         self.complaints.insert((host, runtime), text);
     }
 
-    fn publish(&self) {
+    fn publish(&mut self) {
         let supply = self.machine.supply();
         let ids = |indices: &BTreeSet<usize>| -> BTreeSet<RuntimeId> {
             indices
@@ -319,9 +322,10 @@ impl Owner {
         let runtimes = if free > 0 { ids(&supply.claimable) } else { BTreeSet::new() };
         let free = Free { total: supply.total, free, runtimes };
         let hosts = self.settings.hosts.iter().cloned().zip(self.machine.links()).collect();
-        let status = Status { hosts, ready: ids(&supply.started) };
+        let status = Status { hosts, ready: ids(&supply.started), swept: self.machine.all_were_tried() };
         replace(&self.free, free);
         replace(&self.status, status);
+        self.figures.show(&self.settings.hosts, &self.runtimes, self.machine.populations());
     }
 }
 

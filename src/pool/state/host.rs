@@ -126,6 +126,10 @@ impl<C> Host<C> {
         })
     }
 
+    pub(super) const fn was_tried(&self) -> bool {
+        self.failures > 0 || matches!(self.link, Link::Healthy | Link::Suspect)
+    }
+
     pub(super) fn cells(&self) -> impl Iterator<Item = &Cell<C>> {
         self.slots.iter().flat_map(|slot| &slot.cells)
     }

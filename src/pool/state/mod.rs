@@ -14,9 +14,12 @@ mod host;
 mod supply;
 #[cfg(test)]
 mod tests;
+mod view;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
+
+pub use view::Population;
 
 use host::{Cell, Content, FIRST_PAUSE, Host, Image, Life, Pause, Slot, pause_after, repeat};
 
@@ -124,11 +127,6 @@ impl<C> Machine<C> {
     /// Begins nothing any more and gives no container away.
     pub const fn close(&mut self) {
         self.closed = true;
-    }
-
-    /// How each host does.
-    pub fn links(&self) -> impl Iterator<Item = Link> + '_ {
-        self.hosts.iter().map(|host| host.link)
     }
 
     /// Takes a container back; answers with one that is to be removed.
