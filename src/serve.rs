@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
 
 use crate::app::links::Links;
 use crate::app::{self, App};
@@ -39,11 +40,12 @@ pub async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     let metrics = telemetry::start_metrics()?;
     config.make_data_folder()?;
     let tasks = Tasks::default();
-    let storage = open_storage(&config, &tasks).await?;
+    let storage = open_storage(&config).await?;
     let served = run(&config, storage.clone(), metrics, &tasks).await;
     tasks.stop_hard();
-    storage.close().await;
     let ended = tokio::time::timeout(HARD_STOP, tasks.ended()).await.is_ok();
+    // Last, so that every task finds the database open.
+    storage.close().await;
     tracing::info!(ended, "stopped");
     Ok(if ended { served? } else { ExitCode::from(EXIT_HARD_STOP) })
 }
@@ -51,9 +53,8 @@ pub async fn serve(config: Config) -> anyhow::Result<ExitCode> {
 /// Brings the database up to date and ends.
 pub async fn migrate(config: Config) -> anyhow::Result<ExitCode> {
     config.make_data_folder()?;
-    let tasks = Tasks::default();
     let options = Options { path: config.sqlite_path(), migrate: true };
-    SqliteStorage::open(options, tasks.tracker()).await?.close().await;
+    SqliteStorage::open(options, &TaskTracker::new()).await?.close().await;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -89,7 +90,7 @@ async fn run(
         worker,
         tasks: tasks.clone(),
     };
-    let scheduler = Scheduler::start(parts, pace_sender, retention(config)).await?;
+    let scheduler = Scheduler::start(parts, pace_sender, retention(config));
     let app = App::new(app::Inner {
         storage,
         feed,
@@ -158,14 +159,14 @@ async fn stop(
     if softly { ExitCode::SUCCESS } else { ExitCode::from(EXIT_HARD_STOP) }
 }
 
-/// Opens the database, migrating it unless the settings say otherwise.
-pub async fn open_storage(config: &Config, tasks: &Tasks) -> anyhow::Result<Store> {
+/// Opens the database, migrating it unless the settings say otherwise. Whoever opens it closes it.
+async fn open_storage(config: &Config) -> anyhow::Result<Store> {
     anyhow::ensure!(
         config.database.url.is_empty(),
         "only SQLite in the data folder is supported: database.url must be empty"
     );
     let options = Options { path: config.sqlite_path(), migrate: config.database.migrate };
-    Ok(SqliteStorage::open(options, tasks.tracker()).await?)
+    Ok(SqliteStorage::open(options, &TaskTracker::new()).await?)
 }
 
 fn verifier(config: &Config) -> anyhow::Result<Verifier> {

@@ -75,6 +75,7 @@ impl App {
             CancelRequested::Ended => Err(Error::Conflict(Conflict::SubmissionEnded)),
             CancelRequested::NotFound => Err(Error::NotFound),
             CancelRequested::Running(_) => {
+                crate::failpoint!("cancel_wished");
                 // Whoever holds the lease sees the wish, kills the run and ends it; the feed tells when.
                 let placed = self.inner.feed.ended(id).await?.ok_or(Error::NotFound)?;
                 if placed.submission.state.name() == StateName::Cancelled {

@@ -7,14 +7,12 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::time::Instant;
 
-use super::{LEASE, Scheduler};
+use super::{LEASE, RETRY, Scheduler};
 use crate::domain::ids::RuntimeId;
 use crate::storage::{self, Change, Storage as _};
 
 /// Longest time between two looks at the queue, should a hint be lost.
 const POLL: Duration = Duration::from_secs(1);
-/// Pause after the database could not be reached.
-const RETRY: Duration = Duration::from_millis(500);
 
 /// How many submissions may wait for each runtime: what commits told, minus what was leased. Never too few but for
 /// a hint that was lost; one too many costs a look.

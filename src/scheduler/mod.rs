@@ -23,13 +23,18 @@ use crate::domain::pace::Pace;
 use crate::domain::runtime::Runtime;
 use crate::pool::Pool;
 use crate::shutdown::Tasks;
-use crate::storage::{self, Rescue, Retention, Store};
+use crate::storage::{Rescue, Retention, Store};
 use running::Running;
 
 /// How long a lease lasts.
 pub const LEASE: Duration = Duration::from_secs(15);
 /// Pause between two renewals, and between two looks for expired leases.
 pub const HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// Longest wait for hosts to be swept before work of an earlier life is taken back.
+const SWEEP: Duration = Duration::from_secs(10);
+/// Pause after the database could not be reached.
+const RETRY: Duration = Duration::from_millis(500);
 
 /// What the loops work with; cheap to clone.
 #[derive(Clone, Debug)]
@@ -67,28 +72,39 @@ pub struct Parts {
 }
 
 impl Scheduler {
-    /// Takes back what this worker had when it was last alive, then starts all loops.
-    ///
-    /// # Errors
-    /// [`storage::Error`] if the database can't be written; nothing was started then.
-    pub async fn start(
-        parts: Parts,
-        pace: watch::Sender<Pace>,
-        retention: Retention,
-    ) -> storage::Result<Self> {
+    /// Starts all loops. Work is leased only after what this worker had when it was last alive was taken back.
+    pub fn start(parts: Parts, pace: watch::Sender<Pace>, retention: Retention) -> Self {
         let Parts { storage, pool, runtimes, clock, worker, tasks } = parts;
         let caps = AttemptCaps::default();
         let running = Running::default();
         let inner = Inner { storage, pool, runtimes, clock, worker, caps, running, tasks: tasks.clone() };
         let scheduler = Self { inner: Arc::new(inner) };
-        scheduler.rescue(Rescue::Worker(scheduler.inner.worker.clone())).await?;
-        tasks.start(scheduler.clone().dispatch());
+        tasks.start(scheduler.clone().resume());
         tasks.start(scheduler.clone().renew_leases());
         tasks.start(scheduler.clone().watch_cancels());
-        tasks.start(scheduler.clone().rescue_expired());
         tasks.start(scheduler.clone().observe_pace(pace));
         tasks.start(scheduler.clone().prune(retention));
-        Ok(scheduler)
+        scheduler
+    }
+
+    /// Takes back what this worker had when it was last alive; then work is leased, and expired leases are taken back.
+    ///
+    /// Hosts are swept first: what somebody wanted cancelled becomes `cancelled` here, which says that no process of
+    /// it exists any more. One that hangs is not waited for: an agent ends by itself when its connection does.
+    async fn resume(self) {
+        let stop = self.inner.tasks.soft().clone();
+        tokio::select! {
+            () = stop.cancelled() => {}
+            _in_time = tokio::time::timeout(SWEEP, self.inner.pool.swept()) => {}
+        }
+        while let Err(error) = self.rescue(Rescue::Worker(self.inner.worker.clone())).await {
+            tracing::warn!(error = %crate::chain::Chain(&error), "what ran before could not be taken back yet");
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(RETRY) => {}
+            }
+        }
+        tokio::join!(self.clone().dispatch(), self.rescue_expired());
     }
 
     /// Waits until no attempt goes on in this process.

@@ -164,6 +164,34 @@ async fn a_death_while_containers_start_leaves_none_behind() {
 }
 
 #[tokio::test]
+async fn what_was_to_be_cancelled_is_so_only_when_no_container_of_the_dead_is_left() {
+    let guichet = guichet().await;
+    arm(&guichet, "cancel_wished").await;
+    let alice = guichet.student("alice");
+    let id = alice.submit("patient", &programs::sleep_then_sum(60.0)).await;
+    alice.wait_for_state(&id, &["running"]).await;
+    let dead = containers(&guichet).await;
+
+    let cancel = alice.request(reqwest::Method::POST, &format!("/v1/submissions/{id}/cancel"));
+    assert!(cancel.send().await.is_err(), "the answer was to be lost");
+    let status = guichet.ended(AT_ONCE).await;
+    guichet.set_env("FAILPOINTS", "sweeping=sleep(3000)");
+    guichet.restart().await;
+    let before = alice.submission(&id).await;
+    let look = || async {
+        let state = text(&alice.submission(&id).await["state"]);
+        (state, containers(&guichet).await.into_iter().filter(|id| dead.contains(id)).count())
+    };
+    let (_, left) = wait_for("it to be cancelled", AT_ONCE, look, |(state, _)| state == "cancelled").await;
+
+    assert_eq!(status.signal(), Some(9), "it died of something else: {status}");
+    assert_eq!((&before["state"], left), (&json!("running"), 0));
+    let names: Vec<_> =
+        alice.events(&id).await.into_end().await.into_iter().map(|event| event.name).collect();
+    assert_eq!(names, ["submission.queued", "submission.started", "submission.cancelled"]);
+}
+
+#[tokio::test]
 async fn a_result_that_was_read_but_not_stored_is_made_again() {
     let guichet = guichet().await;
     arm(&guichet, "result_read").await;
@@ -235,8 +263,10 @@ async fn readers_of_a_service_that_dies_again_and_again_see_every_event_once() {
     }
 
     let killing = async {
-        for pause in [700, 1100, 900] {
-            tokio::time::sleep(Duration::from_millis(pause)).await;
+        for ended in [3, 9, 15] {
+            let look =
+                || guichet.query::<i64>("SELECT count(*) FROM submissions WHERE finished_at IS NOT NULL");
+            wait_for("some to have ended", client::PATIENCE, look, |count| *count >= ended).await;
             guichet.kill();
             guichet.restart().await;
         }
@@ -256,14 +286,15 @@ async fn faithful_reader(client: &Client, id: &str) -> Vec<Event> {
     let mut history = Vec::new();
     let mut last: Option<String> = None;
     loop {
-        let mut request = client.request(reqwest::Method::GET, &client::events_path(id));
-        if let Some(last) = &last {
-            request = request.header("Last-Event-ID", last);
-        }
-        let Ok(mut stream) = crate::support::EventStream::try_open(request).await else {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            continue;
+        let open = || {
+            let mut request = client.request(reqwest::Method::GET, &client::events_path(id));
+            if let Some(last) = &last {
+                request = request.header("Last-Event-ID", last);
+            }
+            crate::support::EventStream::try_open(request)
         };
+        let opened = wait_for("somebody to answer", client::PATIENCE, open, Result::is_ok).await;
+        let mut stream = opened.expect("it is open");
         if stream.status == 204 {
             return history;
         }
