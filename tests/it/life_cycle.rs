@@ -93,8 +93,8 @@ async fn a_second_signal_stops_at_once() {
     alice.wait_for_state(&id, &["running"]).await;
 
     guichet.signal(Signal::TERM);
-    let mut stream = alice.own_events().await;
-    stream.drain(Duration::from_millis(200)).await;
+    let ready = || async { alice.get("/readyz").await.status.as_u16() };
+    wait_for("the stop to begin", SOON, ready, |status| *status == 503).await;
     guichet.signal(Signal::INT);
 
     assert_eq!(guichet.ended(SOON).await.code(), Some(4), "{}", guichet.log());
@@ -164,10 +164,8 @@ async fn a_token_lives_as_long_as_it_was_asked_to() {
         crate::support::engine::say(&mut guichet.command(&["token", "--sub", "alice", "--ttl", "1s"]));
     let client = crate::support::Client::new(&guichet.url(), &token);
     let look = || async { client.get("/v1/me").await };
-    let refused = crate::support::wait_for("the token to expire", Duration::from_secs(70), look, |answer| {
-        answer.status == 401
-    })
-    .await;
+    let refused =
+        wait_for("the token to expire", Duration::from_secs(70), look, |answer| answer.status == 401).await;
 
     assert!(
         refused.header("www-authenticate").is_some_and(|value| value.starts_with("Bearer")),

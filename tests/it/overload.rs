@@ -148,7 +148,12 @@ async fn a_process_that_slept_through_its_leases_ends_every_submission_once() {
     alice.wait_for_state(&running, &["running"]).await;
 
     guichet.signal(rustix::process::Signal::STOP);
-    tokio::time::sleep(Duration::from_secs(17)).await;
+    let left = || {
+        guichet.query::<i64>(
+            "SELECT CAST(max(lease_until) - unixepoch('subsec') * 1000 AS INTEGER) FROM submissions",
+        )
+    };
+    wait_for("the lease to run out", SOON, left, |left_ms| *left_ms < 0).await;
     guichet.signal(rustix::process::Signal::CONT);
     // The connections of before have idled for too long.
     let alice = guichet.student("alice");
