@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
-use super::running::Stop;
+use super::running::{Registered, Stop};
 use super::{Scheduler, figures};
 use crate::domain::event::Progress;
 use crate::domain::exercise::MAX_TESTS;
@@ -27,10 +27,14 @@ impl Scheduler {
     /// Runs a leased submission and stores what comes out.
     ///
     /// * `reservation` — of its container; `None` if the pool has none to give.
-    pub(super) async fn attempt(self, leased: Leased, reservation: Option<Reservation>) {
+    pub(super) async fn attempt(
+        self,
+        leased: Leased,
+        registered: Registered,
+        reservation: Option<Reservation>,
+    ) {
         let Leased { work, queued_at } = leased;
         let lease = work.lease.clone();
-        let registered = self.inner.running.register(lease.clone());
         let stop = registered.stop.clone();
         let Some(mut container) = self.container(&lease, reservation, &stop).await else {
             return self.store(&lease, Outcome::Aborted, Vec::new(), &stop).await;

@@ -78,6 +78,8 @@ impl Scheduler {
         let mut waiting = Waiting::default();
         let mut forgotten_at = Instant::now();
         loop {
+            // The stop is asked for afterwards: whoever stops and then sees nothing run has seen the last lease.
+            let leasing = self.inner.running.leasing();
             if stop.is_cancelled() {
                 return;
             }
@@ -88,7 +90,9 @@ impl Scheduler {
             // Whoever was answered before this moment has his place in the order.
             waiting.hear_all(&mut changes);
             free.mark_unchanged();
-            match self.dispatch_one(&mut waiting).await {
+            let dispatched = self.dispatch_one(&mut waiting).await;
+            drop(leasing);
+            match dispatched {
                 Ok(true) => continue,
                 Ok(false) => {}
                 Err(error) => {
@@ -121,8 +125,9 @@ impl Scheduler {
         waiting.left(&leased.work.submission.runtime);
         metrics::counter!("guichet_leases_total").increment(1);
         let runtime = &leased.work.submission.runtime;
+        let registered = self.inner.running.register(leased.work.lease.clone());
         let reservation = self.inner.pool.reserve(runtime, leased.work.isolation()).await;
-        self.inner.tasks.start(self.clone().attempt(leased, reservation));
+        self.inner.tasks.start(self.clone().attempt(leased, registered, reservation));
         Ok(true)
     }
 }

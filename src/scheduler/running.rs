@@ -24,6 +24,14 @@ struct Attempts {
     listed: HashMap<SubmissionId, Entry>,
     /// Rounds to be cancelled whose attempt was leased, but came to the list after the wish.
     early_wishes: HashSet<(SubmissionId, u32)>,
+    /// Leases that are being taken.
+    leasing: usize,
+}
+
+impl Attempts {
+    fn count(&self) -> usize {
+        self.listed.len() + self.leasing
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -57,6 +65,12 @@ impl Stop {
     }
 }
 
+/// A lease that is being taken: until this is dropped, an attempt may come to the list.
+#[derive(Debug)]
+pub struct Leasing {
+    running: Running,
+}
+
 /// An attempt on the list; leaves it when dropped.
 #[derive(Debug)]
 pub struct Registered {
@@ -67,6 +81,15 @@ pub struct Registered {
 }
 
 impl Running {
+    /// Says that a lease is about to be taken. Whoever may not take any after a stop asks for the stop after this.
+    pub fn leasing(&self) -> Leasing {
+        let mut attempts = self.lock();
+        attempts.leasing += 1;
+        self.count.send_replace(attempts.count());
+        drop(attempts);
+        Leasing { running: self.clone() }
+    }
+
     /// Puts an attempt on the list.
     pub fn register(&self, lease: Lease) -> Registered {
         let stop = Stop::default();
@@ -75,7 +98,7 @@ impl Running {
         if let Some(earlier) = attempts.listed.insert(lease.submission, entry) {
             earlier.stop.lose();
         }
-        self.count.send_replace(attempts.listed.len());
+        self.count.send_replace(attempts.count());
         if attempts.early_wishes.remove(&(lease.submission, lease.round)) {
             stop.cancel();
         }
@@ -113,12 +136,12 @@ impl Running {
         }
     }
 
-    /// Number of attempts.
+    /// Number of attempts, and of leases that are being taken.
     pub fn count(&self) -> usize {
         *self.count.borrow()
     }
 
-    /// Waits until no attempt is on the list.
+    /// Waits until no attempt is on the list and no lease is being taken.
     pub async fn idle(&self) {
         // The sender is on `self`, so the channel is open.
         drop(self.count.subscribe().wait_for(|count| *count == 0).await);
@@ -129,13 +152,21 @@ impl Running {
     }
 }
 
+impl Drop for Leasing {
+    fn drop(&mut self) {
+        let mut attempts = self.running.lock();
+        attempts.leasing = attempts.leasing.saturating_sub(1);
+        self.running.count.send_replace(attempts.count());
+    }
+}
+
 impl Drop for Registered {
     fn drop(&mut self) {
         let mut attempts = self.running.lock();
         // A later attempt of the same submission may have taken the place.
         if attempts.listed.get(&self.lease.submission).is_some_and(|entry| entry.lease == self.lease) {
             attempts.listed.remove(&self.lease.submission);
-            self.running.count.send_replace(attempts.listed.len());
+            self.running.count.send_replace(attempts.count());
         }
     }
 }
@@ -182,6 +213,20 @@ mod tests {
 
         assert_eq!(running.leases(), [lease(2)]);
         drop(later);
+        assert_eq!(running.count(), 0);
+    }
+
+    #[test]
+    fn while_a_lease_is_being_taken_it_is_not_idle() {
+        let running = Running::default();
+
+        let leasing = running.leasing();
+        assert_eq!(running.count(), 1);
+        let registered = running.register(lease(1));
+        drop(leasing);
+        assert_eq!(running.count(), 1);
+
+        drop(registered);
         assert_eq!(running.count(), 0);
     }
 }
