@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use guichet::domain::event::Event;
 use guichet::domain::ids::SubmissionId;
 use guichet::domain::pace::Pace;
 use guichet::feed::{Feed, Follow, Follower, Notice, Resume};
@@ -76,6 +77,17 @@ async fn next(follower: &mut Follower) -> Option<Notice> {
     tokio::time::timeout(PATIENCE, follower.next()).await.expect("nothing was told").unwrap()
 }
 
+/// The next event; places are passed over.
+async fn next_event(follower: &mut Follower) -> Option<Event> {
+    loop {
+        match follower.next().await.unwrap()? {
+            Notice::Event(event) => return Some(event),
+            Notice::Position(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
 /// Repeats the last event of a log as a further one.
 const ONE_MORE_EVENT: &str = "INSERT INTO events (submission_id, seq, owner, owner_seq, round, attempt, at, body) \
      SELECT submission_id, seq + 1, owner, owner_seq + 1, round, attempt, at, body \
@@ -83,7 +95,7 @@ const ONE_MORE_EVENT: &str = "INSERT INTO events (submission_id, seq, owner, own
 
 /// Ends a submission without telling.
 const END_WITHOUT_AN_EVENT: &str = "UPDATE submissions SET state = 'cancelled', finished_at = queued_at, rank = NULL, ticket = NULL, \
-     queued_at = NULL WHERE id = ?1";
+     queued_at = NULL, worker = NULL, lease_until = NULL WHERE id = ?1";
 
 #[tokio::test]
 async fn a_log_that_ended_and_was_pruned_has_nothing_to_follow() {
@@ -109,13 +121,8 @@ async fn an_event_whose_bell_was_lost_is_told_all_the_same() {
     heard.write_unheard(ONE_MORE_EVENT, id).await;
 
     for follower in [&mut of_submission, &mut of_owner] {
-        loop {
-            match next(follower).await {
-                Some(Notice::Event(event)) if event.seq == 2 => break,
-                Some(Notice::Position(_)) => {}
-                other => panic!("{other:?}"),
-            }
-        }
+        let told = tokio::time::timeout(PATIENCE, next_event(follower)).await.expect("nothing was told");
+        assert_eq!(told.map(|event| event.seq), Some(2));
     }
     heard.end().await;
 }
@@ -138,31 +145,29 @@ async fn whoever_waits_for_an_end_hears_of_it_though_the_bell_was_lost() {
 #[tokio::test]
 async fn a_follower_whose_log_did_not_grow_does_not_look_at_the_database() {
     let heard = Heard::start().await;
-    let (still, grown) = (insert(&heard.db, new("alice")).await, insert(&heard.db, new("bob")).await);
+    // It runs: whoever waits in the queue looks when places are pushed.
+    let still = insert(&heard.db, new("alice")).await;
+    lease(&heard.db, at(1)).await;
+    let grown = insert(&heard.db, new("bob")).await;
     let mut of_still = heard.follow_queued(still).await;
+    assert!(next_event(&mut of_still).await.is_some());
     let mut of_grown = heard.follow_queued(grown).await;
+    let more_of_still = next_event(&mut of_still);
+    tokio::pin!(more_of_still);
 
-    // Whoever looked would find that nothing will come any more.
-    heard.write_unheard(END_WITHOUT_AN_EVENT, still).await;
-    heard.write_unheard(ONE_MORE_EVENT, grown).await;
-
-    let heard_of_growth = async {
-        loop {
-            match next(&mut of_grown).await {
-                Some(Notice::Event(_)) => break,
-                Some(Notice::Position(_)) => {}
-                other => panic!("{other:?}"),
-            }
+    for round in 1..=3 {
+        if round == 3 {
+            // Whoever looked would find that nothing will come any more.
+            heard.write_unheard(END_WITHOUT_AN_EVENT, still).await;
         }
-    };
-    tokio::pin!(heard_of_growth);
-    loop {
+        heard.write_unheard(ONE_MORE_EVENT, grown).await;
         tokio::select! {
             biased;
-            told = of_still.next() => assert!(matches!(told, Ok(Some(Notice::Position(_)))), "{told:?}"),
-            () = &mut heard_of_growth => break,
+            told = &mut more_of_still => panic!("{told:?}"),
+            more_of_grown = next_event(&mut of_grown) => assert!(more_of_grown.is_some()),
         }
     }
+
     heard.end().await;
 }
 
