@@ -168,6 +168,8 @@ pub struct Queue {
     pub max_length: u64,
     /// Submissions of one owner.
     pub max_per_owner: u64,
+    /// Stored drafts of one owner, which wait for nothing.
+    pub max_drafts_per_owner: u64,
 }
 
 /// How many requests a student or teacher may make.

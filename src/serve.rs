@@ -97,7 +97,7 @@ async fn run(
         pool: pool.clone(),
         runtimes: languages,
         pace,
-        caps: QueueCaps { total: config.queue.max_length, per_owner: config.queue.max_per_owner },
+        caps: queue_caps(config),
         clock,
         installation,
         links: board,
@@ -204,6 +204,14 @@ fn http_settings(config: &Config) -> http::HttpSettings {
         cors_origins: config.server.cors_origins.clone(),
         requests_per_second: config.rate_limit.per_second,
         burst: config.rate_limit.burst,
+    }
+}
+
+const fn queue_caps(config: &Config) -> QueueCaps {
+    QueueCaps {
+        total: config.queue.max_length,
+        per_owner: config.queue.max_per_owner,
+        drafts_per_owner: config.queue.max_drafts_per_owner,
     }
 }
 

@@ -99,6 +99,9 @@ pub enum Error {
         /// When it's worth trying again.
         retry_after_s: u64,
     },
+    /// The owner has too many drafts.
+    #[error("too many drafts are stored")]
+    TooManyDrafts,
     /// The process is about to end and takes nothing new.
     #[error("the service is stopping")]
     Stopping,
@@ -134,6 +137,7 @@ impl Error {
             Self::TooLarge(_) => "payload_too_large",
             Self::QueueFull { .. } => "queue_full",
             Self::TooManyQueued { .. } => "too_many_queued",
+            Self::TooManyDrafts => "too_many_drafts",
             Self::Stopping => "stopping",
             Self::Unavailable(_) => "unavailable",
             Self::Internal(_) => "internal",

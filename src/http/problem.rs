@@ -52,6 +52,8 @@ pub enum Code {
     RateLimited,
     /// 429: the owner has too much in the queue.
     TooManyQueued,
+    /// 429: the owner has too many drafts.
+    TooManyDrafts,
     /// 500: something is broken here.
     Internal,
     /// 503: the queue takes no more.
@@ -79,7 +81,7 @@ impl Code {
             Self::ValidationFailed | Self::ExerciseNotFound | Self::IdempotencyKeyReused => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
-            Self::RateLimited | Self::TooManyQueued => StatusCode::TOO_MANY_REQUESTS,
+            Self::RateLimited | Self::TooManyQueued | Self::TooManyDrafts => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::QueueFull | Self::Stopping | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -105,6 +107,7 @@ impl Code {
             Self::IdempotencyKeyReused => "The idempotency key belongs to another request",
             Self::RateLimited => "Too many requests",
             Self::TooManyQueued => "Too many of your submissions are queued",
+            Self::TooManyDrafts => "Too many of your drafts are stored",
             Self::Internal => "Something is broken here",
             Self::QueueFull => "The queue is full",
             Self::Stopping => "The service is stopping",
@@ -289,6 +292,9 @@ impl From<app::Error> for Problem {
             }
             app::Error::TooManyQueued { retry_after_s } => {
                 Self::new(Code::TooManyQueued, "wait until some have started").retry_after(retry_after_s)
+            }
+            app::Error::TooManyDrafts => {
+                Self::new(Code::TooManyDrafts, "queue or cancel some first").retry_after(60)
             }
             app::Error::Stopping => {
                 Self::new(Code::Stopping, "another instance may take it, or this one soon").retry_after(2)

@@ -39,7 +39,7 @@ problem_set!(
     /// Of making submissions.
     Submitting: COMMON, BODY,
         [Code::Forbidden, Code::LegacyIdTaken, Code::ExerciseNotFound, Code::IdempotencyKeyReused],
-        [Code::TooManyQueued, Code::QueueFull, Code::Stopping]
+        [Code::TooManyQueued, Code::TooManyDrafts, Code::QueueFull, Code::Stopping]
 );
 problem_set!(
     /// Of entering the queue.

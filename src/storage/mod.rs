@@ -65,11 +65,13 @@ pub struct QueueCaps {
     pub total: u64,
     /// Submissions of one owner that may be queued.
     pub per_owner: u64,
+    /// Drafts that one owner may have stored.
+    pub drafts_per_owner: u64,
 }
 
 impl QueueCaps {
     /// For what is never refused.
-    pub const NONE: Self = Self { total: u64::MAX, per_owner: u64::MAX };
+    pub const NONE: Self = Self { total: u64::MAX, per_owner: u64::MAX, drafts_per_owner: u64::MAX };
 }
 
 /// A request that is to be done once.
@@ -108,6 +110,8 @@ pub enum Inserted {
     QueueFull,
     /// Too much of this owner is queued; nothing is stored.
     TooManyQueued(Owner),
+    /// Too many drafts of this owner are stored; nothing more is.
+    TooManyDrafts(Owner),
     /// The backend's id of the submission at this place in the list belongs to another; nothing is stored.
     LegacyIdTaken {
         /// Place in the list, from 0.
@@ -463,7 +467,8 @@ pub trait Storage: Send + Sync + 'static {
     /// Stores new submissions, all or none, and queues those that ask for it.
     ///
     /// Each queued one gets the next ticket, its fair rank, and its first event with place and `pace`'s estimate.
-    /// A key is kept for 24 h with what it stored. What the inbox holds for an id of theirs is gone then. Caps count queued submissions, those of this call included.
+    /// A key is kept for 24 h with what it stored. What the inbox holds for an id of theirs is gone then. Caps count
+    /// what is queued, and drafts apart from it, those of this call included.
     fn insert(
         &self,
         new: Vec<NewSubmission>,

@@ -1,6 +1,6 @@
 //! Submissions: stored, found, listed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use sha2::{Digest as _, Sha256};
 use sqlx::sqlite::{Sqlite, SqliteConnection};
@@ -12,7 +12,7 @@ use super::writer::Tx;
 use super::{events, idempotency, legacy, queue};
 use crate::domain::event::EventBody;
 use crate::domain::exercise::SourceFile;
-use crate::domain::ids::SubmissionId;
+use crate::domain::ids::{Owner, SubmissionId};
 use crate::domain::pace::Pace;
 use crate::domain::submission::{LegacyRef, NewSubmission, State, Submission};
 use crate::domain::time::Timestamp;
@@ -46,6 +46,9 @@ pub(super) async fn insert(tx: &mut Tx, asked: Insert) -> Result<Inserted> {
         None => {}
         Some(Refusal::Full) => return Ok(Inserted::QueueFull),
         Some(Refusal::Owner(owner)) => return Ok(Inserted::TooManyQueued(owner)),
+    }
+    if let Some(owner) = too_many_drafts(tx.db(), &new, caps.drafts_per_owner).await? {
+        return Ok(Inserted::TooManyDrafts(owner));
     }
     let stored = store(tx, entrance, new, now).await?;
     let queued: Vec<&Submission> =
@@ -105,6 +108,29 @@ async fn taken_legacy_id(
                 .await?;
         if let Some(stored) = stored {
             return Ok(Some((index, submission_id("submissions", &stored)?)));
+        }
+    }
+    Ok(None)
+}
+
+/// An owner of more than `most` drafts, `new` ones included.
+async fn too_many_drafts(
+    db: &mut SqliteConnection,
+    new: &[NewSubmission],
+    most: u64,
+) -> Result<Option<Owner>> {
+    let mut wanted: BTreeMap<&Owner, u64> = BTreeMap::new();
+    for new in new.iter().filter(|new| !new.enqueue) {
+        *wanted.entry(&new.owner).or_default() += 1;
+    }
+    for (owner, wanted) in wanted.into_iter().filter(|_| most < u64::MAX) {
+        let stored: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM submissions WHERE owner = ?1 AND state = 'draft'")
+                .bind(owner.as_str())
+                .fetch_one(&mut *db)
+                .await?;
+        if u64::try_from(stored).unwrap_or(0).saturating_add(wanted) > most {
+            return Ok(Some(owner.clone()));
         }
     }
     Ok(None)

@@ -302,7 +302,9 @@ async fn what_is_not_there_and_what_does_not_go_are_problems_too() {
 
 #[tokio::test]
 async fn a_full_queue_says_when_to_come_back() {
-    let house = House::of(Plan { caps: QueueCaps { total: 2, per_owner: 1 }, ..Plan::default() }).await;
+    let house =
+        House::of(Plan { caps: QueueCaps { total: 2, per_owner: 1, ..QueueCaps::NONE }, ..Plan::default() })
+            .await;
     house.with_sum().await;
     let submit = async |subject: &str| {
         let token = house.token(subject, Role::Student);
@@ -318,6 +320,29 @@ async fn a_full_queue_says_when_to_come_back() {
     assert_eq!(full.problem(), (503, "queue_full".to_owned(), vec![]));
     assert!(too_many.header("retry-after").parse::<u64>().unwrap() >= 1);
     assert!(full.header("retry-after").parse::<u64>().unwrap() >= 1);
+}
+
+#[tokio::test]
+async fn a_student_stores_no_drafts_without_end_and_a_backend_may() {
+    let caps = QueueCaps { drafts_per_owner: 2, ..QueueCaps::NONE };
+    let house = House::of(Plan { caps, ..Plan::default() }).await;
+    house.with_sum().await;
+    let mut draft = solution();
+    draft["enqueue"] = json!(false);
+    let batch = json!({ "submissions": vec![draft.clone(); 2] });
+    let alice = house.token("alice", Role::Student);
+    let stored = house.post("/v1/submissions/batch").token(&alice).json(&batch).send().await;
+    assert_eq!(stored.status, 202, "{stored:?}");
+
+    let refused = house.post("/v1/submissions").token(&alice).json(&draft).send().await;
+    let queued = house.post("/v1/submissions").token(&alice).json(&solution()).send().await;
+    draft["owner"] = json!("alice");
+    let backend = house.token("platform", Role::Backend);
+    let by_backend = house.post("/v1/submissions").token(&backend).json(&draft).send().await;
+
+    assert_eq!(refused.problem(), (429, "too_many_drafts".to_owned(), vec![]));
+    assert!(refused.header("retry-after").parse::<u64>().unwrap() >= 1);
+    assert_eq!((queued.status.as_u16(), by_backend.status.as_u16()), (202, 202));
 }
 
 #[tokio::test]

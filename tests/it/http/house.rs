@@ -50,7 +50,7 @@ pub struct Plan {
 impl Default for Plan {
     fn default() -> Self {
         Self {
-            caps: QueueCaps { total: 1000, per_owner: 500 },
+            caps: QueueCaps { total: 1000, per_owner: 500, drafts_per_owner: 100 },
             burst: 10_000,
             cors_origins: Vec::new(),
             backends: Vec::new(),

@@ -234,7 +234,7 @@ async fn the_last_one_written_counts() {
 
 #[tokio::test]
 async fn an_exercise_packet_knows_no_limit_of_the_queue() {
-    let one = QueueCaps { total: 1, per_owner: 1 };
+    let one = QueueCaps { total: 1, per_owner: 1, ..QueueCaps::NONE };
     let house = House::of(Plan { caps: one, ..Plan::default() }).await;
     house.with_sum().await;
     house.submit("alice").await;

@@ -15,7 +15,7 @@ use guichet::storage::{
     CancelRequested, Ending, Enqueued, FilesReplaced, Inserted, Leased, LogPage, Placed, QueueCaps, Storage,
 };
 
-pub const NO_CAPS: QueueCaps = QueueCaps { total: 1_000_000, per_owner: 1_000_000 };
+pub const NO_CAPS: QueueCaps = QueueCaps::NONE;
 pub const CAPS: AttemptCaps = AttemptCaps { any: 3, container: 2 };
 
 /// The instant so many seconds after the tests' beginning.

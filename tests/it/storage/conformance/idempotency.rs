@@ -60,7 +60,7 @@ pub async fn a_key_is_forgotten_after_a_day(db: &impl Storage) {
 }
 
 pub async fn a_request_that_was_refused_keeps_no_key(db: &impl Storage) {
-    let none = QueueCaps { total: 0, per_owner: 0 };
+    let none = QueueCaps { total: 0, per_owner: 0, ..NO_CAPS };
 
     let refused = db.insert(vec![new("alice")], Some(key("alice", 1)), none, pace(), at(0)).await.unwrap();
     let stored = ask(db, new("alice"), key("alice", 1), at(1)).await;
@@ -70,7 +70,7 @@ pub async fn a_request_that_was_refused_keeps_no_key(db: &impl Storage) {
 }
 
 pub async fn a_request_is_replayed_though_the_queue_is_full(db: &impl Storage) {
-    let full = QueueCaps { total: 1, per_owner: 1 };
+    let full = QueueCaps { total: 1, per_owner: 1, ..NO_CAPS };
     ask(db, new("alice"), key("alice", 1), at(0)).await;
 
     let again = db.insert(vec![new("alice")], Some(key("alice", 1)), full, pace(), at(1)).await.unwrap();

@@ -45,7 +45,8 @@ macro_rules! suite {
             a_file_reads_back_with_its_bytes
             what_would_be_too_much_in_all_is_refused
             what_would_be_too_much_of_an_owner_is_refused
-            drafts_count_in_no_limit
+            what_would_be_too_many_drafts_of_an_owner_is_refused
+            drafts_count_in_no_limit_of_the_queue
         }
         $crate::storage::conformance::rules! { $fixture, list:
             the_newest_stand_first

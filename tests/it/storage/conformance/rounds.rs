@@ -166,8 +166,8 @@ pub async fn a_draft_is_queued_with_the_files_it_has_then(db: &impl Storage) {
 pub async fn a_draft_enters_the_queue_only_within_its_limits(db: &impl Storage) {
     let drafts = insert_all(db, vec![draft("alice"), new("alice"), draft("bob")], at(0)).await;
     let (alice, bob) = (drafts[0].submission.id, drafts[2].submission.id);
-    let one_each = QueueCaps { total: 10, per_owner: 1 };
-    let full = QueueCaps { total: 1, per_owner: 1 };
+    let one_each = QueueCaps { total: 10, per_owner: 1, ..NO_CAPS };
+    let full = QueueCaps { total: 1, per_owner: 1, ..NO_CAPS };
 
     let too_many = db.enqueue(alice, one_each, pace(), at(1)).await.unwrap();
     let too_much = db.enqueue(bob, full, pace(), at(1)).await.unwrap();

@@ -5,8 +5,8 @@ use guichet::domain::submission::{ExerciseRef, LegacyRef, NewSubmission, Purpose
 use guichet::storage::{DraftBounds, Expected, Inserted, Placed, QueueCaps, Storage};
 
 use crate::storage::factory::{
-    NO_CAPS, at, draft, event_names, exercise_id, file, get, insert, insert_all, legacy, new, order, owner,
-    pace, runtime, spec, with_priority,
+    NO_CAPS, at, cancel, draft, event_names, exercise_id, file, get, insert, insert_all, legacy, new, order,
+    owner, pace, runtime, spec, with_priority,
 };
 
 /// The submission with that id at a backend.
@@ -113,7 +113,7 @@ pub async fn a_file_reads_back_with_its_bytes(db: &impl Storage) {
 }
 
 pub async fn what_would_be_too_much_in_all_is_refused(db: &impl Storage) {
-    let caps = QueueCaps { total: 2, per_owner: 2 };
+    let caps = QueueCaps { total: 2, per_owner: 2, ..NO_CAPS };
     insert(db, new("alice")).await;
 
     let refused = db.insert(vec![new("bob"), new("carol")], None, caps, pace(), at(1)).await.unwrap();
@@ -125,7 +125,7 @@ pub async fn what_would_be_too_much_in_all_is_refused(db: &impl Storage) {
 }
 
 pub async fn what_would_be_too_much_of_an_owner_is_refused(db: &impl Storage) {
-    let caps = QueueCaps { total: 100, per_owner: 2 };
+    let caps = QueueCaps { total: 100, per_owner: 2, ..NO_CAPS };
     insert(db, new("alice")).await;
 
     let batch = vec![new("bob"), new("alice"), with_priority("alice", Priority::Exam)];
@@ -136,8 +136,25 @@ pub async fn what_would_be_too_much_of_an_owner_is_refused(db: &impl Storage) {
     assert_eq!(db.queued_of(&owner("bob")).await.unwrap(), 0);
 }
 
-pub async fn drafts_count_in_no_limit(db: &impl Storage) {
-    let caps = QueueCaps { total: 1, per_owner: 1 };
+pub async fn what_would_be_too_many_drafts_of_an_owner_is_refused(db: &impl Storage) {
+    let caps = QueueCaps { drafts_per_owner: 2, ..NO_CAPS };
+    let first = insert(db, draft("alice")).await;
+    insert(db, new("alice")).await;
+    let ask = async |new| db.insert(new, None, caps, pace(), at(1)).await.unwrap();
+
+    let refused = ask(vec![draft("bob"), draft("alice"), draft("alice")]).await;
+    let taken = ask(vec![draft("alice"), new("alice")]).await;
+    let again = ask(vec![draft("alice")]).await;
+    cancel(db, first, at(2)).await;
+    let after = ask(vec![draft("alice")]).await;
+
+    let too_many = Inserted::TooManyDrafts(owner("alice"));
+    assert_eq!((&refused, &again), (&too_many, &too_many));
+    assert!(matches!((&taken, &after), (Inserted::Stored(_), Inserted::Stored(_))), "{taken:?} {after:?}");
+}
+
+pub async fn drafts_count_in_no_limit_of_the_queue(db: &impl Storage) {
+    let caps = QueueCaps { total: 1, per_owner: 1, ..NO_CAPS };
     insert(db, new("alice")).await;
 
     let stored = db.insert(vec![draft("alice"), draft("alice")], None, caps, pace(), at(1)).await.unwrap();
