@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use guichet::app::{Error, LegacyEnqueue, Role};
 use guichet::domain::ids::{LegacyId, SubmissionId};
+use guichet::domain::submission::NewSubmission;
 use guichet::domain::verdict::Verdict;
 use guichet::feed::RefusedDraft;
 use guichet::storage::{QueueCaps, Storage as _};
@@ -13,7 +14,7 @@ use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::inbox::{self, alices, documented};
 use crate::http::house::{House, Plan, solution, text};
-use crate::storage::factory::result;
+use crate::storage::factory::{self, result};
 
 /// What a backend's program answers to these statements; `None` if one of them is refused.
 fn answered(house: &House, blocks: &[(&str, Value)]) -> Option<Vec<Value>> {
@@ -300,6 +301,24 @@ async fn a_draft_of_nobody_is_refused_and_nobody_is_told() {
     answered(&house, &[(not_text, json!({}))]).unwrap();
     assert!(matches!(exercise(&house, "7").await, LegacyEnqueue::Invalid { owner: None, .. }));
     assert!(refusals.is_empty());
+}
+
+#[tokio::test]
+async fn a_stored_draft_whose_language_is_gone_is_refused_and_its_owner_is_told() {
+    let house = House::build().await;
+    let mut refusals = house.app.refused_drafts();
+    let gone = NewSubmission {
+        legacy: Some(factory::legacy("default", "7")),
+        enqueue: false,
+        ..factory::with_runtime("alice", "cobol")
+    };
+    factory::insert(&house.storage, gone).await;
+
+    let refused = exercise(&house, "7").await;
+
+    let reason = "/runtime there is no such runtime any more".to_owned();
+    assert_eq!(refused, LegacyEnqueue::Invalid { owner: Some("alice".parse().unwrap()), reason });
+    assert_eq!(refusals.try_recv().unwrap().owner.as_str(), "alice");
 }
 
 #[tokio::test]
