@@ -27,6 +27,8 @@ pub struct Follower {
     pending: VecDeque<Notice>,
     /// Whether the log was read to its end once.
     live: bool,
+    /// Whether it was read to its end, and nobody rang since because it grew.
+    caught_up: bool,
     waiting: HashMap<SubmissionId, Waiting>,
 }
 
@@ -77,6 +79,7 @@ impl Follower {
             after: 0,
             pending: VecDeque::new(),
             live: false,
+            caught_up: false,
             waiting,
         }
     }
@@ -91,34 +94,46 @@ impl Follower {
             if let Some(notice) = self.pending.pop_front() {
                 return Ok(Some(notice));
             }
-            match self.page(self.after).await? {
-                LogPage::Unknown => self.reset().await?,
-                LogPage::Events(events) if events.is_empty() => {
-                    self.live = true;
-                    for place in self.slot.take_places() {
-                        self.take_place(place);
-                    }
-                    if !self.pending.is_empty() {
-                        continue;
-                    }
-                    if let Topic::Submission(id) = self.topic
-                        && self.is_over(id).await?
-                    {
-                        // What was written between the two reads is still told.
-                        match self.page(self.after).await? {
-                            LogPage::Events(late) if late.is_empty() => return Ok(None),
-                            LogPage::Events(_) | LogPage::Unknown => continue,
-                        }
-                    }
-                    self.slot.rung().await;
+            // Asked before the log is read: what grows meanwhile is seen the next time.
+            let grew = self.slot.take_growth();
+            if (grew || !self.caught_up) && self.read_log().await? {
+                return Ok(None);
+            }
+            if !self.caught_up {
+                continue;
+            }
+            for place in self.slot.take_places() {
+                self.take_place(place);
+            }
+            if self.pending.is_empty() {
+                self.slot.rung().await;
+            }
+        }
+    }
+
+    /// Takes the next page of the log over, or finds that there is none. Whether nothing will come any more.
+    async fn read_log(&mut self) -> storage::Result<bool> {
+        self.caught_up = false;
+        match self.page(self.after).await? {
+            LogPage::Unknown => self.reset().await?,
+            LogPage::Events(events) if events.is_empty() => {
+                self.live = true;
+                if let Topic::Submission(id) = self.topic
+                    && self.is_over(id).await?
+                {
+                    // What was written between the two reads is still told.
+                    let late = self.page(self.after).await?;
+                    return Ok(matches!(late, LogPage::Events(late) if late.is_empty()));
                 }
-                LogPage::Events(events) => {
-                    for event in events {
-                        self.take_event(event);
-                    }
+                self.caught_up = true;
+            }
+            LogPage::Events(events) => {
+                for event in events {
+                    self.take_event(event);
                 }
             }
         }
+        Ok(false)
     }
 
     /// Finds out where to start. Places are told from then on: the queue is looked at anew for this follower.

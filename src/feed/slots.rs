@@ -1,6 +1,7 @@
 //! Who waits for what: one slot per open stream.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::sync::Notify;
@@ -17,14 +18,26 @@ pub enum Topic {
     Owner(Owner),
 }
 
-/// What waits for one stream: a bell, and the newest place of each submission.
+/// What waits for one stream: a bell, whether its log grew, and the newest place of each submission.
 #[derive(Debug, Default)]
 pub struct Slot {
     bell: Notify,
+    log_grew: AtomicBool,
     places: Mutex<Vec<Position>>,
 }
 
 impl Slot {
+    /// Whether the log may have grown since this was asked the last time. Whoever rang for a place only wants no look
+    /// at the log.
+    pub fn take_growth(&self) -> bool {
+        self.log_grew.swap(false, Ordering::AcqRel)
+    }
+
+    fn wake(&self) {
+        self.log_grew.store(true, Ordering::Release);
+        self.bell.notify_one();
+    }
+
     /// Waits until something was put in since the last time.
     pub async fn rung(&self) {
         self.bell.notified().await;
@@ -77,7 +90,7 @@ impl Slots {
     pub fn wake(&self, submission: SubmissionId, owner: &Owner) {
         for topic in [Topic::Submission(submission), Topic::Owner(owner.clone())] {
             for slot in self.of(&topic) {
-                slot.bell.notify_one();
+                slot.wake();
             }
         }
     }
@@ -85,7 +98,7 @@ impl Slots {
     /// Rings for everybody.
     pub fn wake_all(&self) {
         for slot in lock(&self.by_topic).values().flatten().filter_map(Weak::upgrade) {
-            slot.bell.notify_one();
+            slot.wake();
         }
     }
 
@@ -126,4 +139,30 @@ impl Slots {
 /// Locks; what a panicking holder left is still a valid map.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Slots, Topic};
+    use crate::domain::ids::{Owner, SubmissionId};
+    use crate::domain::queue::PositionReason;
+    use crate::feed::Position;
+
+    #[test]
+    fn who_is_told_a_place_only_needs_no_look_at_the_log() {
+        let slots = Slots::default();
+        let (submission, owner): (_, Owner) = (SubmissionId::generate(), "alice".parse().unwrap());
+        let slot = slots.open(Topic::Owner(owner.clone()));
+        let reason = PositionReason::AheadLeft;
+
+        slots.place(&owner, Position { submission, round: 1, attempt: 0, position: 1, eta: None, reason });
+        assert!(!slot.take_growth());
+        assert_eq!(slot.take_places().len(), 1);
+
+        slots.wake(submission, &owner);
+        assert!(slot.take_growth());
+        assert!(!slot.take_growth());
+        slots.wake_all();
+        assert!(slot.take_growth());
+    }
 }
