@@ -11,23 +11,28 @@ use crate::app::Caller;
 use crate::domain::exercise;
 use crate::domain::limits::LimitChoice;
 
-/// Limits that the exercise names; null is what it leaves to others: those for all runtimes, the runtime's defaults.
+/// Limits that the exercise names; the runtime's defaults stand for those left out.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Limits {
     /// CPU time of all processes together, in milliseconds.
-    #[schema(required)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub cpu_time_ms: Option<u64>,
     /// Wall time, in milliseconds.
-    #[schema(required)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub wall_time_ms: Option<u64>,
     /// Memory of all processes together, in bytes.
-    #[schema(required)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub memory_bytes: Option<u64>,
     /// Standard output and error together, in bytes.
-    #[schema(required)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub output_bytes: Option<u64>,
     /// Processes and threads at one time.
-    #[schema(required)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub processes: Option<u32>,
 }
 

@@ -183,20 +183,8 @@ fn exercise() -> Value {
     let mut shown = json!({ "id": "sum", "version": 1, "updated_at": "2026-11-22T09:00:00.000Z" });
     if let (Some(shown), Value::Object(request)) = (shown.as_object_mut(), exercise_request()) {
         shown.extend(request);
-        let of_python = some_limits(Some(3000), None, None);
-        shown.insert("limits_by_runtime".to_owned(), json!({ "python": of_python }));
-        let of_compilation = some_limits(Some(10000), Some(30000), Some(536_870_912));
-        shown.insert("compile_limits".to_owned(), of_compilation);
     }
     shown
-}
-
-/// Limits as they are shown: what is not named is null.
-fn some_limits(cpu_time_ms: Option<u64>, wall_time_ms: Option<u64>, memory_bytes: Option<u64>) -> Value {
-    json!({
-        "cpu_time_ms": cpu_time_ms, "wall_time_ms": wall_time_ms, "memory_bytes": memory_bytes,
-        "output_bytes": null, "processes": null,
-    })
 }
 
 fn runtime() -> Value {
