@@ -122,7 +122,7 @@ down() {
     # Control groups of Guichet's slots stay behind. Of those in use by another engine, not even the empty ones
     # inside may go: they wait for the next command.
     for group in /sys/fs/cgroup/guichet/* /sys/fs/cgroup/*/guichet/*; do
-        if [ -d "$group" ] && ! find "$group" -name cgroup.procs -exec cat {} + | grep -q .; then
+        if [ -d "$group" ] && ! find "$group" -name cgroup.procs -exec cat {} + 2>/dev/null | grep -q .; then
             find "$group" -depth -type d -exec rmdir {} + 2>/dev/null || :
         fi
     done
