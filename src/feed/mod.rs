@@ -117,6 +117,8 @@ struct Inner {
     /// Those who wait for an end only.
     waiters: Slots,
     queue_changed: Notify,
+    /// Rung when logs grew, for the case that the bell above was lost.
+    queue_may_have_changed: Notify,
     pace: watch::Receiver<Pace>,
     refusals: broadcast::Sender<RefusedDraft>,
 }
@@ -126,7 +128,15 @@ impl Feed {
     pub fn start(storage: Store, pace: watch::Receiver<Pace>, tasks: &Tasks) -> Self {
         let (slots, waiters) = (Slots::default(), Slots::default());
         let (refusals, _) = broadcast::channel(REFUSALS);
-        let inner = Inner { storage, slots, waiters, queue_changed: Notify::new(), pace, refusals };
+        let inner = Inner {
+            storage,
+            slots,
+            waiters,
+            queue_changed: Notify::new(),
+            queue_may_have_changed: Notify::new(),
+            pace,
+            refusals,
+        };
         let feed = Self { inner: Arc::new(inner) };
         // Until the end: somebody may wait for a run that is going on.
         tasks.start(feed.clone().listen(tasks.hard().clone()));
@@ -203,7 +213,7 @@ impl Feed {
             }
             Ok(Growth { logs: GrownLogs::These(logs), mark }) => {
                 if !logs.is_empty() {
-                    self.inner.queue_changed.notify_one();
+                    self.inner.queue_may_have_changed.notify_one();
                 }
                 for (submission, owner) in logs {
                     self.inner.slots.wake(submission, &owner);

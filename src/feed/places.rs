@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{COALESCE, Feed, Position};
@@ -15,9 +16,11 @@ pub(super) async fn push(feed: Feed, stop: CancellationToken) {
     let mut pace = feed.inner.pace.clone();
     let mut board = Board::default();
     loop {
+        let mut known = true;
         tokio::select! {
             () = stop.cancelled() => return,
             () = feed.inner.queue_changed.notified() => {}
+            () = feed.inner.queue_may_have_changed.notified() => known = false,
             changed = pace.changed() => if changed.is_err() { return },
         }
         if feed.inner.slots.is_empty() {
@@ -25,9 +28,17 @@ pub(super) async fn push(feed: Feed, stop: CancellationToken) {
             continue;
         }
         let current = pace.borrow_and_update().clone();
+        let begun = Instant::now();
+        let mut pause = COALESCE;
         match feed.inner.storage.queue().await {
             Ok(queue) => {
-                for (entry, place) in board.update(&queue, &current) {
+                let (mut shown, moved) = board.update(&queue, &current);
+                if !known && !moved {
+                    // No bell was lost: nobody is told, and the next change needn't wait.
+                    pause = COALESCE.min(begun.elapsed() * 4);
+                    shown.clear();
+                }
+                for (entry, place) in shown {
                     if feed.inner.slots.follows(entry.submission, &entry.owner) {
                         feed.inner.slots.place(&entry.owner, place);
                     }
@@ -45,7 +56,7 @@ pub(super) async fn push(feed: Feed, stop: CancellationToken) {
         }
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(COALESCE) => {}
+            () = tokio::time::sleep(pause) => {}
         }
     }
 }
@@ -58,11 +69,16 @@ struct Board {
 }
 
 impl Board {
-    /// Takes a new order over; answers the place of each submission with the reason why it may be a later one.
+    /// Takes a new order over; answers the place of each submission with the reason why it may be a later one, and
+    /// whether anything moved.
     ///
     /// Followers know what they told: whoever told the same place before ignores it, whoever told a later one says
     /// that one ahead left.
-    fn update<'a>(&mut self, queue: &'a [QueueEntry], pace: &Pace) -> Vec<(&'a QueueEntry, Position)> {
+    fn update<'a>(
+        &mut self,
+        queue: &'a [QueueEntry],
+        pace: &Pace,
+    ) -> (Vec<(&'a QueueEntry, Position)>, bool) {
         let before = std::mem::take(&mut self.places);
         let slots_changed = self.slots != pace.slots() && !before.is_empty();
         self.slots = pace.slots();
@@ -90,7 +106,8 @@ impl Board {
             shown.push((entry, place));
             self.places.insert(entry.submission, position);
         }
-        shown
+        let moved = slots_changed || self.places != before;
+        (shown, moved)
     }
 }
 
@@ -184,8 +201,8 @@ mod tests {
         slots: (u64, u64),
     ) -> (u64, PositionReason) {
         let mut board = Board::default();
-        board.update(before, &Pace::observed(slots.0, &[]));
-        let (_, place) = board.update(after, &Pace::observed(slots.1, &[])).pop().unwrap();
+        drop(board.update(before, &Pace::observed(slots.0, &[])));
+        let (_, place) = board.update(after, &Pace::observed(slots.1, &[])).0.pop().unwrap();
         (place.position, place.reason)
     }
 
@@ -237,7 +254,7 @@ mod tests {
         let early = entry(Priority::Exam, 9, 1, 0);
         let shown = |ahead| {
             let queue = [ahead, mine.clone()];
-            let (_, place) = Board::default().update(&queue, &Pace::observed(2, &[])).pop().unwrap();
+            let (_, place) = Board::default().update(&queue, &Pace::observed(2, &[])).0.pop().unwrap();
             (place.position, place.reason)
         };
 
@@ -253,5 +270,17 @@ mod tests {
         let shown = reason_of_last(std::slice::from_ref(&mine), std::slice::from_ref(&mine), (2, 1));
 
         assert_eq!(shown, (1, PositionReason::SlotsChanged));
+    }
+
+    #[test]
+    fn an_order_that_is_looked_at_twice_has_not_moved() {
+        let queue = [entry(Priority::Normal, 1, 1, 0), entry(Priority::Normal, 2, 2, 0)];
+        let mut board = Board::default();
+        let mut moved = |queue: &[QueueEntry], slots| board.update(queue, &Pace::observed(slots, &[])).1;
+
+        assert!(moved(&queue, 2));
+        assert!(!moved(&queue, 2));
+        assert!(moved(&queue, 1), "a slot less");
+        assert!(moved(&queue[1..], 1), "one left");
     }
 }
