@@ -87,3 +87,27 @@ fn every_error_of_a_link_that_the_manual_explains_exists() {
         beginnings.iter().filter(|beginning| !sources.contains(&format!("\"{beginning}"))).collect();
     assert!(beginnings.len() > 5 && unknown.is_empty(), "{unknown:?}");
 }
+
+#[test]
+fn every_test_that_the_manual_names_exists() {
+    let document = std::fs::read_to_string(root().join("docs/legacy.md")).expect("the document");
+    let section = document.split("## What was tried against it").nth(1).expect("the section");
+    let rows = section.split("\n## ").next().into_iter().flat_map(str::lines);
+    let last_cells = rows.filter(|row| row.starts_with("| ") && !row.starts_with("| tried"));
+    let named: Vec<&str> = last_cells
+        .filter_map(|row| row.rsplit('|').nth(1))
+        .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+        .collect();
+    let sources = sources_below(&root().join("tests/it/legacy"));
+
+    let missing: Vec<_> = named.iter().filter(|name| !sources.contains(&format!("fn {name}()"))).collect();
+    assert!(named.len() > 20 && missing.is_empty(), "{missing:#?}");
+}
+
+fn sources_below(folder: &std::path::Path) -> String {
+    let entries = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let read = |path: std::path::PathBuf| {
+        if path.is_dir() { sources_below(&path) } else { std::fs::read_to_string(&path).expect("a source") }
+    };
+    entries.map(read).collect()
+}
