@@ -1,0 +1,347 @@
+//! What the database is asked and what it answers: plain values.
+
+use std::time::Duration;
+
+use crate::domain::event::Event;
+use crate::domain::exercise::Exercise;
+use crate::domain::ids::{ExerciseId, LegacyId, Owner, RuntimeId, SubmissionId, WorkerId};
+use crate::domain::lease::Lease;
+use crate::domain::queue::QueueKey;
+use crate::domain::submission::{StateName, Submission, Work};
+use crate::domain::time::Timestamp;
+use crate::domain::verdict::{SubmissionResult, Verdict};
+
+/// How much may wait.
+#[derive(Clone, Copy, Debug)]
+pub struct QueueCaps {
+    /// Submissions that may be queued in all.
+    pub total: u64,
+    /// Submissions of one owner that may be queued.
+    pub per_owner: u64,
+    /// Drafts that one owner may have stored.
+    pub drafts_per_owner: u64,
+}
+
+impl QueueCaps {
+    /// For what is never refused.
+    pub const NONE: Self = Self { total: u64::MAX, per_owner: u64::MAX, drafts_per_owner: u64::MAX };
+}
+
+/// A request that is to be done once.
+#[derive(Clone, Debug)]
+pub struct IdempotencyKey {
+    /// Who asks; keys of different subjects are different.
+    pub subject: Owner,
+    /// The key.
+    pub key: String,
+    /// SHA-256 of what is asked.
+    pub digest: [u8; 32],
+}
+
+/// Where a queued submission stands among all queued ones.
+pub type Position = u64;
+
+/// A submission and its place, read together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Placed {
+    /// The submission.
+    pub submission: Submission,
+    /// Its place in the queue, 1 = next; `None` if it isn't queued.
+    pub position: Option<Position>,
+}
+
+/// What became of new submissions.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Inserted {
+    /// They are stored, in this order.
+    Stored(Vec<Placed>),
+    /// The same request was done before; its submissions as they are now.
+    Replayed(Vec<Placed>),
+    /// The idempotency key belongs to another request; nothing is stored.
+    KeyReused,
+    /// Too much is queued in all; nothing is stored.
+    QueueFull,
+    /// Too much of this owner is queued; nothing is stored.
+    TooManyQueued(Owner),
+    /// Too many drafts of this owner are stored; nothing more is.
+    TooManyDrafts(Owner),
+    /// The backend's id of the submission at this place in the list belongs to another; nothing is stored.
+    LegacyIdTaken {
+        /// Place in the list, from 0.
+        index: usize,
+        /// Who has it.
+        submission: SubmissionId,
+    },
+}
+
+/// What became of a wish to enter the queue.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Enqueued {
+    /// It entered the queue (as the first or a new round).
+    Queued(Placed),
+    /// It was queued, running, or ended with the files it has: nothing happened.
+    Unchanged(Placed),
+    /// Too much is queued in all.
+    QueueFull,
+    /// Too much of its owner is queued.
+    TooManyQueued,
+    /// There is no such submission.
+    NotFound,
+}
+
+/// What became of new files.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "it is answered once and taken apart at once")]
+pub enum FilesReplaced {
+    /// They are stored.
+    Replaced(Placed),
+    /// It is queued or running: nothing happened.
+    Active,
+    /// There is no such submission.
+    NotFound,
+}
+
+/// What became of a wish to cancel.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "it is answered once and taken apart at once")]
+pub enum CancelRequested {
+    /// It is cancelled, now or before.
+    Cancelled(Placed),
+    /// It runs under this lease; the wish is stored, and whoever ends the lease makes it cancelled.
+    Running(Lease),
+    /// It finished or failed before.
+    Ended,
+    /// There is no such submission.
+    NotFound,
+}
+
+/// What is asked of a list of submissions; `None` matches all.
+#[derive(Clone, Debug, Default)]
+pub struct SubmissionFilter {
+    /// Of this owner.
+    pub owner: Option<Owner>,
+    /// For this exercise.
+    pub exercise_id: Option<ExerciseId>,
+    /// In this state.
+    pub state: Option<StateName>,
+    /// With this verdict in the newest result.
+    pub verdict: Option<Verdict>,
+    /// Of this backend.
+    pub backend: Option<String>,
+    /// With this id at a backend.
+    pub legacy_id: Option<LegacyId>,
+    /// Stored at or after.
+    pub created_after: Option<Timestamp>,
+    /// Stored before.
+    pub created_before: Option<Timestamp>,
+}
+
+/// A place in a list of submissions: behind this one, newest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListCursor {
+    /// When it was stored.
+    pub created_at: Timestamp,
+    /// Its id.
+    pub id: SubmissionId,
+}
+
+/// A submission that was just leased.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Leased {
+    /// What to run.
+    pub work: Work,
+    /// When it entered the queue in this round.
+    pub queued_at: Timestamp,
+}
+
+/// What became of a lease that was to be renewed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Renewed {
+    /// It is held for longer.
+    Held,
+    /// It is held for longer, and somebody wants the submission cancelled.
+    CancelRequested,
+    /// It is lost.
+    Lost,
+}
+
+/// How a running submission ends.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ending {
+    /// It was graded.
+    Finished(Box<SubmissionResult>),
+    /// Somebody wanted it cancelled, and no process of it exists any more.
+    Cancelled,
+}
+
+/// Whose leases are given up.
+#[derive(Clone, Debug)]
+pub enum Rescue {
+    /// Of whoever did not renew them in time.
+    Expired,
+    /// Of this worker, which is known to be gone.
+    Worker(WorkerId),
+}
+
+/// What a lost lease came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rescued {
+    /// The submission.
+    pub submission: SubmissionId,
+    /// Where it is now: queued, failed, or cancelled.
+    pub state: StateName,
+}
+
+/// One queued submission, for whoever shows places.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueEntry {
+    /// Which.
+    pub submission: SubmissionId,
+    /// Whose.
+    pub owner: Owner,
+    /// Where it stands.
+    pub key: QueueKey,
+    /// Round of grading.
+    pub round: u32,
+    /// Lost attempts of this round: more than 0 if it is back from running.
+    pub attempt: u32,
+}
+
+/// The queue in figures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueueFigures {
+    /// Queued submissions.
+    pub queued: u64,
+    /// Running submissions.
+    pub running: u64,
+    /// When the oldest queued one entered the queue.
+    pub oldest_queued_at: Option<Timestamp>,
+    /// Submissions that finished in the minute before.
+    pub finished_last_minute: u64,
+}
+
+/// A piece of an event log.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LogPage {
+    /// The events behind the asked place, oldest first; empty at the log's end.
+    Events(Vec<Event>),
+    /// The log does not reach back to the asked place, or never came to it.
+    Unknown,
+}
+
+/// An owner's unfinished submissions, and the end of his log at the same moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Snapshot {
+    /// Queued and running ones, oldest first.
+    pub items: Vec<Placed>,
+    /// Number of the last event in the owner's log, 0 if there is none.
+    pub owner_seq: i64,
+}
+
+/// How far all logs had come at some moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogMark {
+    /// The event committed last, by its place in the order of commits, its submission and its number there.
+    pub(in crate::storage) newest: Option<(i64, SubmissionId, i64)>,
+}
+
+/// Which logs grew, and up to where that is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Growth {
+    /// Submissions whose logs grew, with their owners.
+    pub logs: GrownLogs,
+    /// From where to ask on.
+    pub mark: LogMark,
+}
+
+/// Submissions whose logs grew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GrownLogs {
+    /// These, each once.
+    These(Vec<(SubmissionId, Owner)>),
+    /// Any may have: it can't be told, or they are too many to name.
+    Any,
+}
+
+/// What became of a new version of an exercise.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ExercisePut {
+    /// It is new (or new again after a deletion).
+    Created(Exercise),
+    /// It has a new version.
+    Changed(Exercise),
+    /// It says what it said before.
+    Unchanged(Exercise),
+    /// The version expected is not the stored one.
+    VersionMismatch,
+}
+
+/// A piece of the list of exercises.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExercisePage {
+    /// Exercises, newest first.
+    pub items: Vec<Exercise>,
+    /// Whether there are more behind the last.
+    pub more: bool,
+}
+
+/// What a change of an exercise expects of the stored one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// Nothing.
+    Anything,
+    /// That it exists.
+    Existing,
+    /// That there is none.
+    Absent,
+    /// This version.
+    Version(u32),
+}
+
+/// What was made once for this database.
+#[derive(Clone, Debug)]
+pub struct Installation {
+    /// Its id; labels containers.
+    pub id: uuid::Uuid,
+    /// 32 random bytes that sign stream tickets and cursors.
+    pub secret: Vec<u8>,
+}
+
+/// A hint that something was committed. Hints may be lost; the database is the truth.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A submission's log grew.
+    Log {
+        /// Which submission.
+        submission: SubmissionId,
+        /// Whose.
+        owner: Owner,
+        /// Whether the round going on ended with it.
+        ends_round: bool,
+    },
+    /// Submissions entered or re-entered the queue.
+    Entered {
+        /// What they wait for.
+        runtime: RuntimeId,
+        /// How many, at most: one that was undone may be among them.
+        submissions: u64,
+    },
+    /// Somebody left the queue.
+    Left,
+    /// Somebody wants a running submission cancelled.
+    Cancel {
+        /// Which submission.
+        submission: SubmissionId,
+        /// In which round; a wish is not for the rounds after it.
+        round: u32,
+    },
+}
+
+/// How old things get before they are deleted.
+#[derive(Clone, Copy, Debug)]
+pub struct Retention {
+    /// Ended submissions with their files, results and events; drafts that nobody queued, those in the inbox too.
+    pub submissions: Duration,
+    /// Event logs of ended submissions.
+    pub events: Duration,
+}
