@@ -71,7 +71,7 @@ async fn run(
     let languages = Arc::new(runtimes::load(&config.runtimes_dir())?);
     let mut board = Links::default();
     let links = kryonet::Prepared::read(&config.legacy.backends, &clock, &mut board)?;
-    let listener = listen(config.server.listen).await?;
+    let listeners = Listeners::bind(config).await?;
     let pool = Pool::start(
         pool_settings(config, installation.id),
         languages.clone(),
@@ -106,22 +106,41 @@ async fn run(
     let mut links = links.start(&app, tasks);
     let patience = websocket::Patience::default();
     let door = Door::new(app.clone(), verifier.clone(), tasks.clone(), &config.legacy.websocket, patience);
-    if let Some(address) = config.legacy.websocket.listen {
-        let listener = listen(address).await?;
+    if let Some(listener) = listeners.websockets {
         tracing::info!(address = %listener.local_addr()?, "websockets are taken at every path");
         tasks.start(http::serve(listener, websocket::router_of_any_path(&door), tasks.hard().clone()));
     }
     let state = HttpState::new(app, verifier, metrics.clone(), tasks.clone(), http_settings(config));
-    if let Some(address) = config.metrics.listen {
-        let router = http::metrics_router(metrics);
-        tasks.start(http::serve(listen(address).await?, router, tasks.hard().clone()));
+    if let Some(listener) = listeners.metrics {
+        tasks.start(http::serve(listener, http::metrics_router(metrics), tasks.hard().clone()));
     }
-    tracing::info!(address = %listener.local_addr()?, version = env!("CARGO_PKG_VERSION"), "guichet serves");
+    tracing::info!(address = %listeners.api.local_addr()?, version = env!("CARGO_PKG_VERSION"), "guichet serves");
     // It answers until running work has ended: not ready, and taking nothing new.
     let router = http::router(state).merge(websocket::router(&door, &config.legacy.websocket.paths));
-    tasks.start(http::serve(listener, router, tasks.hard().clone()));
+    tasks.start(http::serve(listeners.api, router, tasks.hard().clone()));
     signals.next().await;
     Ok(stop(config.server.shutdown_grace, tasks, &pool, &scheduler, &mut links, &mut signals).await)
+}
+
+/// Where it listens. All are bound before any work begins: a port that is taken costs no attempt.
+struct Listeners {
+    api: TcpListener,
+    websockets: Option<TcpListener>,
+    metrics: Option<TcpListener>,
+}
+
+impl Listeners {
+    async fn bind(config: &Config) -> anyhow::Result<Self> {
+        let optional = async |address: Option<SocketAddr>| match address {
+            Some(address) => listen(address).await.map(Some),
+            None => Ok(None),
+        };
+        Ok(Self {
+            api: listen(config.server.listen).await?,
+            websockets: optional(config.legacy.websocket.listen).await?,
+            metrics: optional(config.metrics.listen).await?,
+        })
+    }
 }
 
 async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
