@@ -1,4 +1,4 @@
-//! How many streams one subject has open.
+//! How many streams one subject has open: event streams or WebSockets, each kind counted by itself.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
