@@ -175,6 +175,9 @@ impl Runner<'_> {
         watched.end(self.reach, self.meter)?;
         result?;
         let usage = self.meter.finish(&watched.reaped).context("read the usage")?;
+        // A kernel gives a cgroup memory in batches: a small command may live on what the one before left of its last.
+        let memory_bytes =
+            if usage.memory_bytes == 0 { watched.reaped.peak_bytes } else { usage.memory_bytes };
         watched.output.drain(self.connection, self.mask)?;
         let ended = watched.ended.ok_or(Fault::Request("a command whose first process is lost"))?;
         let over_output = watched.output.is_over().then_some(StoppedBy::Output);
@@ -184,7 +187,7 @@ impl Runner<'_> {
             stopped_by: watched.stopped_by.or(over_output).or_else(by_kernel),
             cpu_time_us: micros(usage.cpu_time),
             wall_time_us: micros(wall_time),
-            memory_bytes: usage.memory_bytes,
+            memory_bytes,
             oom_kills: usage.oom_kills,
             process_refusals: usage.process_refusals,
             output_bytes: watched.output.written(),

@@ -118,6 +118,20 @@ fn files_count_as_memory_and_the_next_command_starts_from_zero() {
 }
 
 #[test]
+fn the_memory_of_a_command_is_never_told_as_none() {
+    let mut agent = TestAgent::start();
+
+    for _ in 0..20 {
+        agent.begin();
+        agent.run(shell("cat /dev/null > small"));
+        let report = agent.run(victim("hello")).report;
+
+        assert!((1..4 << 20).contains(&report.memory_bytes), "{report:?}");
+        assert!(agent.end().ok);
+    }
+}
+
+#[test]
 fn output_is_cut_at_its_limit_and_its_writer_killed() {
     let mut agent = TestAgent::start();
 
