@@ -196,7 +196,7 @@ impl Feed {
                         self.inner.waiters.wake(submission, &owner);
                     }
                 }
-                Ok(Change::Entered { .. } | Change::Left) => self.inner.queue_changed.notify_one(),
+                Ok(Change::Queue) => self.inner.queue_changed.notify_one(),
                 Ok(Change::Cancel { .. }) => {}
                 Err(RecvError::Lagged(_)) => self.wake_all(),
                 Err(RecvError::Closed) => return,

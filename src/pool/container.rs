@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use guichet_agent::{Exec, Report, Stream, UsageSource};
-use tokio::sync::mpsc::OwnedPermit;
+use tokio::sync::mpsc::{OwnedPermit, Sender};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -58,19 +58,31 @@ pub struct Container {
 struct Held {
     place: Place,
     idle: Idle,
+    owner: Sender<Message>,
     way_back: OwnedPermit<Message>,
 }
 
 impl Held {
+    /// Lets the slot's next submission be leased while this one's traces are removed.
+    fn announce(&self) {
+        // A hint: without room for it, the next lease waits for the container.
+        let _heard = self.owner.try_send(Message::Ending { place: self.place });
+    }
+
     fn give_back(self, fate: impl FnOnce(Idle) -> Fate<Idle>) {
         self.way_back.send(Message::GiveBack { place: self.place, fate: fate(self.idle) });
     }
 }
 
 impl Container {
-    pub(super) const fn new(place: Place, idle: Idle, way_back: OwnedPermit<Message>) -> Self {
+    pub(super) const fn new(
+        place: Place,
+        idle: Idle,
+        owner: Sender<Message>,
+        way_back: OwnedPermit<Message>,
+    ) -> Self {
         let usage_source = idle.hello.usage_source;
-        let held = Some(Held { place, idle, way_back });
+        let held = Some(Held { place, idle, owner, way_back });
         Self { held, usage_source, condition: Condition::Untouched }
     }
 
@@ -159,7 +171,12 @@ impl Container {
         let emptied = match (&mut self.held, self.condition) {
             (None, _) | (_, Condition::Unknown) => return,
             (Some(_), Condition::Untouched) => true,
-            (Some(held), Condition::Used) => empty(&mut held.idle).await,
+            (Some(held), Condition::Used) => {
+                if isolation == Isolation::Reset {
+                    held.announce();
+                }
+                empty(&mut held.idle).await
+            }
         };
         let Some(held) = self.held.take() else { return };
         match isolation {

@@ -55,9 +55,9 @@ pub struct Settings {
 pub struct Free {
     /// Slots of all hosts that answer.
     pub total: usize,
-    /// Slots without a submission that nobody waits for.
+    /// Slots without a submission, or whose container is being emptied after one, that nobody waits for.
     pub free: usize,
-    /// Runtimes of which there would be a container at once, though maybe no fresh one.
+    /// Runtimes of which there would be a container at once or as soon as it is empty, though maybe no fresh one.
     pub runtimes: BTreeSet<RuntimeId>,
 }
 

@@ -59,7 +59,7 @@ impl Scheduler {
             };
             match change {
                 Ok(Change::Cancel { submission, round }) => self.inner.running.cancel(submission, round),
-                Ok(Change::Log { .. } | Change::Entered { .. } | Change::Left) => {}
+                Ok(Change::Log { .. } | Change::Queue) => {}
                 Err(RecvError::Lagged(_)) => self.renew_once().await,
                 Err(RecvError::Closed) => return,
             }

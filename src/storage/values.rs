@@ -1,6 +1,9 @@
 //! What the database is asked and what it answers: plain values.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
 
 use crate::domain::event::Event;
 use crate::domain::exercise::Exercise;
@@ -143,6 +146,40 @@ pub struct ListCursor {
     pub created_at: Timestamp,
     /// Its id.
     pub id: SubmissionId,
+}
+
+/// What is to be leased.
+#[derive(Clone)]
+pub struct LeaseRequest {
+    /// To whom.
+    pub worker: WorkerId,
+    /// The runtimes of which a submission may be.
+    pub runtimes: Vec<RuntimeId>,
+    /// For how long; then any worker may take it over.
+    pub duration: Duration,
+    /// What time it is when it is taken.
+    pub now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    /// Cancelled when it is wanted no longer, or from the start by who does not wait.
+    pub withdrawn: CancellationToken,
+}
+
+impl LeaseRequest {
+    /// For what is queued at `now`; it does not wait.
+    pub fn at_once(worker: &WorkerId, runtimes: &[RuntimeId], now: Timestamp, duration: Duration) -> Self {
+        let withdrawn = CancellationToken::new();
+        withdrawn.cancel();
+        let (worker, runtimes) = (worker.clone(), runtimes.to_vec());
+        Self { worker, runtimes, duration, now: Arc::new(move || now), withdrawn }
+    }
+}
+
+impl std::fmt::Debug for LeaseRequest {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { worker, runtimes, duration, withdrawn, now: _ } = self;
+        let mut shown = formatter.debug_struct("LeaseRequest");
+        shown.field("worker", worker).field("runtimes", runtimes).field("duration", duration);
+        shown.field("withdrawn", &withdrawn.is_cancelled()).finish_non_exhaustive()
+    }
 }
 
 /// A submission that was just leased.
@@ -319,15 +356,8 @@ pub enum Change {
         /// Whether the round going on ended with it.
         ends_round: bool,
     },
-    /// Submissions entered or re-entered the queue.
-    Entered {
-        /// What they wait for.
-        runtime: RuntimeId,
-        /// How many, at most: one that was undone may be among them.
-        submissions: u64,
-    },
-    /// Somebody left the queue.
-    Left,
+    /// Somebody entered, re-entered or left the queue.
+    Queue,
     /// Somebody wants a running submission cancelled.
     Cancel {
         /// Which submission.

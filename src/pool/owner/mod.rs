@@ -48,6 +48,8 @@ pub(super) enum Message {
     },
     /// Somebody wants his container no more, or has it.
     Withdrawn,
+    /// Somebody begins to empty one, to give it back.
+    Ending { place: Place },
     /// Somebody gives one back.
     GiveBack { place: Place, fate: Fate<Idle> },
     /// Everything shall be removed.
@@ -175,6 +177,7 @@ impl Owner {
                 let _gone = counted.send(());
             }
             Message::Withdrawn => {}
+            Message::Ending { place } => self.machine.ending(place),
             Message::GiveBack { place, fate } => {
                 if let Some(action) = self.machine.give_back(place, fate, now) {
                     self.begin(action);

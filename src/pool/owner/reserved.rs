@@ -58,6 +58,6 @@ impl Owner {
     fn claim(&mut self, runtime: usize, isolation: Isolation) -> Option<Container> {
         let way_back = self.messages.clone().try_reserve_owned().ok()?;
         let (place, idle) = self.machine.claim(runtime, isolation)?;
-        Some(Container::new(place, idle, way_back))
+        Some(Container::new(place, idle, self.messages.clone(), way_back))
     }
 }

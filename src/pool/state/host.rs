@@ -30,8 +30,15 @@ pub(super) enum Image {
 pub(super) enum Content<C> {
     Empty,
     Starting,
-    Warm { container: C, life: Life },
-    Busy { life: Life },
+    Warm {
+        container: C,
+        life: Life,
+    },
+    /// `ending`: the submission needs it no longer, and it is being emptied.
+    Busy {
+        life: Life,
+        ending: bool,
+    },
     Removing,
 }
 
@@ -179,6 +186,11 @@ impl<C> Slot<C> {
     pub(super) fn warm(&self) -> impl Iterator<Item = usize> + '_ {
         let cells = self.cells.iter().enumerate();
         cells.filter(|(_, cell)| matches!(cell.content, Content::Warm { .. })).map(|(runtime, _)| runtime)
+    }
+
+    /// Runtime of the container that is being emptied: the slot is taken only until then.
+    pub(super) fn ending(&self) -> Option<usize> {
+        self.cells.iter().position(|cell| matches!(cell.content, Content::Busy { ending: true, .. }))
     }
 
     pub(super) fn inhabited(&self) -> usize {

@@ -129,13 +129,22 @@ impl<C> Machine<C> {
         self.closed = true;
     }
 
+    /// A container's submission needs it no longer: it is being emptied, to be used again.
+    pub fn ending(&mut self, place: Place) {
+        if let Some((cell, _)) = self.cell(place)
+            && let Content::Busy { ending, .. } = &mut cell.content
+        {
+            *ending = true;
+        }
+    }
+
     /// Takes a container back; answers with one that is to be removed.
     pub fn give_back(&mut self, place: Place, fate: Fate<C>, now: Instant) -> Option<Action<C>> {
         let Some((cell, taken_by)) = self.cell(place) else {
             // Its host was lost meanwhile; what is left of it there is swept when the host is back.
             return None;
         };
-        let Content::Busy { life } = &cell.content else { return None };
+        let Content::Busy { life, .. } = &cell.content else { return None };
         let life = *life;
         let spent = life.submissions >= MOST_SUBMISSIONS || life.until <= now;
         let (content, removed) = match fate {

@@ -11,9 +11,9 @@ use crate::domain::exercise::Isolation;
 pub struct Supply {
     /// Slots of all healthy hosts.
     pub total: usize,
-    /// Those without a submission.
+    /// Those without a submission, or whose container is being emptied.
     pub free: usize,
-    /// Runtimes that a claim would get at once.
+    /// Runtimes that a claim would get at once, or as soon as their container is empty.
     pub claimable: BTreeSet<usize>,
     /// Runtimes of which a container has started on a healthy host that still has the image.
     pub started: BTreeSet<usize>,
@@ -26,9 +26,12 @@ impl<C> Machine<C> {
         for host in self.hosts.iter().filter(|host| host.link == Link::Healthy && !self.closed) {
             supply.total += host.slots.len();
             supply.started.extend(&host.started);
-            for slot in host.slots.iter().filter(|slot| slot.taken_by.is_none()) {
-                supply.free += 1;
-                supply.claimable.extend(slot.warm());
+            for slot in &host.slots {
+                let ending = slot.ending();
+                if slot.taken_by.is_none() || ending.is_some() {
+                    supply.free += 1;
+                    supply.claimable.extend(slot.warm().chain(ending));
+                }
             }
         }
         supply
@@ -54,7 +57,8 @@ impl<C> Machine<C> {
         let Content::Warm { container, life } = std::mem::replace(&mut cell.content, Content::Empty) else {
             return None;
         };
-        cell.content = Content::Busy { life: Life { submissions: life.submissions + 1, ..life } };
+        let life = Life { submissions: life.submissions + 1, ..life };
+        cell.content = Content::Busy { life, ending: false };
         slot.taken_by = Some(cell.serial);
         let place = Place { host: host_index, slot: slot_index, runtime, serial: cell.serial };
         Some((place, container))

@@ -17,6 +17,7 @@ const RUNTIMES: usize = 3;
 enum Event {
     Settle { choice: usize, well: bool },
     Claim { runtime: usize },
+    Ending { choice: usize },
     GiveBack { choice: usize, fate: u8 },
     Suspect { host: usize },
     Trust { host: usize },
@@ -29,6 +30,7 @@ fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         12 => (any::<usize>(), prop::bool::weighted(0.8)).prop_map(|(choice, well)| Event::Settle { choice, well }),
         6 => (0..RUNTIMES).prop_map(|runtime| Event::Claim { runtime }),
+        3 => any::<usize>().prop_map(|choice| Event::Ending { choice }),
         6 => (any::<usize>(), 0u8..3).prop_map(|(choice, fate)| Event::GiveBack { choice, fate }),
         1 => (0usize..2).prop_map(|host| Event::Suspect { host }),
         1 => (0usize..2).prop_map(|host| Event::Trust { host }),
@@ -78,6 +80,11 @@ impl World {
             Event::Settle { choice, well } => self.settle(choice, well),
             Event::Claim { runtime } => {
                 self.lent.extend(self.machine.claim(runtime, Isolation::Reset));
+            }
+            Event::Ending { choice } => {
+                if let Some(index) = choice.checked_rem(self.lent.len()) {
+                    self.machine.ending(self.lent[index].0);
+                }
             }
             Event::GiveBack { choice, fate } if !self.lent.is_empty() => {
                 let (place, container) = self.lent.swap_remove(choice % self.lent.len());
@@ -187,6 +194,9 @@ proptest! {
             world.plan();
             world.happen(event);
         }
+        while let Some((place, container)) = world.lent.pop() {
+            world.under_way.extend(world.machine.give_back(place, Fate::Reusable(container), world.now));
+        }
 
         let promised = world.machine.supply().claimable.contains(&runtime);
 
@@ -260,6 +270,22 @@ fn a_doubtful_container_keeps_its_slot_until_it_is_gone() {
     assert_eq!(world.machine.supply().free, 0);
     world.machine.removed(place);
     assert_eq!(world.machine.supply().free, 1);
+}
+
+#[test]
+fn a_container_that_is_being_emptied_is_promised_and_given_only_when_it_is_empty() {
+    let mut world = warm_world(1, 1);
+    let (place, container) = world.machine.claim(0, Isolation::Reset).expect("a container");
+    assert_eq!(world.machine.supply().free, 0);
+
+    world.machine.ending(place);
+
+    let supply = world.machine.supply();
+    assert_eq!((supply.free, supply.claimable.contains(&0)), (1, true));
+    assert_eq!(world.machine.claim(0, Isolation::Reset), None);
+    world.machine.give_back(place, Fate::Reusable(container), world.now);
+    assert_eq!(world.machine.claim(0, Isolation::Reset).map(|(_, given)| given), Some(container));
+    assert_eq!(world.machine.supply().free, 0);
 }
 
 #[test]

@@ -10,13 +10,12 @@ use super::versions::Versions;
 use super::writer::Tx;
 use super::{events, queue, submissions};
 use crate::domain::event::{EventBody, Progress};
-use crate::domain::ids::{RuntimeId, WorkerId};
 use crate::domain::lease::{AttemptCaps, Guarded, Lease, Losses};
 use crate::domain::submission::{
     Failure, GivenUp, LostAttempt, LostReason, State, StateName, Submission, Work,
 };
 use crate::domain::time::Timestamp;
-use crate::storage::{Change, Ending, Leased, Placed, Renewed, Rescue, Rescued, Result};
+use crate::storage::{Change, Ending, LeaseRequest, Leased, Placed, Renewed, Rescue, Rescued, Result};
 
 /// A submission that was just leased, before its exercise is decoded.
 pub(super) struct NewLease {
@@ -35,15 +34,15 @@ impl NewLease {
     }
 }
 
-/// Leases the first queued submission of one of `runtimes`.
+/// Leases the first queued submission of one of the runtimes asked for.
 pub(super) async fn next(
     tx: &mut Tx,
     versions: &Versions,
-    worker: &WorkerId,
-    runtimes: &[RuntimeId],
-    now: Timestamp,
-    until: Timestamp,
+    request: &LeaseRequest,
 ) -> Result<Option<NewLease>> {
+    let LeaseRequest { worker, runtimes, duration, now, .. } = request;
+    let now = now();
+    let until = now.plus(*duration);
     // The first of each runtime, and of these the first: what waits for other runtimes is not walked over.
     let id: Option<Vec<u8>> = sqlx::query_scalar(
         "UPDATE submissions SET state = 'running', attempt = attempt + 1, started_at = ?2, worker = ?3, \
@@ -68,7 +67,7 @@ pub(super) async fn next(
     let State::Running { queued_at, attempt, .. } = submission.state else { return Err(of.wrong("state")) };
 
     events::append(tx, &[(&submission, EventBody::Started { position_before })], now).await?;
-    tx.hint(Change::Left);
+    tx.hint(Change::Queue);
 
     let known = submission.purpose.exercise().and_then(|named| versions.get(named));
     let exercise = match submission.purpose.exercise() {
@@ -261,7 +260,7 @@ async fn requeue(tx: &mut Tx, mut submission: Submission, given_up: GivenUp, now
     let GivenUp { reason, container } = given_up;
     let position = of.present("position", queue::positions(tx.db(), &[submission.id]).await?.pop())?;
     events::append(tx, &[(&submission, EventBody::Requeued { reason, position, container })], now).await?;
-    tx.hint_entered(&submission);
+    tx.hint_entered();
     Ok(())
 }
 

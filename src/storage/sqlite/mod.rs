@@ -37,13 +37,13 @@ use self::versions::Versions;
 use self::writer::Writer;
 use super::{
     CancelRequested, Change, DraftBounds, Ending, Enqueued, ExercisePage, ExercisePut, Expected,
-    FilesReplaced, Growth, IdempotencyKey, Inserted, Installation, Intake, Leased, LegacyEnqueued,
-    LegacyStanding, ListCursor, LogMark, LogPage, Placed, QueueCaps, QueueEntry, QueueFigures, Renewed,
-    Rescue, Rescued, Result, Retention, Snapshot, Storage, SubmissionFilter,
+    FilesReplaced, Growth, IdempotencyKey, Inserted, Installation, Intake, LeaseRequest, Leased,
+    LegacyEnqueued, LegacyStanding, ListCursor, LogMark, LogPage, Placed, QueueCaps, QueueEntry,
+    QueueFigures, Renewed, Rescue, Rescued, Result, Retention, Snapshot, Storage, SubmissionFilter,
 };
 use crate::domain::event::Progress;
 use crate::domain::exercise::{Exercise, ExerciseSpec, SourceFile};
-use crate::domain::ids::{ExerciseId, Owner, RuntimeId, SubmissionId, WorkerId};
+use crate::domain::ids::{ExerciseId, Owner, SubmissionId};
 use crate::domain::lease::{AttemptCaps, Guarded, Lease};
 use crate::domain::pace::Pace;
 use crate::domain::submission::{GivenUp, LegacyRef, NewSubmission};
@@ -212,22 +212,15 @@ impl Storage for SqliteStorage {
         queue::queued_of(&mut *self.reader().await?, owner).await
     }
 
-    async fn lease_next(
-        &self,
-        worker: &WorkerId,
-        runtimes: &[RuntimeId],
-        now: Timestamp,
-        until: Timestamp,
-    ) -> Result<Option<Leased>> {
-        let (worker, runtimes) = (worker.clone(), runtimes.to_vec());
-        let inner = Arc::clone(&self.inner);
+    async fn lease_next(&self, request: LeaseRequest) -> Result<Option<Leased>> {
+        let (inner, withdrawn) = (Arc::clone(&self.inner), request.withdrawn.clone());
+        let request = Arc::new(request);
         let leased = self
             .inner
             .writer
-            .write("lease_next", move |tx| {
-                Box::pin(
-                    async move { lease::next(tx, &inner.versions, &worker, &runtimes, now, until).await },
-                )
+            .write_or_wait("lease_next", withdrawn, move |tx| {
+                let (inner, request) = (Arc::clone(&inner), Arc::clone(&request));
+                Box::pin(async move { lease::next(tx, &inner.versions, &request).await })
             })
             .await?;
         leased.map(|leased| leased.complete(&self.inner.versions)).transpose()

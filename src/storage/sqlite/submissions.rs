@@ -83,9 +83,7 @@ pub(super) async fn announce(
         entries.push((*submission, EventBody::Queued { position: *position, eta: pace.eta(*position) }));
     }
     events::append(tx, &entries, now).await?;
-    for submission in queued {
-        tx.hint_entered(submission);
-    }
+    tx.hint_entered();
     Ok(positions)
 }
 

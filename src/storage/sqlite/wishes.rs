@@ -126,7 +126,7 @@ pub(super) async fn cancel(tx: &mut Tx, id: SubmissionId, now: Timestamp) -> Res
         }
         State::Draft | State::Queued { .. } => {
             if placed.position.is_some() {
-                tx.hint(Change::Left);
+                tx.hint(Change::Queue);
             }
             ending::end(tx, placed.submission, vec![], Outcome::Cancelled, now).await?;
             let of = Row { table: "submissions", key: &id };

@@ -1,5 +1,7 @@
 //! Values for tests; what a test is about, it names itself.
 
+use std::time::Duration;
+
 use guichet::domain::exercise::{Checker, ExerciseSpec, Isolation, Kind, SourceFile, TestCase, Visibility};
 use guichet::domain::ids::{ExerciseId, Owner, RuntimeId, SubmissionId, WorkerId};
 use guichet::domain::lease::{AttemptCaps, Lease};
@@ -12,7 +14,8 @@ use guichet::domain::verdict::{
     Capture, Exit, Points, SubmissionResult, TestReport, Timings, Usage, UsageSource, Verdict,
 };
 use guichet::storage::{
-    CancelRequested, Ending, Enqueued, FilesReplaced, Inserted, Leased, LogPage, Placed, QueueCaps, Storage,
+    CancelRequested, Ending, Enqueued, FilesReplaced, Inserted, LeaseRequest, Leased, LogPage, Placed,
+    QueueCaps, Storage,
 };
 
 pub const NO_CAPS: QueueCaps = QueueCaps::NONE;
@@ -97,8 +100,18 @@ pub async fn lease(db: &impl Storage, now: Timestamp) -> Leased {
 }
 
 pub async fn next_lease(db: &impl Storage, now: Timestamp) -> Option<Leased> {
-    let until = now.plus(std::time::Duration::from_secs(15));
-    db.lease_next(&worker("w1"), &[runtime("python"), runtime("c")], now, until).await.unwrap()
+    lease_as(db, "w1", &[runtime("python"), runtime("c")], now).await
+}
+
+/// Leases the next submission in one of `runtimes` to this worker, until 15 s after `now`.
+pub async fn lease_as(
+    db: &impl Storage,
+    who: &str,
+    runtimes: &[RuntimeId],
+    now: Timestamp,
+) -> Option<Leased> {
+    let request = LeaseRequest::at_once(&worker(who), runtimes, now, Duration::from_secs(15));
+    db.lease_next(request).await.unwrap()
 }
 
 /// Leases the next submission and ends it as accepted.

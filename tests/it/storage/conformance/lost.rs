@@ -7,8 +7,8 @@ use guichet::domain::verdict::Verdict;
 use guichet::storage::{CancelRequested, Rescue, Rescued, Storage};
 
 use crate::storage::factory::{
-    CAPS, at, cancel, event_names, events, finished, get, grade, insert, insert_all, lease, new, order,
-    state, submission, worker,
+    CAPS, at, cancel, event_names, events, finished, get, grade, insert, insert_all, lease, lease_as, new,
+    order, runtime, state, submission, worker,
 };
 
 /// Leases what is next and gives it up a second later.
@@ -54,8 +54,7 @@ pub async fn the_leases_of_a_lost_worker_are_rescued_at_once(db: &impl Storage) 
     let lost = insert(db, new("alice")).await;
     let kept = insert(db, new("alice")).await;
     lease(db, at(1)).await;
-    let runtimes = [crate::storage::factory::runtime("python")];
-    db.lease_next(&worker("w2"), &runtimes, at(1), at(16)).await.unwrap().unwrap();
+    lease_as(db, "w2", &[runtime("python")], at(1)).await.unwrap();
 
     let rescued = db.rescue(Rescue::Worker(worker("w1")), CAPS, at(2)).await.unwrap();
 

@@ -13,7 +13,7 @@ use proptest::test_runner::{Config, TestRunner};
 
 use super::Fixture;
 use crate::storage::factory::{
-    CAPS, NO_CAPS, at, file, finished, get, insert_all, new, order, owner, pace, runtime, worker,
+    CAPS, NO_CAPS, at, file, finished, get, insert_all, lease_as, new, order, owner, pace, runtime, worker,
 };
 
 /// One thing that happens. Numbers choose among what there is.
@@ -211,7 +211,7 @@ async fn lease(db: &impl Storage, model: &mut Model, python: bool, c: bool) {
     let mut runtimes = vec![];
     runtimes.extend(python.then(|| runtime("python")));
     runtimes.extend(c.then(|| runtime("c")));
-    let leased = db.lease_next(&worker("w1"), &runtimes, at(0), at(15)).await.unwrap();
+    let leased = lease_as(db, "w1", &runtimes, at(0)).await;
     let first = model
         .order()
         .into_iter()

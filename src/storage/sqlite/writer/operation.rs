@@ -1,0 +1,135 @@
+//! What is handed to the writer: work, with whoever waits for its answer.
+
+use futures_util::future::BoxFuture;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use super::closed;
+use super::tx::Tx;
+use crate::storage::{Error, Result};
+
+/// Work with whoever waits for it.
+pub(super) trait Operation: Send {
+    /// What it is called in failpoints.
+    fn name(&self) -> &'static str;
+    /// Whether nobody waits for it any more.
+    fn is_abandoned(&self) -> bool;
+    /// Runs it; whether it succeeded.
+    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, bool>;
+    /// Whether it changed nothing and is to run again when a submission has entered the queue.
+    fn stands(&self) -> bool;
+    /// Answers after the transaction ended; `failure` says that nothing was committed.
+    fn answer(self: Box<Self>, failure: Option<Error>);
+}
+
+/// Whoever waits, and what he is to hear.
+struct Caller<T> {
+    outcome: Option<Result<T>>,
+    answer: oneshot::Sender<Result<T>>,
+}
+
+impl<T> Caller<T> {
+    fn tell(self, operation: &'static str, failure: Option<Error>) {
+        let outcome = match (self.outcome, failure) {
+            (Some(Err(own)), _) => Err(own),
+            (_, Some(failure)) => Err(failure),
+            (Some(Ok(done)), None) => Ok(done),
+            (None, None) => Err(closed()),
+        };
+        if self.answer.send(outcome).is_err() {
+            tracing::debug!(operation, "nobody waited for the answer of the database");
+        }
+    }
+}
+
+/// Work that runs once.
+pub(super) struct Once<T, F> {
+    name: &'static str,
+    work: Option<F>,
+    caller: Caller<T>,
+}
+
+impl<T, F> Once<T, F> {
+    pub(super) const fn new(name: &'static str, work: F, answer: oneshot::Sender<Result<T>>) -> Self {
+        Self { name, work: Some(work), caller: Caller { outcome: None, answer } }
+    }
+}
+
+impl<T, F> Operation for Once<T, F>
+where
+    T: Send + 'static,
+    F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
+{
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn is_abandoned(&self) -> bool {
+        self.caller.answer.is_closed()
+    }
+
+    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, bool> {
+        Box::pin(async move {
+            if let Some(work) = self.work.take() {
+                self.caller.outcome = Some(work(tx).await);
+            }
+            matches!(self.caller.outcome, Some(Ok(_)))
+        })
+    }
+
+    fn stands(&self) -> bool {
+        false
+    }
+
+    fn answer(self: Box<Self>, failure: Option<Error>) {
+        self.caller.tell(self.name, failure);
+    }
+}
+
+/// Work that runs again until it finds something or is withdrawn.
+pub(super) struct Standing<T, F> {
+    name: &'static str,
+    work: F,
+    withdrawn: CancellationToken,
+    caller: Caller<Option<T>>,
+}
+
+impl<T, F> Standing<T, F> {
+    pub(super) const fn new(
+        name: &'static str,
+        work: F,
+        withdrawn: CancellationToken,
+        answer: oneshot::Sender<Result<Option<T>>>,
+    ) -> Self {
+        Self { name, work, withdrawn, caller: Caller { outcome: None, answer } }
+    }
+}
+
+impl<T, F> Operation for Standing<T, F>
+where
+    T: Send + 'static,
+    F: for<'t> FnMut(&'t mut Tx) -> BoxFuture<'t, Result<Option<T>>> + Send + 'static,
+{
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn is_abandoned(&self) -> bool {
+        self.caller.answer.is_closed()
+    }
+
+    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, bool> {
+        Box::pin(async move {
+            self.caller.outcome = Some((self.work)(tx).await);
+            matches!(self.caller.outcome, Some(Ok(_)))
+        })
+    }
+
+    fn stands(&self) -> bool {
+        matches!(self.caller.outcome, Some(Ok(None))) && !self.withdrawn.is_cancelled()
+    }
+
+    fn answer(self: Box<Self>, failure: Option<Error>) {
+        self.caller.tell(self.name, failure);
+    }
+}
