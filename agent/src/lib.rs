@@ -15,6 +15,9 @@
 //!         ◄─────────────────────────── Clean     (nothing of the submission is left, or what is)
 //! ```
 //!
+//! It begins on the container's standard streams. If `Hello` says that the agent listens, Guichet may connect to
+//! [`SOCKET`] and go on there, once; the agent opens no connection. The first request on the streams ends that offer.
+//!
 //! Requests may be sent ahead without waiting for replies; the agent handles them in order, except that
 //! [`Request::Abort`] also ends the command that is running. While one runs, the agent reads ahead of it up to
 //! 8 MiB of requests and of input that the command has not taken; what lies behind waits, an abort too. The end
@@ -25,6 +28,6 @@ pub mod message;
 
 pub use frame::{Decoder, FrameError, MAX_FRAME_BYTES, encode};
 pub use message::{
-    Clean, Ended, Exec, Hello, Limits, Reply, Report, Request, STDIN_WINDOW_BYTES, Setup, StoppedBy, Stream,
-    UsageSource, VERSION,
+    Clean, Ended, Exec, Hello, Limits, Reply, Report, Request, SOCKET, STDIN_WINDOW_BYTES, Setup, StoppedBy,
+    Stream, UsageSource, VERSION,
 };

@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 /// Version of this protocol; both sides refuse another one.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
+
+/// Where the agent listens inside its container, if the folder is there and can be written to.
+pub const SOCKET: &str = "/.guichet/wire/agent";
 
 /// Most bytes of standard input that Guichet sends ahead of what the command has taken.
 ///
@@ -142,6 +145,8 @@ pub struct Hello {
     pub usage_source: UsageSource,
     /// Names of protections that could not be set up (empty when all hold), for the log and `doctor`.
     pub weaknesses: Vec<String>,
+    /// Whether it listens at [`SOCKET`]: the next request may come over a connection to there.
+    pub listens: bool,
 }
 
 /// Where the figures of a [`Report`] were read.

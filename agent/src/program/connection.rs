@@ -11,6 +11,7 @@ use guichet_agent::{Decoder, Reply, Request, encode};
 
 use super::{
     fault::{Context, Fault},
+    listener::Listener,
     signals::{self, WaitMask},
     sys,
 };
@@ -67,6 +68,31 @@ impl Connection {
                 self.receive()?;
             }
         }
+    }
+
+    /// Lets Guichet choose: a connection to `listener` becomes this one in place of the streams, a request here ends
+    /// the offer. A connection that is there comes before the end of the streams, which follows it.
+    pub fn choose(&mut self, listener: &Listener, mask: &WaitMask) -> Result<(), Fault> {
+        while self.decoder.pending_bytes() == 0 {
+            self.flush()?;
+            let is_told = self.waiting_bytes() == 0;
+            let mut fds = [self.poll_input(true), self.poll_output(), listener.poll(is_told)];
+            sys::poll(&mut fds, None, mask.get()).context("wait for the choice")?;
+            if signals::terminated() {
+                return Err(Fault::Terminated);
+            }
+            let [input, _, offer] = fds.map(|fd| fd.revents);
+            if offer != 0
+                && let Some((input, output)) = listener.accept().context("take the connection")?
+            {
+                *self = Self::new(input, output).context("take the connection")?;
+                return Ok(());
+            }
+            if input != 0 {
+                self.receive()?;
+            }
+        }
+        Ok(())
     }
 
     /// The next request that has already arrived.

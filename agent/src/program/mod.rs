@@ -5,18 +5,22 @@
 //! ```text
 //! /.guichet         0700, root's; the agent is in it, and where there are cgroups:
 //! /.guichet/cgroup/ the slot's cgroup folders, writable: memory, cpuacct and pids (version 1) or unified (version 2)
+//! /.guichet/wire/   may be there, writable: a folder that Guichet sees too, for a socket until somebody has connected
 //! /w  /tmp          tmpfs, each of its own, with limits of size and inodes; /w may be executed from
 //! capabilities      SETUID SETGID KILL CHOWN DAC_OVERRIDE, to act on commands and on what they leave;
 //!                   SETPCAP, to empty the bounding set
 //! ```
 //!
 //! One thread. A submission is open between `Begin` and the end of [`Agent::end`]; only in it files are written and
-//! commands run. When the connection ends the agent does too, and as process 1 takes everything with it.
+//! commands run. After the hello Guichet either goes on over the standard streams or connects to the socket, and so
+//! says which is the connection from then on; the other way is closed before anything else is done. When the
+//! connection ends the agent does too, and as process 1 takes everything with it.
 
 mod command;
 mod connection;
 mod fault;
 mod folder;
+mod listener;
 mod reap;
 mod scratch;
 mod signals;
@@ -37,6 +41,7 @@ use self::{
     connection::Connection,
     fault::{Context, Fault},
     folder::Sweeper,
+    listener::Listener,
     reap::{Reach, Reaped},
     scratch::Scratch,
     signals::WaitMask,
@@ -112,11 +117,17 @@ impl<'a> Agent<'a> {
         let reach = Reach::find().context("adopt orphans")?;
         let meter = Meter::find(&Path::new(OWN_FOLDER).join("cgroup"), &mut weaknesses);
         weakness::find(&mut spawner, &meter, setup.first_uid, mask, reach, &mut weaknesses)?;
+        let work_folder = WorkFolder::new(start::open_work_folder().context("open the work folder")?);
+        let listener = Listener::open();
         connection.reply(&Reply::Hello(Hello {
             version: VERSION,
             usage_source: meter.source(),
             weaknesses,
+            listens: listener.is_some(),
         }))?;
+        if let Some(listener) = listener {
+            connection.choose(&listener, mask)?;
+        }
         Ok(Self {
             mask,
             setup,
@@ -124,7 +135,7 @@ impl<'a> Agent<'a> {
             spawner,
             meter,
             sweeper: Sweeper::new(),
-            work_folder: WorkFolder::new(start::open_work_folder().context("open the work folder")?),
+            work_folder,
             scratch: Scratch::open(),
             cpus: sys::usable_cpus(),
             submissions: 0,

@@ -48,7 +48,8 @@ fn keep_heap_small() {
     }
 }
 
-fn move_up(fd: RawFd) -> io::Result<File> {
+/// A second descriptor of the same, out of the way of what commands get.
+pub fn move_up(fd: RawFd) -> io::Result<File> {
     // SAFETY: the new descriptor is nobody else's.
     unsafe {
         let moved = sys::checked(libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, LOWEST_FD).into())?;

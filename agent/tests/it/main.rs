@@ -13,4 +13,5 @@ mod commands;
 mod files;
 mod life;
 mod limits;
+mod listening;
 mod support;

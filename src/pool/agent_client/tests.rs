@@ -44,7 +44,8 @@ fn wire() -> (Wire, Agent) {
 }
 
 fn hello(version: u32) -> Reply {
-    Reply::Hello(Hello { version, usage_source: UsageSource::CgroupV1, weaknesses: Vec::new() })
+    let usage_source = UsageSource::CgroupV1;
+    Reply::Hello(Hello { version, usage_source, weaknesses: Vec::new(), listens: false })
 }
 
 const SETUP: Setup = Setup { version: VERSION, first_uid: 1, uid_count: 1 };

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     sync::{
@@ -16,10 +17,10 @@ const CONTROLLERS: [&str; 3] = ["memory", "cpuacct", "pids"];
 
 /// Builds the root file system in a fresh mount namespace and becomes the agent.
 const SCRIPT: &str = r#"
-root=$1 agent=$2 victim=$3 slot=$4 first=$5
+root=$1 agent=$2 victim=$3 slot=$4 first=$5 wire=$6
 mount -t tmpfs none "$root"
 cd "$root"
-mkdir -p usr proc dev/shm w tmp .guichet/cgroup/memory .guichet/cgroup/cpuacct .guichet/cgroup/pids
+mkdir -p usr proc dev/shm w tmp .guichet/wire .guichet/cgroup/memory .guichet/cgroup/cpuacct .guichet/cgroup/pids
 ln -s usr/bin bin; ln -s usr/lib lib; ln -s usr/lib64 lib64
 mount --bind /usr usr
 mount -t proc proc proc
@@ -33,6 +34,7 @@ if [ -n "$slot" ]; then
         mount --bind /sys/fs/cgroup/$controller/$slot .guichet/cgroup/$controller
     done
 fi
+[ -z "$wire" ] || mount --bind "$wire" .guichet/wire
 mount -o remount,ro "$root"
 if [ "$first" ]; then replace=exec; else replace=; fi
 $replace chroot "$root" /usr/bin/setpriv --no-new-privs --inh-caps=-all \
@@ -73,16 +75,26 @@ pub enum Place {
     Later,
 }
 
+/// Whether the container shares a folder with us in which the agent can listen.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Wire {
+    /// It does.
+    Shared,
+    /// It does not.
+    None,
+}
+
 /// Namespaces with an agent in them; gone when dropped.
 pub struct Container {
     child: Child,
     slot: Option<String>,
     root: PathBuf,
+    wire: Option<PathBuf>,
 }
 
 impl Container {
     /// Starts the agent.
-    pub fn start(cgroups: Cgroups, place: Place) -> Self {
+    pub fn start(cgroups: Cgroups, place: Place, wire: Wire) -> Self {
         assert!(
             fs::metadata("/proc/self").is_ok_and(|facts| std::os::unix::fs::MetadataExt::uid(&facts) == 0),
             "these tests make namespaces and cgroups: run them as root"
@@ -97,6 +109,10 @@ impl Container {
         }
         let root = std::env::temp_dir().join(name);
         fs::create_dir(&root).unwrap();
+        let wire = (wire == Wire::Shared).then(|| root.with_extension("wire"));
+        if let Some(folder) = &wire {
+            fs::DirBuilder::new().mode(0o700).create(folder).unwrap();
+        }
         let child = Command::new("unshare")
             .args([
                 "--pid",
@@ -113,11 +129,17 @@ impl Container {
             .args([env!("CARGO_BIN_EXE_guichet-agent"), victim_program().to_str().unwrap()])
             .arg(slot.as_deref().unwrap_or_default())
             .arg(if place == Place::First { "first" } else { "" })
+            .arg(wire.as_deref().unwrap_or(Path::new("")))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .expect("these tests need `unshare` of util-linux");
-        Self { child, slot, root }
+        Self { child, slot, root, wire }
+    }
+
+    /// Where the agent listens, seen from outside.
+    pub fn socket(&self) -> PathBuf {
+        self.wire.as_ref().expect("a shared folder").join("agent")
     }
 
     pub fn streams(&mut self) -> (ChildStdin, ChildStdout) {
@@ -142,9 +164,21 @@ impl Container {
 
     /// Sends a signal to process 1 from outside.
     pub fn signal_agent(&self, signal: &str) {
+        assert!(Command::new("kill").args(["-s", signal, &self.agent()]).status().unwrap().success());
+    }
+
+    /// What process 1 holds open, as the kernel names it.
+    pub fn open_files(&self) -> Vec<String> {
+        let links = fs::read_dir(format!("/proc/{}/fd", self.agent())).unwrap();
+        links
+            .filter_map(|link| fs::read_link(link.unwrap().path()).ok()?.into_os_string().into_string().ok())
+            .collect()
+    }
+
+    /// Process 1 as it is called from outside.
+    fn agent(&self) -> String {
         let children = format!("/proc/{0}/task/{0}/children", self.child.id());
-        let agent = fs::read_to_string(children).unwrap();
-        assert!(Command::new("kill").args(["-s", signal, agent.trim()]).status().unwrap().success());
+        fs::read_to_string(children).unwrap().trim().to_owned()
     }
 
     /// Waits until the container has ended by itself, and gives its exit code.
@@ -174,6 +208,7 @@ impl Drop for Container {
             drop(fs::remove_dir(&folder));
         }
         drop(fs::remove_dir(&self.root));
+        self.wire.iter().for_each(|folder| drop(fs::remove_dir_all(folder)));
     }
 }
 

@@ -3,17 +3,19 @@
 pub mod container;
 
 use std::{
-    io::{Read, Write},
-    process::{ChildStdin, ChildStdout},
+    io::{self, Read, Write},
+    net::Shutdown,
+    os::unix::net::UnixStream,
+    process::ChildStdin,
     sync::mpsc::{Receiver, sync_channel},
     time::Duration,
 };
 
 use guichet_agent::{
-    Clean, Decoder, Exec, Hello, Limits, Reply, Report, Request, Setup, Stream, VERSION, encode,
+    Clean, Decoder, Exec, Hello, Limits, Reply, Report, Request, Setup, Stream, UsageSource, VERSION, encode,
 };
 
-pub use self::container::{Cgroups, Container, Place};
+pub use self::container::{Cgroups, Container, Place, Wire};
 
 /// First uid of the slot that the tests play.
 pub const FIRST_UID: u32 = 30_000;
@@ -36,9 +38,24 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// An agent in its container, and the connection to it.
 pub struct TestAgent {
     pub container: Container,
-    input: Option<ChildStdin>,
+    input: Option<Input>,
     replies: Receiver<Reply>,
     pub hello: Hello,
+}
+
+/// Where requests go in.
+enum Input {
+    Streams(ChildStdin),
+    Socket(UnixStream),
+}
+
+impl Input {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Streams(stdin) => stdin.write_all(bytes),
+            Self::Socket(socket) => socket.write_all(bytes),
+        }
+    }
 }
 
 /// What a command did.
@@ -58,25 +75,45 @@ impl Outcome {
 impl TestAgent {
     /// An agent that measures by the slot's cgroups.
     pub fn start() -> Self {
-        Self::start_in(Container::start(Cgroups::Slot, Place::First))
+        Self::start_in(Container::start(Cgroups::Slot, Place::First, Wire::None))
     }
 
     /// An agent that finds no cgroups.
     pub fn start_without_cgroups() -> Self {
-        Self::start_in(Container::start(Cgroups::None, Place::First))
+        Self::start_in(Container::start(Cgroups::None, Place::First, Wire::None))
     }
 
     /// An agent that is not process 1.
     pub fn start_later() -> Self {
-        Self::start_in(Container::start(Cgroups::Slot, Place::Later))
+        Self::start_in(Container::start(Cgroups::Slot, Place::Later, Wire::None))
+    }
+
+    /// An agent that shares a folder with us and waits for the choice.
+    pub fn start_shared() -> Self {
+        Self::start_in(Container::start(Cgroups::Slot, Place::First, Wire::Shared))
+    }
+
+    /// An agent that is spoken to over its socket.
+    pub fn start_on_socket() -> Self {
+        let mut agent = Self::start_shared();
+        agent.connect();
+        agent
+    }
+
+    /// Goes on over the socket, and closes our end of the streams at once.
+    pub fn connect(&mut self) {
+        let socket = UnixStream::connect(self.container.socket()).unwrap();
+        self.replies = receive(socket.try_clone().unwrap());
+        self.input = Some(Input::Socket(socket));
     }
 
     fn start_in(mut container: Container) -> Self {
         let (input, output) = container.streams();
         let replies = receive(output);
         let hello =
-            Hello { version: 0, usage_source: guichet_agent::UsageSource::Rusage, weaknesses: vec![] };
-        let mut agent = Self { container, input: Some(input), replies, hello };
+            Hello { version: 0, usage_source: UsageSource::Rusage, weaknesses: vec![], listens: false };
+        let input = Some(Input::Streams(input));
+        let mut agent = Self { container, input, replies, hello };
         agent.send(&[Request::Setup(Setup { version: VERSION, first_uid: FIRST_UID, uid_count: UID_COUNT })]);
         match agent.receive() {
             Reply::Hello(hello) => agent.hello = hello,
@@ -95,7 +132,7 @@ impl TestAgent {
     }
 
     pub fn send_bytes(&mut self, bytes: &[u8]) {
-        let sent = self.input.as_mut().unwrap().write_all(bytes);
+        let sent = self.input.as_mut().unwrap().write(bytes);
         assert!(sent.is_ok(), "the agent is gone, it said {:?}", self.replies.try_iter().collect::<Vec<_>>());
     }
 
@@ -105,7 +142,9 @@ impl TestAgent {
 
     /// Ends the connection.
     pub fn hang_up(&mut self) {
-        self.input = None;
+        if let Some(Input::Socket(socket)) = self.input.take() {
+            socket.shutdown(Shutdown::Both).unwrap();
+        }
     }
 
     pub fn begin(&mut self) {
@@ -156,7 +195,7 @@ impl TestAgent {
     }
 }
 
-fn receive(mut output: ChildStdout) -> Receiver<Reply> {
+fn receive(mut output: impl Read + Send + 'static) -> Receiver<Reply> {
     // Few, so that a test that does not receive holds the agent up.
     let (sender, replies) = sync_channel(4);
     std::thread::spawn(move || {
