@@ -148,6 +148,7 @@ impl Bench {
             installation: Uuid::new_v4(),
             boot: Uuid::new_v4(),
             warm_per_runtime: 1,
+            wires: None,
         };
         let tasks = Tasks::default();
         let runtimes = Arc::new(BTreeMap::from([(runtime.clone(), known)]));

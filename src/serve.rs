@@ -215,6 +215,7 @@ fn pool_settings(config: &Config, installation: uuid::Uuid) -> pool::Settings {
             0 => usize::MAX,
             some => some,
         },
+        wires: Some(config.wires_dir()),
     }
 }
 

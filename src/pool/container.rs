@@ -11,6 +11,7 @@ use super::agent_client;
 use super::host::HostLink;
 use super::owner::Message;
 use super::state::{Fate, Place};
+use super::wire::Transport;
 use super::work::Idle;
 use crate::domain::exercise::{Isolation, SourceFile};
 use crate::domain::submission::LostReason;
@@ -51,6 +52,7 @@ pub struct Container {
     /// `None` once it is given back.
     held: Option<Held>,
     usage_source: UsageSource,
+    transport: Transport,
     condition: Condition,
 }
 
@@ -81,9 +83,9 @@ impl Container {
         owner: Sender<Message>,
         way_back: OwnedPermit<Message>,
     ) -> Self {
-        let usage_source = idle.hello.usage_source;
+        let (usage_source, transport) = (idle.hello.usage_source, idle.transport);
         let held = Some(Held { place, idle, owner, way_back });
-        Self { held, usage_source, condition: Condition::Untouched }
+        Self { held, usage_source, transport, condition: Condition::Untouched }
     }
 
     /// Its id at its engine; `None` once it was given back.
@@ -110,6 +112,11 @@ impl Container {
     /// Where its usage figures come from.
     pub const fn usage_source(&self) -> UsageSource {
         self.usage_source
+    }
+
+    /// How its agent is spoken to.
+    pub const fn transport(&self) -> Transport {
+        self.transport
     }
 
     /// Puts files into the empty work folder before the first command; sent together with it.

@@ -1,7 +1,9 @@
 //! One connected Docker host, and the task that watches it.
 
+use std::fmt::Display;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -10,6 +12,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::docker::Engine;
+use super::wire::{WireFolder, WireFolders};
 
 /// Time between two questions whether a host answers.
 const ROUND: Duration = Duration::from_secs(5);
@@ -29,6 +32,10 @@ pub(super) struct HostLink {
     /// Cancelled when the host is lost: whoever waits for something there gives up.
     pub(super) gone: CancellationToken,
     doubts: Notify,
+    /// `None` for an engine that is not on this machine.
+    wires: Option<Arc<WireFolders>>,
+    /// Whether a container could not share a folder with us: then no other tries.
+    keeps_to_attach: AtomicBool,
 }
 
 /// What the watch of a host saw.
@@ -45,8 +52,34 @@ pub(super) enum News {
 }
 
 impl HostLink {
-    pub(super) fn new(address: String, engine: Engine) -> Self {
-        Self { address, engine, gone: CancellationToken::new(), doubts: Notify::new() }
+    pub(super) fn new(address: String, engine: Engine, wires: Option<Arc<WireFolders>>) -> Self {
+        let wires = wires.filter(|_folders| address.starts_with("unix://"));
+        Self {
+            address,
+            engine,
+            gone: CancellationToken::new(),
+            doubts: Notify::new(),
+            wires,
+            keeps_to_attach: AtomicBool::new(false),
+        }
+    }
+
+    /// A folder for the next container to share with us, unless that is of no use here.
+    pub(super) async fn wire_folder(&self) -> Option<WireFolder> {
+        let folders = self.wires.as_ref().filter(|_| !self.keeps_to_attach.load(Ordering::Relaxed))?;
+        let made = folders.make().await;
+        made.inspect_err(|reason| self.keep_to_attach(reason)).ok()
+    }
+
+    /// Lets containers share no more folders with us as long as this connection holds.
+    pub(super) fn keep_to_attach(&self, reason: &dyn Display) {
+        if !self.keeps_to_attach.swap(true, Ordering::Relaxed) {
+            tracing::info!(
+                host = self.address,
+                %reason,
+                "agents on this Docker host are spoken to through the engine, which takes a little longer"
+            );
+        }
     }
 
     /// Lets the watch ask the host at once.

@@ -14,6 +14,7 @@ pub mod image;
 mod owner;
 mod reservation;
 mod state;
+mod wire;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,6 +33,7 @@ use state::Link;
 
 pub use container::{Container, Lost};
 pub use reservation::Reservation;
+pub use wire::Transport;
 
 /// What the pool is told at its start.
 #[derive(Clone, Debug)]
@@ -48,6 +50,9 @@ pub struct Settings {
     pub boot: uuid::Uuid,
     /// Free slots of each host that shall hold a warm container of each runtime, if there are as many.
     pub warm_per_runtime: usize,
+    /// A folder that nobody else uses, for sockets of agents on engines of this machine; made if it is missing.
+    /// `None`: all agents are spoken to through their engines.
+    pub wires: Option<PathBuf>,
 }
 
 /// What could be reserved now.

@@ -12,6 +12,7 @@ use super::agent_client::{self, AgentClient};
 use super::docker::{self, AgentProgram, Engine, Labels, Placement, UIDS_PER_SLOT, first_uid};
 use super::host::HostLink;
 use super::state::Place;
+use super::wire::{Transport, Wire, WireFolder, WireFolders};
 use crate::domain::runtime::Runtime;
 
 /// Pause between attempts to remove a container.
@@ -24,6 +25,7 @@ pub(super) struct Idle {
     pub(super) host: Arc<HostLink>,
     pub(super) client: AgentClient,
     pub(super) hello: Hello,
+    pub(super) transport: Transport,
 }
 
 /// How something begun has ended.
@@ -49,6 +51,8 @@ pub(super) enum LaunchError {
     Engine(#[from] docker::Error),
     #[error(transparent)]
     Agent(#[from] agent_client::Error),
+    #[error("over its socket: {0}")]
+    Socket(agent_client::Error),
     #[error("the host went away")]
     HostGone,
 }
@@ -57,10 +61,28 @@ impl LaunchError {
     pub(super) const fn is_image_gone(&self) -> bool {
         matches!(self, Self::Engine(error) if error.is_not_found())
     }
+
+    /// Whether a container without a folder that it shares with us might start.
+    const fn may_be_the_folder(&self) -> bool {
+        match self {
+            Self::Engine(error) => error.is_refusal() && !error.is_not_found(),
+            Self::Socket(_) => true,
+            Self::Agent(_) | Self::HostGone => false,
+        }
+    }
 }
 
 /// Connects and removes what an earlier life of ours left there, before anything new is begun.
-pub(super) async fn connect(address: String, labels: Labels) -> Result<Arc<HostLink>, docker::Error> {
+pub(super) async fn connect(
+    address: String,
+    labels: Labels,
+    wires: Option<Arc<WireFolders>>,
+) -> Result<Arc<HostLink>, docker::Error> {
+    if let Some(folders) = &wires
+        && let Err(reason) = folders.prepare().await
+    {
+        tracing::debug!(reason, "there are no folders to share with containers");
+    }
     let engine = Engine::connect(&address).await?;
     crate::failpoint!("sweeping");
     let left = engine.sweep(&labels.of_installation()).await?;
@@ -70,7 +92,7 @@ pub(super) async fn connect(address: String, labels: Labels) -> Result<Arc<HostL
     if let Err(error) = engine.prune_agent_images().await {
         tracing::debug!(host = address, %error, "images without a name stay on the host");
     }
-    Ok(Arc::new(HostLink::new(address, engine)))
+    Ok(Arc::new(HostLink::new(address, engine, wires)))
 }
 
 pub(super) async fn prepare_image(
@@ -92,30 +114,72 @@ pub(super) async fn launch(
     runtime: &Runtime,
     image: &str,
 ) -> Result<Idle, LaunchError> {
-    let placement = Placement { labels, runtime, image, slot: place.slot, runtime_index: place.runtime };
-    let starting = async {
-        let (id, wire) = link.engine.launch(&placement).await?;
-        let setup = Setup {
-            version: guichet_agent::VERSION,
-            first_uid: first_uid(place.slot),
-            uid_count: UIDS_PER_SLOT,
-        };
-        match AgentClient::greet(wire, setup).await {
-            Ok((client, hello)) => Ok((id, client, hello)),
-            Err(error) => {
-                if let Err(error) = link.engine.remove(&id).await {
-                    tracing::warn!(container.id = id, %error, "cannot remove a container without an agent");
-                }
-                Err(error.into())
-            }
-        }
-    };
-    let started = tokio::select! {
-        started = starting => started,
+    let (slot, runtime_index) = (place.slot, place.runtime);
+    let placement = Placement { labels, runtime, image, slot, runtime_index, wire: None };
+    tokio::select! {
+        started = start_the_best_way(&link, placement) => started,
         () = link.gone.cancelled() => Err(LaunchError::HostGone),
-    };
-    let (id, client, hello) = started?;
-    Ok(Idle { id, host: link, client, hello })
+    }
+}
+
+/// With a folder that the container shares with us, or without one if that does not work here.
+async fn start_the_best_way(link: &Arc<HostLink>, placement: Placement<'_>) -> Result<Idle, LaunchError> {
+    let Some(folder) = link.wire_folder().await else { return start(link, placement, None).await };
+    let started = start(link, placement, Some(&folder)).await;
+    folder.remove().await;
+    match started {
+        Err(error) if error.may_be_the_folder() => {
+            let idle = start(link, placement, None).await?;
+            link.keep_to_attach(&error);
+            Ok(idle)
+        }
+        started => started,
+    }
+}
+
+async fn start(
+    link: &Arc<HostLink>,
+    placement: Placement<'_>,
+    folder: Option<&WireFolder>,
+) -> Result<Idle, LaunchError> {
+    let (slot, wire) = (placement.slot, folder.map(WireFolder::path));
+    let (id, wire) = link.engine.launch(&Placement { wire, ..placement }).await?;
+    let setup =
+        Setup { version: guichet_agent::VERSION, first_uid: first_uid(slot), uid_count: UIDS_PER_SLOT };
+    match greet(link, wire, setup, folder).await {
+        Ok((client, hello, transport)) => Ok(Idle { id, host: Arc::clone(link), client, hello, transport }),
+        Err(error) => {
+            if let Err(error) = link.engine.remove(&id).await {
+                tracing::warn!(container.id = id, %error, "cannot remove a container without an agent");
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Begins over the attached streams, and goes on over the agent's socket if there is one.
+async fn greet(
+    link: &HostLink,
+    wire: Wire,
+    setup: Setup,
+    folder: Option<&WireFolder>,
+) -> Result<(AgentClient, Hello, Transport), LaunchError> {
+    let (client, hello) = AgentClient::greet(wire, setup).await?;
+    let Some(folder) = folder else { return Ok((client, hello, Transport::Attach)) };
+    if !hello.listens {
+        link.keep_to_attach(&"the agent cannot use a folder of ours");
+        return Ok((client, hello, Transport::Attach));
+    }
+    match folder.connect().await {
+        Ok(stream) => {
+            let client = client.go_on_over(stream.into()).await.map_err(LaunchError::Socket)?;
+            Ok((client, hello, Transport::Socket))
+        }
+        Err(error) => {
+            link.keep_to_attach(&format!("the agent's socket: {error}"));
+            Ok((client, hello, Transport::Attach))
+        }
+    }
 }
 
 /// Removes a container, however often it takes; its host's loss or the pool's end makes a sweep do it.

@@ -154,6 +154,9 @@ async fn a_death_while_containers_start_leaves_none_behind() {
     let status = guichet.ended(AT_ONCE).await;
     assert_eq!(status.signal(), Some(9));
     let dead = containers(&guichet).await;
+    let wires = guichet.data().join("wires");
+    let shared = std::fs::read_dir(&wires).expect("the folder of shared ones").count();
+    assert_ne!(shared, 0, "a folder shared with a container that starts");
 
     guichet.set_env("FAILPOINTS", "");
     guichet.restart().await;

@@ -318,6 +318,9 @@ async fn metrics_tell_the_containers_of_each_host_and_runtime() {
         wait_for("a warm container", SOON, || told(runtime, "warm", "1"), |told| *told).await;
         assert!(told(runtime, "busy", "0").await);
     }
+    let launched = "guichet_containers_launched_total{transport=\"socket\"} 2";
+    let metrics = admin.get("/metrics").await.text;
+    assert!(metrics.lines().any(|line| line == launched), "{metrics}");
 
     let id = alice.submit("patient", &programs::sleep_then_sum(60.0)).await;
 

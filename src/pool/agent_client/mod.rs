@@ -14,7 +14,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::docker::Wire;
+use super::wire::Wire;
 use crate::domain::exercise::SourceFile;
 
 /// Time an agent has to say hello once its container has started.
@@ -78,6 +78,19 @@ impl AgentClient {
         match client.ask("hello", HELLO_DEADLINE).await? {
             Reply::Hello(hello) if hello.version == VERSION => Ok((client, hello)),
             Reply::Hello(hello) => Err(Error::Version(hello.version)),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    /// Goes on over another wire, on which the agent has to answer first; the one before is then dropped.
+    ///
+    /// # Errors
+    /// That it did not answer; both wires are dropped then.
+    pub async fn go_on_over(self, wire: Wire) -> Result<Self, Error> {
+        let mut client = Self { wire, decoder: Decoder::new(), queued: Vec::new() };
+        client.queue(&Request::Ping)?;
+        match client.ask("answer", HELLO_DEADLINE).await? {
+            Reply::Pong => Ok(client),
             other => Err(unexpected(other)),
         }
     }

@@ -1,14 +1,14 @@
 //! Conversations with agents that fail, lie or dawdle, played here.
 
 use guichet_agent::{Clean, Ended, Limits, UsageSource, encode};
-use tokio::io::{AsyncReadExt, DuplexStream, duplex, split};
-use tokio_util::io::ReaderStream;
+use tokio::io::AsyncReadExt;
+use tokio::net::UnixStream;
 
 use super::*;
 
 /// An agent played by the test.
 struct Agent {
-    stream: DuplexStream,
+    stream: UnixStream,
     decoder: Decoder,
 }
 
@@ -37,10 +37,8 @@ impl Agent {
 }
 
 fn wire() -> (Wire, Agent) {
-    let (ours, stream) = duplex(1 << 20);
-    let (reader, writer) = split(ours);
-    let wire = Wire { input: Box::pin(writer), output: Box::pin(ReaderStream::new(reader)) };
-    (wire, Agent { stream, decoder: Decoder::new() })
+    let (ours, stream) = UnixStream::pair().unwrap();
+    (ours.into(), Agent { stream, decoder: Decoder::new() })
 }
 
 fn hello(version: u32) -> Reply {

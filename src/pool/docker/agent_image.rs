@@ -17,11 +17,14 @@ pub(super) const AGENT: &str = "/.guichet/agent";
 /// Where the agent finds the cgroup folders of its cell.
 pub(super) const CGROUP_FOLDER: &str = "/.guichet/cgroup";
 
+/// Where the agent finds the folder that it shares with us, if there is one.
+pub(super) const WIRE_FOLDER: &str = "/.guichet/wire";
+
 /// Label of all agent images.
 const AGENT_LABEL: &str = "guichet.agent=true";
 
 /// Changes when the layer does, besides by the agent.
-const LAYOUT: &[u8] = b"guichet agent layer 1";
+const LAYOUT: &[u8] = b"guichet agent layer 2";
 
 /// The agent's executable.
 #[derive(Clone)]
@@ -135,6 +138,7 @@ fn build_context(image: &str, agent: &AgentProgram) -> std::io::Result<Vec<u8>> 
     for folder in ["", "/memory", "/cpuacct", "/pids", "/unified"] {
         add(&mut tar, &format!("root{CGROUP_FOLDER}{folder}/"), tar::EntryType::Directory, 0o700, &[])?;
     }
+    add(&mut tar, &format!("root{WIRE_FOLDER}/"), tar::EntryType::Directory, 0o700, &[])?;
     for folder in ["root/w/", "root/tmp/"] {
         add(&mut tar, folder, tar::EntryType::Directory, 0o1777, &[])?;
     }

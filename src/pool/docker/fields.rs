@@ -1,19 +1,20 @@
 //! The fields of a container: everything that keeps a student's program inside.
 //!
 //! The agent is process 1 and root with five capabilities; the program gets a uid of the slot's range and none.
-//! Nothing is mounted from the host but the cell's own cgroup folders, below a folder that only root may enter.
+//! Nothing is mounted from the host but the cell's own cgroup folders, and on our own machine a folder for the agent's
+//! socket that is gone before a program runs; both below a folder that only root may enter.
 
 use std::collections::HashMap;
 
 use bollard::models::{
-    ContainerCreateBody, HealthConfig, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig,
-    ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
+    ContainerCreateBody, HealthConfig, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig, Mount,
+    MountType, ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
 };
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::Cgroups;
-use super::agent_image::{AGENT, CGROUP_FOLDER};
+use super::agent_image::{AGENT, CGROUP_FOLDER, WIRE_FOLDER};
 use crate::domain::runtime::Runtime;
 
 /// System calls a container may make.
@@ -77,11 +78,15 @@ pub struct Placement<'a> {
     pub slot: usize,
     /// Number of the runtime, from 0: with the slot it makes the cell, which holds one container at a time.
     pub runtime_index: usize,
+    /// Complete path of a folder on the engine's machine that the agent may make a socket in.
+    pub wire: Option<&'a str>,
 }
 
 pub(super) fn container(placement: &Placement<'_>, cores: usize, cgroups: Cgroups) -> ContainerCreateBody {
-    let host_config = host_config(placement, cores, cgroups);
+    let mut host_config = host_config(placement, cores, cgroups);
     let profile = profile_digest(&host_config);
+    // Not among the binds, of which an engine makes those that are missing.
+    host_config.mounts = placement.wire.map(|folder| vec![wire(folder)]);
     ContainerCreateBody {
         image: Some(placement.image.to_owned()),
         entrypoint: Some(vec![AGENT.to_owned()]),
@@ -149,6 +154,16 @@ fn host_config(placement: &Placement<'_>, cores: usize, cgroups: Cgroups) -> Hos
         masked_paths: Some(words(MASKED_PATHS)),
         readonly_paths: Some(words(READONLY_PATHS)),
         ..HostConfig::default()
+    }
+}
+
+fn wire(folder: &str) -> Mount {
+    Mount {
+        typ: Some(MountType::BIND),
+        source: Some(folder.to_owned()),
+        target: Some(WIRE_FOLDER.to_owned()),
+        read_only: Some(false),
+        ..Mount::default()
     }
 }
 
@@ -254,7 +269,8 @@ mod tests {
     fn cell(cgroups: Cgroups) -> Option<(String, Vec<String>)> {
         let runtime = runtime();
         let labels = Labels { installation: UUID, boot: UUID };
-        let placement = Placement { labels, runtime: &runtime, image: "i", slot: 3, runtime_index: 1 };
+        let placement =
+            Placement { labels, runtime: &runtime, image: "i", slot: 3, runtime_index: 1, wire: None };
         CellCgroup::new(&placement, cgroups).map(|cell| (cell.parent, cell.binds))
     }
 

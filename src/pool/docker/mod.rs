@@ -24,8 +24,9 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
-use tokio::io::AsyncWrite;
 use tokio::time::timeout;
+
+use super::wire::Wire;
 
 pub use agent_image::AgentProgram;
 pub use fields::{Labels, Placement, UIDS_PER_SLOT, first_uid};
@@ -68,6 +69,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the engine answered, and said no.
+    pub const fn is_refusal(&self) -> bool {
+        matches!(self, Self::Engine(DockerError::DockerResponseServerError { .. }))
+    }
+
     /// Whether the engine answered, and said that what was named does not exist.
     pub const fn is_not_found(&self) -> bool {
         matches!(self, Self::Engine(DockerError::DockerResponseServerError { status_code: 404, .. }))
@@ -103,20 +109,6 @@ impl Cgroups {
                 Self::Unusable
             }
         }
-    }
-}
-
-/// A container's standard input and output.
-pub struct Wire {
-    /// Its standard input.
-    pub input: Pin<Box<dyn AsyncWrite + Send>>,
-    /// Its standard output, in pieces of any size; ends when the container or the connection does.
-    pub output: Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>,
-}
-
-impl std::fmt::Debug for Wire {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("Wire")
     }
 }
 

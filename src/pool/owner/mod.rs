@@ -22,6 +22,7 @@ use super::docker::{self, Labels};
 use super::figures::Figures;
 use super::host::{HostLink, News, watch_host};
 use super::state::{Fate, Link, Machine, Place};
+use super::wire::WireFolders;
 use super::work::{Idle, Outcome, PrepareError, sweep_until_gone};
 use super::{Free, Settings, Status};
 use crate::domain::exercise::Isolation;
@@ -64,6 +65,7 @@ pub(super) enum Message {
 pub(super) struct Owner {
     settings: Settings,
     labels: Labels,
+    wires: Option<Arc<WireFolders>>,
     runtimes: Vec<Arc<Runtime>>,
     machine: Machine<Idle>,
     links: Vec<Option<Arc<HostLink>>>,
@@ -102,6 +104,7 @@ impl Owner {
         );
         Self {
             links: vec![None; settings.hosts.len()],
+            wires: settings.wires.clone().map(|folder| Arc::new(WireFolders::new(folder, settings.boot))),
             settings,
             labels,
             runtimes,
@@ -240,7 +243,8 @@ impl Owner {
                 }
             }
             Outcome::Launched { place, result: Ok(idle) } => {
-                metrics::counter!("guichet_containers_launched_total").increment(1);
+                let transport = idle.transport.name();
+                metrics::counter!("guichet_containers_launched_total", "transport" => transport).increment(1);
                 self.complaints.remove(&(place.host, Some(place.runtime)));
                 if !idle.hello.weaknesses.is_empty() {
                     let text = format!("containers are weaker here: {}", idle.hello.weaknesses.join(", "));

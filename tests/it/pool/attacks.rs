@@ -32,7 +32,7 @@ async fn errno_of_each(calls: &[(&str, &str)]) -> Vec<(String, i32)> {
         "#define _GNU_SOURCE\n#include <errno.h>\n#include <fcntl.h>\n#include <sched.h>\n#include <signal.h>\n\
          #include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n#include <sys/mount.h>\n\
          #include <sys/ptrace.h>\n#include <sys/resource.h>\n#include <sys/socket.h>\n#include <sys/stat.h>\n\
-         #include <sys/syscall.h>\n#include <sys/time.h>\n#include <sys/timex.h>\n#include <sys/uio.h>\n\
+         #include <sys/syscall.h>\n#include <sys/time.h>\n#include <sys/timex.h>\n#include <sys/uio.h>\n#include <sys/un.h>\n\
          #include <time.h>\n#include <unistd.h>\n\
          static char page[4096];\nint main(void) {{\n{body}return 0; }}\n"
     );
@@ -138,6 +138,12 @@ async fn other_processes_cannot_be_looked_into() {
             ("root-1", "open(\"/proc/1/root/w\", O_RDONLY)"),
             ("agent", "open(\"/.guichet/agent\", O_RDONLY)"),
             ("agent-folder", "open(\"/.guichet\", O_RDONLY)"),
+            ("agent-wire", "open(\"/.guichet/wire\", O_RDONLY)"),
+            (
+                "agent-socket",
+                "connect(socket(AF_UNIX, SOCK_STREAM, 0), \
+                 (void *)&(struct sockaddr_un){AF_UNIX, \"/.guichet/wire/agent\"}, sizeof(struct sockaddr_un))",
+            ),
             ("agent-cgroup", "open(\"/.guichet/cgroup/memory/memory.limit_in_bytes\", O_WRONLY)"),
         ],
     )

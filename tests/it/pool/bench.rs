@@ -1,7 +1,7 @@
 //! A pool on the tests' engine, and what tests do with it.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use guichet::domain::exercise::{Isolation, SourceFile};
 use guichet::domain::ids::RuntimeId;
 use guichet::domain::runtime::Runtime;
 use guichet::domain::submission::LostReason;
-use guichet::pool::{Container, Lost, Pool, Settings};
+use guichet::pool::{Container, Lost, Pool, Settings, Transport};
 use guichet_agent::{Exec, Limits, Report, Stream};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -64,6 +64,25 @@ pub async fn wait_for<T>(what: &str, deadline: Duration, mut look: impl AsyncFnM
     }
 }
 
+/// Makes two tests of each of these functions: one for each way to the agent.
+macro_rules! by_both_ways {
+    ($($name:ident),* $(,)?) => {
+        mod over_attach {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(guichet::pool::Transport::Attach).await;
+            })*
+        }
+        mod over_a_socket {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name(guichet::pool::Transport::Socket).await;
+            })*
+        }
+    };
+}
+pub(super) use by_both_ways;
+
 /// A pool of our own, on an engine shared with others.
 pub struct Bench {
     pub pool: Pool,
@@ -95,7 +114,24 @@ impl Bench {
             installation: Uuid::new_v4(),
             boot: Uuid::new_v4(),
             warm_per_runtime: 1,
+            wires: Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("wires-{}", Uuid::new_v4()))),
         }
+    }
+
+    /// With a slot on the shared engine, whose agents are spoken to like this.
+    pub async fn by(transport: Transport) -> Self {
+        let bench = Self::with(Self::settings_by(transport)).await;
+        let container = bench.claim("python").await;
+        assert_eq!(container.transport(), transport);
+        container.release(Isolation::Reset).await;
+        bench
+    }
+
+    /// Settings by which agents are spoken to like this on an engine that sees our files.
+    pub fn settings_by(transport: Transport) -> Settings {
+        let settings = Self::settings();
+        let wires = settings.wires.filter(|_| transport == Transport::Socket);
+        Settings { wires, ..settings }
     }
 
     pub async fn with(settings: Settings) -> Self {
@@ -109,8 +145,13 @@ impl Bench {
 
     /// With a connection of the test's own to the host.
     pub fn over(docker: Docker, settings: Settings) -> Self {
+        Self::of(docker, settings, runtimes())
+    }
+
+    /// With runtimes of the test's own, too.
+    pub fn of(docker: Docker, settings: Settings, runtimes: BTreeMap<RuntimeId, Runtime>) -> Self {
         let tasks = TaskTracker::new();
-        let pool = Pool::start(settings.clone(), Arc::new(runtimes()), &tasks, CancellationToken::new());
+        let pool = Pool::start(settings.clone(), Arc::new(runtimes), &tasks, CancellationToken::new());
         Self { pool, docker, settings, tasks }
     }
 
@@ -155,6 +196,17 @@ impl Bench {
         assert_eq!(self.containers().await, Vec::<String>::new(), "the pool left containers");
         self.tasks.close();
         timeout(SOON, self.tasks.wait()).await.expect("the pool left tasks");
+        assert_eq!(self.wires(), Vec::<PathBuf>::new(), "the pool left folders that it shared");
+        if let Some(folder) = &self.settings.wires {
+            // It was never made if no host was reached.
+            drop(std::fs::remove_dir(folder));
+        }
+    }
+
+    /// The folders that are shared with containers now.
+    pub fn wires(&self) -> Vec<PathBuf> {
+        let folders = self.settings.wires.iter().flat_map(std::fs::read_dir).flatten();
+        folders.map(|folder| folder.expect("an entry").path()).collect()
     }
 }
 

@@ -10,10 +10,10 @@ use bollard::Docker;
 use futures_util::StreamExt;
 use guichet::domain::exercise::Isolation;
 use guichet::domain::submission::LostReason;
-use guichet::pool::{HostState, Settings};
+use guichet::pool::{HostState, Settings, Transport};
 use guichet_agent::Limits;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, UnixStream};
+use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio::process::Command;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -24,14 +24,20 @@ const SPIN: &str = "while True: pass";
 const LONG: Limits = Limits { cpu_time_ms: 60_000, wall_time_ms: 60_000, ..ROOMY };
 
 /// An engine of one test's own.
-struct OwnEngine {
+pub struct OwnEngine {
     folder: tempfile::TempDir,
     options: &'static [&'static str],
+    hidden: Option<PathBuf>,
 }
 
 impl OwnEngine {
     async fn start(options: &'static [&'static str]) -> Self {
-        let engine = Self { folder: tempfile::tempdir_in("/tmp").expect("a folder"), options };
+        Self::start_blind(options, None).await
+    }
+
+    /// An engine that finds something else where we have the folder `hidden`.
+    pub async fn start_blind(options: &'static [&'static str], hidden: Option<PathBuf>) -> Self {
+        let engine = Self { folder: tempfile::tempdir_in("/tmp").expect("a folder"), options, hidden };
         engine.up().await;
         let (from, to) = (connect(&shared_engine()), connect(&engine.address()));
         let (pieces, image) = tokio::sync::mpsc::channel(4);
@@ -50,13 +56,21 @@ impl OwnEngine {
         engine
     }
 
-    fn address(&self) -> String {
+    pub fn address(&self) -> String {
         format!("unix://{}/docker.sock", self.folder.path().display())
     }
 
     async fn up(&self) {
         let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("scripts/engine.sh");
-        let mut command = Command::new(script);
+        let mut command = match &self.hidden {
+            None => Command::new(script),
+            Some(hidden) => {
+                let mut command = Command::new("unshare");
+                let hide = "mount -t tmpfs none \"$1\" && shift && exec \"$@\"";
+                command.args(["--mount", "sh", "-c", hide, "sh"]).arg(hidden).arg(script);
+                command
+            }
+        };
         command.arg("up").arg(self.folder.path()).args(self.options).stdout(Stdio::null());
         assert!(command.status().await.expect("scripts/engine.sh runs").success(), "engine.sh up");
     }
@@ -83,16 +97,18 @@ impl Drop for OwnEngine {
     }
 }
 
-fn connect(address: &str) -> Docker {
+pub fn connect(address: &str) -> Docker {
     Docker::connect_with_unix(address, 60, &bollard::ClientVersion { major_version: 1, minor_version: 41 })
         .expect("an engine")
 }
 
 /// The engine ends while a program runs, and comes back.
-async fn lose_and_find(options: &'static [&'static str], signal: &str) {
+async fn lose_and_find(options: &'static [&'static str], signal: &str, transport: Transport) {
     let engine = OwnEngine::start(options).await;
-    let bench = Bench::with(Settings { hosts: vec![engine.address()], ..Bench::settings() }).await;
+    let settings = Bench::settings_by(transport);
+    let bench = Bench::with(Settings { hosts: vec![engine.address()], ..settings }).await;
     let mut container = bench.claim("python").await;
+    assert_eq!(container.transport(), transport);
 
     let begun = Instant::now();
     let lost = async {
@@ -112,17 +128,22 @@ async fn lose_and_find(options: &'static [&'static str], signal: &str) {
 
 #[tokio::test]
 async fn a_killed_engine_loses_its_runs_and_serves_again_when_it_is_back() {
-    lose_and_find(&[], "-KILL").await;
+    lose_and_find(&[], "-KILL", Transport::Socket).await;
+}
+
+#[tokio::test]
+async fn a_killed_engine_loses_runs_that_went_through_it_and_serves_again_when_it_is_back() {
+    lose_and_find(&[], "-KILL", Transport::Attach).await;
 }
 
 #[tokio::test]
 async fn a_stopped_engine_loses_its_runs_and_serves_again_when_it_is_back() {
-    lose_and_find(&[], "-TERM").await;
+    lose_and_find(&[], "-TERM", Transport::Socket).await;
 }
 
 #[tokio::test]
 async fn an_engine_that_keeps_containers_alive_loses_its_runs_and_serves_again_when_it_is_back() {
-    lose_and_find(&["--live-restore"], "-KILL").await;
+    lose_and_find(&["--live-restore"], "-KILL", Transport::Socket).await;
 }
 
 /// A way to the shared engine that can be made to swallow everything.
@@ -133,29 +154,46 @@ struct Valve {
 }
 
 impl Valve {
-    async fn start() -> Self {
+    /// As an engine on another machine.
+    async fn far() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let address = format!("tcp://{}", listener.local_addr().expect("its address"));
-        let valve = Self { address, open: Arc::new(AtomicBool::new(true)), closed: CancellationToken::new() };
+        let valve = Self::new(format!("tcp://{}", listener.local_addr().expect("its address")));
         let open = Arc::clone(&valve.open);
-        let serving = async move {
+        valve.serve(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let socket = shared_engine().trim_start_matches("unix://").to_owned();
-                let engine = UnixStream::connect(socket).await.expect("the shared engine");
-                let (client_read, client_write) = client.into_split();
-                let (engine_read, engine_write) = engine.into_split();
-                start(carry(client_read, engine_write, Arc::clone(&open)));
-                start(carry(engine_read, client_write, Arc::clone(&open)));
+                carry_both_ways(client, &open).await;
             }
-        };
-        let closed = valve.closed.clone();
+        })
+    }
+
+    /// As an engine on this machine.
+    fn near() -> Self {
+        let folder = tempfile::tempdir_in("/tmp").expect("a folder");
+        let path = folder.path().join("docker.sock");
+        let listener = UnixListener::bind(&path).expect("a socket");
+        let valve = Self::new(format!("unix://{}", path.display()));
+        let open = Arc::clone(&valve.open);
+        valve.serve(async move {
+            let _folder = folder;
+            while let Ok((client, _)) = listener.accept().await {
+                carry_both_ways(client, &open).await;
+            }
+        })
+    }
+
+    fn new(address: String) -> Self {
+        Self { address, open: Arc::new(AtomicBool::new(true)), closed: CancellationToken::new() }
+    }
+
+    fn serve(self, serving: impl Future<Output = ()> + Send + 'static) -> Self {
+        let closed = self.closed.clone();
         start(async move {
             tokio::select! {
                 () = serving => {}
                 () = closed.cancelled() => {}
             }
         });
-        valve
+        self
     }
 
     fn set_open(&self, open: bool) {
@@ -166,6 +204,19 @@ impl Valve {
 #[expect(clippy::disallowed_methods, reason = "the proxy lives as long as its test")]
 fn start(task: impl Future<Output = ()> + Send + 'static) {
     tokio::spawn(task);
+}
+
+/// Joins a client to the shared engine.
+async fn carry_both_ways(
+    client: impl AsyncReadExt + AsyncWriteExt + Send + Unpin + 'static,
+    open: &Arc<AtomicBool>,
+) {
+    let socket = shared_engine().trim_start_matches("unix://").to_owned();
+    let engine = UnixStream::connect(socket).await.expect("the shared engine");
+    let (client_read, client_write) = tokio::io::split(client);
+    let (engine_read, engine_write) = engine.into_split();
+    start(carry(client_read, engine_write, Arc::clone(open)));
+    start(carry(engine_read, client_write, Arc::clone(open)));
 }
 
 /// Carries bytes; what arrives while the valve is shut is swallowed, and nothing more comes on that connection.
@@ -185,13 +236,14 @@ async fn carry(
     }
 }
 
-#[tokio::test]
-async fn a_host_that_falls_silent_is_lost_within_15_seconds_and_taken_back_when_it_answers() {
-    let valve = Valve::start().await;
+/// A host falls silent while a program runs there, and answers again.
+async fn silence_and_find(valve: Valve, transport: Transport) {
     let settings = Settings { hosts: vec![valve.address.clone()], ..Bench::settings() };
     let bench = Bench::over(connect(&shared_engine()), settings);
-    assert_eq!(bench.run("python", "print('over tcp')").await.stdout, "over tcp\n");
+    assert_eq!(bench.run("python", "print('here')").await.stdout, "here\n");
     let mut container = bench.claim("python").await;
+    assert_eq!(container.transport(), transport);
+    let lost = bench.containers_of("python").await;
 
     let begun = Instant::now();
     valve.set_open(false);
@@ -202,6 +254,13 @@ async fn a_host_that_falls_silent_is_lost_within_15_seconds_and_taken_back_when_
     container.release(Isolation::Reset).await;
     assert_ne!(bench.pool.hosts()[0].1, HostState::Healthy);
     assert_eq!(bench.pool.free().borrow().total, 0);
+    if transport == Transport::Socket {
+        // Nobody can ask the engine to end it: it ends by itself, because we hang up.
+        wait_for("end of the run that was given up", Duration::from_secs(10), async || {
+            bench.containers().await.iter().all(|id| !lost.contains(id)).then_some(())
+        })
+        .await;
+    }
     valve.set_open(true);
     assert_eq!(bench.run("python", "print('back')").await.stdout, "back\n");
     wait_for("end of the lost containers", Duration::from_secs(10), async || {
@@ -210,6 +269,16 @@ async fn a_host_that_falls_silent_is_lost_within_15_seconds_and_taken_back_when_
     .await;
     bench.end().await;
     valve.closed.cancel();
+}
+
+#[tokio::test]
+async fn a_host_that_falls_silent_is_lost_within_15_seconds_and_taken_back_when_it_answers() {
+    silence_and_find(Valve::far().await, Transport::Attach).await;
+}
+
+#[tokio::test]
+async fn a_run_on_a_local_host_that_falls_silent_is_given_up_and_ends_though_its_agent_is_in_reach() {
+    silence_and_find(Valve::near(), Transport::Socket).await;
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use guichet::domain::exercise::{Isolation, SourceFile};
 use guichet::domain::submission::LostReason;
-use guichet::pool::{Container, Free, Lost, Pool};
+use guichet::pool::{Container, Free, Lost, Pool, Settings, Transport};
 use guichet_agent::{Ended, StoppedBy};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::bench::{
-    Bench, Done, ROOMY, SOON, containers_with, exec, id, run_exec, run_in, runtimes, wait_for,
+    Bench, Done, ROOMY, SOON, by_both_ways, containers_with, exec, id, run_exec, run_in, runtimes, wait_for,
 };
 
 const SPIN: &str = "print('spinning', flush=True)\nwhile True: pass";
@@ -37,13 +37,22 @@ async fn spin(
     tokio::join!(running, disturbed).0
 }
 
+by_both_ways! {
+    a_container_serves_again_and_holds_nothing_of_the_submission_before,
+    a_running_container_killed_from_outside_is_lost_and_replaced,
+    an_idle_container_killed_from_outside_is_replaced,
+    an_aborted_command_ends_at_once_and_its_container_serves_on,
+    a_long_input_reaches_a_program_that_reads_it_and_does_not_stop_one_that_does_not,
+    a_command_that_ignores_a_long_input_can_be_aborted,
+    a_flood_of_output_is_cut_at_its_limit,
+}
+
 async fn kill(bench: &Bench, container: &str) {
     bench.docker.kill_container(container, None).await.expect("a container to kill");
 }
 
-#[tokio::test]
-async fn a_container_serves_again_and_holds_nothing_of_the_submission_before() {
-    let bench = Bench::start().await;
+async fn a_container_serves_again_and_holds_nothing_of_the_submission_before(transport: Transport) {
+    let bench = Bench::by(transport).await;
     let first = "
 import os, subprocess, sys
 for folder in ('/tmp', '/dev/shm'):
@@ -151,9 +160,8 @@ async fn a_fresh_container_serves_one_submission() {
     bench.end().await;
 }
 
-#[tokio::test]
-async fn a_running_container_killed_from_outside_is_lost_and_replaced() {
-    let bench = Bench::start().await;
+async fn a_running_container_killed_from_outside_is_lost_and_replaced(transport: Transport) {
+    let bench = Bench::by(transport).await;
     let mut container = bench.claim("python").await;
     let victim = bench.containers_of("python").await.remove(0);
 
@@ -165,9 +173,8 @@ async fn a_running_container_killed_from_outside_is_lost_and_replaced() {
     bench.end().await;
 }
 
-#[tokio::test]
-async fn an_idle_container_killed_from_outside_is_replaced() {
-    let bench = Bench::start().await;
+async fn an_idle_container_killed_from_outside_is_replaced(transport: Transport) {
+    let bench = Bench::by(transport).await;
     bench.claim("python").await.release(Isolation::Reset).await;
     let victim = bench.containers_of("python").await.remove(0);
 
@@ -181,9 +188,8 @@ async fn an_idle_container_killed_from_outside_is_replaced() {
     bench.end().await;
 }
 
-#[tokio::test]
-async fn an_aborted_command_ends_at_once_and_its_container_serves_on() {
-    let bench = Bench::start().await;
+async fn an_aborted_command_ends_at_once_and_its_container_serves_on(transport: Transport) {
+    let bench = Bench::by(transport).await;
     let mut container = bench.claim("python").await;
     let before = bench.containers_of("python").await;
     let abort = CancellationToken::new();
@@ -199,9 +205,10 @@ async fn an_aborted_command_ends_at_once_and_its_container_serves_on() {
     bench.end().await;
 }
 
-#[tokio::test]
-async fn a_long_input_reaches_a_program_that_reads_it_and_does_not_stop_one_that_does_not() {
-    let bench = Bench::start().await;
+async fn a_long_input_reaches_a_program_that_reads_it_and_does_not_stop_one_that_does_not(
+    transport: Transport,
+) {
+    let bench = Bench::by(transport).await;
     let mut container = bench.claim("python").await;
     let input = vec![b'x'; 5 << 20];
     let run = async |container: &mut Container, source: &str| -> Done {
@@ -221,9 +228,8 @@ async fn a_long_input_reaches_a_program_that_reads_it_and_does_not_stop_one_that
     bench.end().await;
 }
 
-#[tokio::test]
-async fn a_command_that_ignores_a_long_input_can_be_aborted() {
-    let bench = Bench::start().await;
+async fn a_command_that_ignores_a_long_input_can_be_aborted(transport: Transport) {
+    let bench = Bench::by(transport).await;
     let mut container = bench.claim("python").await;
     container.prepare(&[]);
     let abort = CancellationToken::new();
@@ -237,9 +243,8 @@ async fn a_command_that_ignores_a_long_input_can_be_aborted() {
     bench.end().await;
 }
 
-#[tokio::test]
-async fn a_flood_of_output_is_cut_at_its_limit() {
-    let bench = Bench::start().await;
+async fn a_flood_of_output_is_cut_at_its_limit(transport: Transport) {
+    let bench = Bench::by(transport).await;
     let mut container = bench.claim("python").await;
     let limits = guichet_agent::Limits { output_bytes: 1 << 20, ..ROOMY };
 
@@ -254,9 +259,7 @@ async fn a_flood_of_output_is_cut_at_its_limit() {
 
 #[tokio::test]
 async fn slots_run_side_by_side_and_are_counted() {
-    let bench =
-        Bench::with(guichet::pool::Settings { slots: Some(2), warm_per_runtime: 2, ..Bench::settings() })
-            .await;
+    let bench = Bench::with(Settings { slots: Some(2), warm_per_runtime: 2, ..Bench::settings() }).await;
     let mut one = bench.claim("python").await;
     let mut other = bench.claim("python").await;
     let mut free = bench.pool.free();
@@ -329,7 +332,15 @@ async fn leave_behind(bench: &Bench, installation: Uuid) -> String {
 /// Our process dies without a word: the connections end, and with them the containers.
 #[test]
 fn containers_of_a_killed_process_vanish_by_themselves() {
-    let settings = Bench::settings();
+    kill_the_process_that_has(Bench::settings_by(Transport::Socket));
+}
+
+#[test]
+fn containers_of_a_killed_process_that_spoke_through_the_engine_vanish_by_themselves() {
+    kill_the_process_that_has(Bench::settings_by(Transport::Attach));
+}
+
+fn kill_the_process_that_has(settings: Settings) {
     let label = format!("guichet.installation={}", settings.installation);
     let doomed = tokio::runtime::Runtime::new().expect("a runtime");
     let spins = Arc::new(Notify::new());

@@ -6,3 +6,4 @@ mod hosts;
 mod lifecycle;
 mod profile;
 mod running;
+mod wires;

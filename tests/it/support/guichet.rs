@@ -307,6 +307,10 @@ impl TestGuichet {
     /// What it has left behind, in words.
     fn left_behind(&self) -> Vec<String> {
         let mut left = Vec::new();
+        let wires = std::fs::read_dir(self.data().join("wires")).into_iter().flatten().count();
+        if wires != 0 {
+            left.push(format!("{wires} folders that containers shared"));
+        }
         let database = self.data().join("guichet.sqlite");
         if !database.exists() {
             return left;

@@ -1,0 +1,259 @@
+//! The ways to an agent: the engine's attached streams, or a socket in a folder that its container shares with us.
+//!
+//! ```text
+//! attach   Guichet ── dockerd ── containerd-shim ── agent      any engine; each of them copies every byte
+//! socket   Guichet ── agent                                    an engine on this machine that sees our files
+//! ```
+//!
+//! A folder is made for one launch and removed when that has ended, however: a connection outlives its socket's name.
+//! So where students' programs run there is no way to write to this machine, and what a killed process can leave is
+//! an empty folder. What lies in a folder is the container's, and nothing of it is followed or believed.
+
+use std::io;
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _};
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+
+use bytes::Bytes;
+use futures_util::Stream;
+use rustix::fs::OFlags;
+use tokio::fs::{DirBuilder, OpenOptions};
+use tokio::io::AsyncWrite;
+use tokio::net::UnixStream;
+use tokio::sync::OnceCell;
+use tokio::task::spawn_blocking;
+use tokio_util::io::ReaderStream;
+use uuid::Uuid;
+
+/// Bytes read from a socket at one time.
+const CHUNK_BYTES: usize = 64 << 10;
+
+/// Which of the ways leads to an agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// The container's standard streams over the engine's API.
+    Attach,
+    /// A socket that the agent listened at.
+    Socket,
+}
+
+impl Transport {
+    /// Its name in metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Attach => "attach",
+            Self::Socket => "socket",
+        }
+    }
+}
+
+/// Both directions of one way to an agent; dropping it tells the agent that we are gone.
+pub struct Wire {
+    /// What the agent reads.
+    pub input: Pin<Box<dyn AsyncWrite + Send>>,
+    /// What the agent writes, in pieces of any size; ends when the container or the connection does.
+    pub output: Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>,
+}
+
+impl std::fmt::Debug for Wire {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Wire")
+    }
+}
+
+impl From<UnixStream> for Wire {
+    fn from(stream: UnixStream) -> Self {
+        let (output, input) = stream.into_split();
+        let output = ReaderStream::with_capacity(output, CHUNK_BYTES);
+        Self { input: Box::pin(input), output: Box::pin(output) }
+    }
+}
+
+/// Where the folders of launches are; those of earlier processes are removed before the first of ours is made.
+#[derive(Debug)]
+pub struct WireFolders {
+    parent: PathBuf,
+    boot: Uuid,
+    /// The parent's complete path, once it is there and empty; or why it cannot be.
+    ready: OnceCell<Result<String, String>>,
+}
+
+impl WireFolders {
+    /// Folders below `parent`, which no other process uses.
+    pub fn new(parent: PathBuf, boot: Uuid) -> Self {
+        Self { parent, boot, ready: OnceCell::new() }
+    }
+
+    /// Makes the parent and removes what an earlier process left in it, the first time it is called.
+    ///
+    /// # Errors
+    /// Why there can be no folders, the same each time.
+    pub async fn prepare(&self) -> Result<&str, String> {
+        let prepared = self.ready.get_or_init(|| async {
+            let prepared = prepare(&self.parent).await;
+            prepared.map_err(|error| format!("{}: {error}", self.parent.display()))
+        });
+        prepared.await.as_deref().map_err(Clone::clone)
+    }
+
+    /// Makes the folder of one launch.
+    ///
+    /// # Errors
+    /// Why it cannot be; nothing of it is left.
+    pub async fn make(&self) -> Result<WireFolder, String> {
+        let path = format!("{}/{}-{}", self.prepare().await?, self.boot.simple(), Uuid::new_v4().simple());
+        // Made and guarded in one step, which nobody's giving up can come between.
+        let making = spawn_blocking(move || match std::fs::DirBuilder::new().mode(0o700).create(&path) {
+            Ok(()) => Ok(WireFolder { path: Some(path) }),
+            Err(error) => Err(format!("{path}: {error}")),
+        });
+        making.await.map_err(|error| error.to_string())?
+    }
+}
+
+async fn prepare(parent: &Path) -> io::Result<String> {
+    DirBuilder::new().recursive(true).mode(0o700).create(parent).await?;
+    let parent = tokio::fs::canonicalize(parent).await?;
+    let mut left = tokio::fs::read_dir(&parent).await?;
+    while let Some(entry) = left.next_entry().await? {
+        remove(&entry.path()).await;
+    }
+    parent.into_os_string().into_string().map_err(|_path| io::Error::other("its path is not UTF-8"))
+}
+
+/// Removes a folder with all that a container may have put there; what cannot be removed is logged.
+async fn remove(folder: &Path) {
+    if let Err(error) = tokio::fs::remove_dir_all(folder).await {
+        tracing::warn!(folder = %folder.display(), %error, "a folder shared with a container cannot be removed");
+    }
+}
+
+/// A folder that one container shares with us while it is launched; gone when dropped.
+#[derive(Debug)]
+pub struct WireFolder {
+    /// `None` once it is removed.
+    path: Option<String>,
+}
+
+impl WireFolder {
+    /// Its complete path.
+    pub fn path(&self) -> &str {
+        self.path.as_deref().unwrap_or_default()
+    }
+
+    /// Connects to the socket that the agent made there.
+    ///
+    /// What is there may be anything: only a socket that lies in the folder itself is spoken to, never what a link
+    /// names, which could be the engine's own.
+    ///
+    /// # Errors
+    /// That there is no socket, or nobody listens at it.
+    pub async fn connect(&self) -> io::Result<UnixStream> {
+        let name = Path::new(guichet_agent::SOCKET).file_name().unwrap_or_default();
+        let flags = (OFlags::PATH | OFlags::NOFOLLOW).bits().cast_signed();
+        let path = Path::new(self.path()).join(name);
+        let entry = OpenOptions::new().read(true).custom_flags(flags).open(path).await?;
+        if !entry.metadata().await?.file_type().is_socket() {
+            return Err(io::Error::other("what is there is no socket"));
+        }
+        // By its descriptor: nobody can put something else there meanwhile, and no path is too long for a socket.
+        UnixStream::connect(format!("/proc/self/fd/{}", entry.as_raw_fd())).await
+    }
+
+    /// Removes it, with all that is in it.
+    pub async fn remove(mut self) {
+        if let Some(path) = self.path.take() {
+            remove(Path::new(&path)).await;
+        }
+    }
+}
+
+impl Drop for WireFolder {
+    fn drop(&mut self) {
+        // Only a launch that was given up comes here; the folder holds a socket, if anything.
+        if let Some(path) = self.path.take()
+            && let Err(error) = std::fs::remove_dir_all(&path)
+        {
+            tracing::warn!(folder = path, %error, "a folder shared with a container cannot be removed");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    async fn folders() -> (tempfile::TempDir, WireFolders, WireFolder) {
+        let parent = tempfile::tempdir().unwrap();
+        let folders = WireFolders::new(parent.path().join("wires"), Uuid::new_v4());
+        let folder = folders.make().await.unwrap();
+        (parent, folders, folder)
+    }
+
+    fn socket_in(folder: &WireFolder) -> PathBuf {
+        Path::new(folder.path()).join("agent")
+    }
+
+    #[tokio::test]
+    async fn a_socket_in_the_folder_is_connected_to() {
+        let (_parent, _folders, folder) = folders().await;
+        let listener = UnixListener::bind(socket_in(&folder)).unwrap();
+
+        folder.connect().await.unwrap();
+
+        listener.accept().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_link_to_a_socket_elsewhere_is_not_followed() {
+        let (parent, _folders, folder) = folders().await;
+        let elsewhere = parent.path().join("docker.sock");
+        let listener = UnixListener::bind(&elsewhere).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        symlink(&elsewhere, socket_in(&folder)).unwrap();
+
+        let refused = folder.connect().await.unwrap_err();
+
+        assert_eq!(refused.to_string(), "what is there is no socket");
+        assert_eq!(listener.accept().unwrap_err().kind(), io::ErrorKind::WouldBlock, "it was connected to");
+    }
+
+    #[tokio::test]
+    async fn a_folder_is_its_owners_alone_and_gone_with_all_that_is_in_it() {
+        let (_parent, _folders, folder) = folders().await;
+        let path = PathBuf::from(folder.path());
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+        std::fs::create_dir_all(path.join("a/b")).unwrap();
+        symlink("/", path.join("a/link")).unwrap();
+
+        drop(folder);
+
+        assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn what_an_earlier_process_left_is_removed_before_the_first_folder_is_made() {
+        let (parent, first, left) = folders().await;
+        let next = WireFolders::new(parent.path().join("wires"), Uuid::new_v4());
+
+        let made = next.make().await.unwrap();
+        let again = first.make().await.unwrap();
+
+        assert!(!Path::new(left.path()).exists());
+        assert!(Path::new(made.path()).exists() && Path::new(again.path()).exists());
+        left.remove().await;
+    }
+
+    #[tokio::test]
+    async fn without_a_parent_there_is_no_folder_and_the_reason_is_told() {
+        let folders = WireFolders::new(PathBuf::from("/proc/wires"), Uuid::new_v4());
+
+        let refused = folders.make().await.unwrap_err();
+
+        assert!(refused.starts_with("/proc/wires: "), "{refused}");
+    }
+}
