@@ -1,6 +1,6 @@
-//! What a run costs that goes through the pool and the agent of a warm container, attached over the Engine's API,
-//! beside the least it can cost (fork, exec, pipe, wait on the host) and beside `docker run`: the same static
-//! program, in turns.
+//! What a run costs that goes through the pool and the agent of a warm container, over the engine's API and over the
+//! agent's own socket, beside the least it can cost (fork, exec, pipe, wait on the host) and beside `docker run`: the same
+//! static program, in turns.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a tool")]
 #![expect(clippy::indexing_slicing, reason = "small numbers of its own")]
@@ -14,14 +14,14 @@ mod support {
 }
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use guichet::domain::exercise::{Isolation, SourceFile};
 use guichet::domain::ids::RuntimeId;
-use guichet::pool::{Container, Pool, Settings};
+use guichet::pool::{Container, Pool, Settings, Transport};
 use guichet::shutdown::Tasks;
 use guichet_agent::{Ended, Exec, Limits};
 use tokio_util::sync::CancellationToken;
@@ -45,7 +45,8 @@ const IMAGE: &str = "guichet-bench-hello:1";
 #[derive(Default)]
 struct Measured {
     floor: Series,
-    command: Series,
+    attach: Series,
+    socket: Series,
     docker_run: Series,
 }
 
@@ -71,12 +72,17 @@ fn main() {
     let threads = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let mut floor = Floor::start_on_host();
     let measured = threads.block_on(async {
-        let bench = Bench::start();
+        let attach = Bench::start(None);
+        let socket = Bench::start(Some(folder.path().join("wires")));
         let mut measured = Measured::default();
         for _ in 0..ROUNDS {
-            bench.round(&mut measured, &mut floor, &hello).await;
+            measured.floor.push(floor.run(&hello, RUNS));
+            measured.attach.push(attach.round(Transport::Attach).await);
+            measured.socket.push(socket.round(Transport::Socket).await);
+            measured.docker_run.measure(DOCKER_RUNS, docker_run);
         }
-        bench.stop().await;
+        attach.stop().await;
+        socket.stop().await;
         measured
     });
     output(docker().args(["rmi", IMAGE]));
@@ -84,18 +90,19 @@ fn main() {
 }
 
 fn tell(measured: &Measured) {
-    let Measured { floor, command, docker_run } = measured;
+    let Measured { floor, attach, socket, docker_run } = measured;
     report::times("A static C program that says hello");
     report::time("fork + exec + pipe + wait on the host", floor);
-    report::time("one command through pool and agent", command);
+    report::time("one command through pool and agent, over the engine's API", attach);
+    report::time("one command through pool and agent, over the agent's socket", socket);
     report::time("`docker run --rm`, hardened", docker_run);
     report::figures();
-    let floor = floor.middles();
-    let command = command.middles();
-    report::figure("command / floor", Spread::ratio(&command, &floor), " ×", Some(AtMost(1.8)));
+    let (floor, attach, socket) = (floor.middles(), attach.middles(), socket.middles());
+    report::figure("over the API / floor", Spread::ratio(&attach, &floor), " ×", Some(AtMost(1.8)));
+    report::figure("over the socket / floor", Spread::ratio(&socket, &floor), " ×", Some(AtMost(1.5)));
     report::figure(
-        "`docker run` / command",
-        Spread::ratio(&docker_run.middles(), &command),
+        "`docker run` / over the API",
+        Spread::ratio(&docker_run.middles(), &attach),
         " ×",
         Some(AtLeast(100.0)),
     );
@@ -138,7 +145,7 @@ struct Bench {
 }
 
 impl Bench {
-    fn start() -> Self {
+    fn start(wires: Option<PathBuf>) -> Self {
         let known = engine::runtime("c");
         let runtime = known.id.clone();
         let settings = Settings {
@@ -148,7 +155,7 @@ impl Bench {
             installation: Uuid::new_v4(),
             boot: Uuid::new_v4(),
             warm_per_runtime: 1,
-            wires: None,
+            wires,
         };
         let tasks = Tasks::default();
         let runtimes = Arc::new(BTreeMap::from([(runtime.clone(), known)]));
@@ -167,9 +174,13 @@ impl Bench {
         reserved.container().await.expect("the pool goes on")
     }
 
-    async fn round(&self, measured: &mut Measured, floor: &mut Floor, hello: &Task) {
-        measured.floor.push(floor.run(hello, RUNS));
+    async fn round(&self, transport: Transport) -> Vec<Duration> {
         let mut container = self.claim().await;
+        assert_eq!(
+            container.transport(),
+            transport,
+            "the engine has to be one that sees this machine's files"
+        );
         container.prepare(&[SourceFile { path: "hello.c".to_owned(), content: HELLO.into() }]);
         exec(&mut container, &COMPILE, true, "").await;
         let mut times = Vec::with_capacity(RUNS);
@@ -178,9 +189,8 @@ impl Bench {
             exec(&mut container, &["./hello"], false, "hello\n").await;
             times.push(begun.elapsed());
         }
-        measured.command.push(times);
         container.release(Isolation::Reset).await;
-        measured.docker_run.measure(DOCKER_RUNS, docker_run);
+        times
     }
 }
 
