@@ -2,7 +2,7 @@
 
 use sqlx::sqlite::SqliteConnection;
 
-use super::events;
+use super::events::{self, append_events};
 use super::rows::{json, key};
 use super::writer::Tx;
 use crate::domain::event::{EventBody, Progress};
@@ -31,7 +31,7 @@ pub(super) async fn end(
 ) -> Result<()> {
     let attempt = submission.state.attempt();
     let started_at = match submission.state.started_at() {
-        None if attempt > 0 => last_start(tx.db(), &submission, attempt).await?,
+        None if attempt > 0 => last_start(tx.db().await?, &submission, attempt).await?,
         known => known,
     };
     let ended = Ended { attempt, started_at, finished_at: now };
@@ -51,45 +51,43 @@ pub(super) async fn end(
         }
         Outcome::Cancelled => State::Cancelled(ended),
     };
-    sqlx::query(
+    let document = last_events(tx, &mut submission, progress)?;
+    sqlx::query(concat!(
         "INSERT INTO results (submission_id, round, summary, tests) \
-         SELECT id, round, ?7, ?8 FROM submissions WHERE id = ?1 AND ?7 IS NOT NULL; \
-         UPDATE submissions SET state = ?2, started_at = ?3, finished_at = ?4, failure = ?5, \
+         SELECT id, round, ?7, ?8 FROM submissions WHERE id = ?3 AND ?7 IS NOT NULL; \
+         UPDATE submissions SET state = ?4, started_at = ?5, finished_at = ?2, failure = ?9, \
          result_round = CASE WHEN ?6 IS NULL THEN result_round ELSE round END, verdict = coalesce(?6, verdict), \
          queued_digest = files_digest, rank = NULL, ticket = NULL, queued_at = NULL, \
-         worker = NULL, lease_until = NULL, cancel_requested_at = NULL WHERE id = ?1",
-    )
+         worker = NULL, lease_until = NULL, cancel_requested_at = NULL WHERE id = ?3; ",
+        append_events!()
+    ))
+    .bind(document)
+    .bind(now.millis())
     .bind(key(submission.id))
     .bind(submission.state.name().name())
     .bind(started_at.map(Timestamp::millis))
-    .bind(now.millis())
-    .bind(submission.failure.as_ref().map(json).transpose()?)
     .bind(verdict)
     .bind(summary)
     .bind(tests)
-    .execute(tx.db())
+    .bind(submission.failure.as_ref().map(json).transpose()?)
+    .execute(tx.db().await?)
     .await?;
-    announce(tx, submission, progress, now).await
+    Ok(())
 }
 
-/// Writes the last events of the round; the ending one holds the submission without its result.
-async fn announce(
-    tx: &mut Tx,
-    mut submission: Submission,
-    progress: Vec<Progress>,
-    now: Timestamp,
-) -> Result<()> {
+/// The last events of the round; the ending one holds the submission without its result.
+fn last_events(tx: &mut Tx, submission: &mut Submission, progress: Vec<Progress>) -> Result<String> {
     submission.result = None;
     let shown = Box::new(submission.clone());
     let body = match submission.state {
-        State::Finished(_) => EventBody::Finished { submission: shown },
-        State::Failed(_) => EventBody::Failed { submission: shown },
-        State::Cancelled(_) => EventBody::Cancelled { submission: shown },
-        State::Draft | State::Queued { .. } | State::Running { .. } => return Ok(()),
+        State::Finished(_) => Some(EventBody::Finished { submission: shown }),
+        State::Failed(_) => Some(EventBody::Failed { submission: shown }),
+        State::Cancelled(_) => Some(EventBody::Cancelled { submission: shown }),
+        State::Draft | State::Queued { .. } | State::Running { .. } => None,
     };
-    let mut entries: Vec<_> = progress.into_iter().map(|step| (&submission, step.into())).collect();
-    entries.push((&submission, body));
-    events::append(tx, &entries, now).await
+    let mut entries: Vec<_> = progress.into_iter().map(|step| (&*submission, step.into())).collect();
+    entries.extend(body.map(|body| (&*submission, body)));
+    events::document(tx, &entries)
 }
 
 /// When the last attempt of a submission began that is queued again.

@@ -14,32 +14,41 @@ use crate::domain::submission::Submission;
 use crate::domain::time::Timestamp;
 use crate::storage::{LogPage, Result, Snapshot};
 
-/// Appends events to the logs of submissions that are, in the database, as they were after the change.
+/// Appends events to the logs of submissions that are, in the database, as they are after the change; as a part of a
+/// statement whose first parameter is [`document`] and whose second is the time. An ending event shows the result that
+/// its submission's row names.
 ///
-/// An ending event shows the result that its submission's row names.
-pub(super) async fn append(tx: &mut Tx, entries: &[(&Submission, EventBody)], at: Timestamp) -> Result<()> {
-    if entries.is_empty() {
-        return Ok(());
-    }
-    let mut document = Vec::with_capacity(entries.len());
-    for (of, body) in entries {
-        document.push((hex(of.id), body.ends_round(), json(body)?));
-        tx.hint_log(of.id, &of.owner, body.ends_round());
-    }
-    // Numbers are counted on from where each log ends, in the order of the entries.
-    sqlx::query(
+/// Numbers are counted on from where each log ends, in the order of the entries.
+macro_rules! append_events {
+    () => {
         "INSERT INTO events (submission_id, seq, owner, owner_seq, round, attempt, at, body, result_round) \
          SELECT s.id, s.last_event + row_number() OVER (PARTITION BY s.id ORDER BY entry.key), \
                 o.name, o.last_event + row_number() OVER (PARTITION BY o.name ORDER BY entry.key), \
                 s.round, s.attempt, ?2, entry.value ->> 2, \
                 CASE WHEN entry.value ->> 1 THEN s.result_round END \
          FROM json_each(?1) AS entry CROSS JOIN submissions AS s ON s.id = unhex(entry.value ->> 0) \
-         CROSS JOIN owners AS o ON o.name = s.owner",
-    )
-    .bind(json(&document)?)
-    .bind(at.millis())
-    .execute(tx.db())
-    .await?;
+         CROSS JOIN owners AS o ON o.name = s.owner"
+    };
+}
+pub(super) use append_events;
+
+/// The events of submissions as `append_events!` reads them; they are told after the commit.
+pub(super) fn document(tx: &mut Tx, entries: &[(&Submission, EventBody)]) -> Result<String> {
+    let mut document = Vec::with_capacity(entries.len());
+    for (of, body) in entries {
+        document.push((hex(of.id), body.ends_round(), json(body)?));
+        tx.hint_log(of.id, &of.owner, body.ends_round());
+    }
+    json(&document)
+}
+
+/// Appends events to the logs of submissions that are, in the database, as they were after the change.
+pub(super) async fn append(tx: &mut Tx, entries: &[(&Submission, EventBody)], at: Timestamp) -> Result<()> {
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let document = document(tx, entries)?;
+    sqlx::query(append_events!()).bind(document).bind(at.millis()).execute(tx.db().await?).await?;
     Ok(())
 }
 

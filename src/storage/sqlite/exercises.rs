@@ -59,7 +59,7 @@ pub(super) async fn put(
     expected: Expected,
     now: Timestamp,
 ) -> Result<ExercisePut> {
-    let stored = newest(tx.db(), id).await?;
+    let stored = newest(tx.db().await?, id).await?;
     if !is_expected(stored.as_ref().map(|exercise| exercise.version), expected) {
         return Ok(ExercisePut::VersionMismatch);
     }
@@ -75,7 +75,7 @@ pub(super) async fn put(
     )
     .bind(id.as_str())
     .bind(now.millis())
-    .fetch_one(tx.db())
+    .fetch_one(tx.db().await?)
     .await?;
     sqlx::query(
         "INSERT INTO exercise_versions (exercise_id, version, created_at, spec) VALUES (?1, ?2, ?3, ?4)",
@@ -84,7 +84,7 @@ pub(super) async fn put(
     .bind(version)
     .bind(now.millis())
     .bind(json(&spec)?)
-    .execute(tx.db())
+    .execute(tx.db().await?)
     .await?;
     let version = Row { table: "exercises", key: id }.number("version", version)?;
     let exercise = Exercise { id: id.clone(), version, updated_at: now, spec };
@@ -179,7 +179,7 @@ pub(super) async fn delete(
     let stored: Option<u32> =
         sqlx::query_scalar("SELECT version FROM exercises WHERE id = ?1 AND deleted_at IS NULL")
             .bind(id.as_str())
-            .fetch_optional(tx.db())
+            .fetch_optional(tx.db().await?)
             .await?;
     if stored.is_none() {
         return Ok(None);
@@ -190,7 +190,7 @@ pub(super) async fn delete(
     sqlx::query("UPDATE exercises SET deleted_at = ?2 WHERE id = ?1")
         .bind(id.as_str())
         .bind(now.millis())
-        .execute(tx.db())
+        .execute(tx.db().await?)
         .await?;
     Ok(Some(true))
 }

@@ -4,12 +4,15 @@
 use sqlx::sqlite::SqliteConnection;
 
 use super::ending::{self, Outcome};
+use super::events::append_events;
 use super::exercises::{self, ExerciseRow};
-use super::rows::{Row, SubmissionRow, json, key, select_submissions, submission_id};
+use super::rows::{Row, SubmissionRow, json, key, select_submissions};
 use super::versions::Versions;
 use super::writer::Tx;
-use super::{events, queue, submissions};
+use super::{events, queue};
 use crate::domain::event::{EventBody, Progress};
+use crate::domain::exercise::SourceFile;
+use crate::domain::ids::RuntimeId;
 use crate::domain::lease::{AttemptCaps, Guarded, Lease, Losses};
 use crate::domain::submission::{
     Failure, GivenUp, LostAttempt, LostReason, State, StateName, Submission, Work,
@@ -43,43 +46,57 @@ pub(super) async fn next(
     let LeaseRequest { worker, runtimes, duration, now, .. } = request;
     let now = now();
     let until = now.plus(*duration);
-    // The first of each runtime, and of these the first: what waits for other runtimes is not walked over.
-    let id: Option<Vec<u8>> = sqlx::query_scalar(
+    let Some(Placed { mut submission, position }) = first_of(tx, runtimes).await? else { return Ok(None) };
+    let of = Row { table: "submissions", key: &submission.id };
+    let State::Queued { key: place, queued_at, attempt } = submission.state else {
+        return Err(of.wrong("state"));
+    };
+    let position_before = of.present("position", position)?;
+    let attempt = attempt.saturating_add(1);
+    submission.state = State::Running { key: place, queued_at, attempt, started_at: now };
+    let document = events::document(tx, &[(&submission, EventBody::Started { position_before })])?;
+    tx.hint(Change::Queue);
+    let files: Vec<(String, Vec<u8>)> = sqlx::query_as(concat!(
         "UPDATE submissions SET state = 'running', attempt = attempt + 1, started_at = ?2, worker = ?3, \
-         lease_until = ?4 WHERE rowid = ( \
-           SELECT s.rowid FROM json_each(?1) AS asked JOIN submissions AS s ON s.rowid = ( \
-             SELECT q.rowid FROM submissions AS q INDEXED BY submissions_runtime_queue WHERE q.state = 'queued' AND q.runtime = asked.value \
-             ORDER BY q.priority, q.rank, q.ticket LIMIT 1) \
-           ORDER BY s.priority, s.rank, s.ticket LIMIT 1) RETURNING id",
-    )
-    .bind(json(runtimes)?)
+         lease_until = ?4 WHERE id = ?5; ",
+        append_events!(),
+        "; SELECT path, content FROM files WHERE submission_id = ?5 ORDER BY ordinal"
+    ))
+    .bind(document)
     .bind(now.millis())
     .bind(worker.as_str())
     .bind(until.millis())
-    .fetch_optional(tx.db())
+    .bind(key(submission.id))
+    .fetch_all(tx.db().await?)
     .await?;
-    let Some(id) = id else { return Ok(None) };
-    let id = submission_id("submissions", &id)?;
-    let of = Row { table: "submissions", key: &id };
-    let row = of.present("id", submissions::row(tx.db(), id).await?)?;
-    let position_before = of.number("position", of.present("position", row.position)?)?;
-    let Placed { submission, .. } = row.try_into()?;
-    let State::Running { queued_at, attempt, .. } = submission.state else { return Err(of.wrong("state")) };
-
-    events::append(tx, &[(&submission, EventBody::Started { position_before })], now).await?;
-    tx.hint(Change::Queue);
 
     let known = submission.purpose.exercise().and_then(|named| versions.get(named));
     let exercise = match submission.purpose.exercise() {
         Some(named) if known.is_none() => {
-            Some(of.present("exercise_version", exercises::version(tx.db(), named).await?)?)
+            Some(of.present("exercise_version", exercises::version(tx.db().await?, named).await?)?)
         }
         Some(_) | None => None,
     };
-    let files = submissions::files(tx.db(), id).await?;
-    let lease = Lease { submission: id, round: submission.round, attempt, worker: worker.clone() };
+    let files =
+        files.into_iter().map(|(path, content)| SourceFile { path, content: content.into() }).collect();
+    let lease = Lease { submission: submission.id, round: submission.round, attempt, worker: worker.clone() };
     let leased = Leased { work: Work { lease, submission, files, exercise: known }, queued_at };
     Ok(Some(NewLease { leased, exercise }))
+}
+
+/// The first queued submission of one of `runtimes`.
+async fn first_of(tx: &mut Tx, runtimes: &[RuntimeId]) -> Result<Option<Placed>> {
+    // The first of each runtime, and of these the first: what waits for other runtimes is not walked over.
+    let (db, select) = tx.with_opening(select_submissions!(
+        "r.tests",
+        "WHERE s.rowid = ( \
+           SELECT f.rowid FROM json_each(?1) AS asked JOIN submissions AS f ON f.rowid = ( \
+             SELECT q.rowid FROM submissions AS q INDEXED BY submissions_runtime_queue \
+             WHERE q.state = 'queued' AND q.runtime = asked.value ORDER BY q.priority, q.rank, q.ticket LIMIT 1) \
+           ORDER BY f.priority, f.rank, f.ticket LIMIT 1)"
+    ));
+    let row: Option<SubmissionRow> = sqlx::query_as(select).bind(json(runtimes)?).fetch_optional(db).await?;
+    row.map(Placed::try_from).transpose()
 }
 
 /// Renews leases that are held.
@@ -95,7 +112,7 @@ pub(super) async fn renew(tx: &mut Tx, leases: &[Lease], until: Timestamp) -> Re
         .bind(i64::from(lease.attempt))
         .bind(lease.worker.as_str())
         .bind(until.millis())
-        .fetch_optional(tx.db())
+        .fetch_optional(tx.db().await?)
         .await?;
         renewed.push(match cancel_requested {
             Some(false) => Renewed::Held,
@@ -112,17 +129,18 @@ struct Held {
     cancel_requested: bool,
 }
 
-async fn held(db: &mut SqliteConnection, lease: &Lease) -> Result<Option<Held>> {
-    let row: Option<SubmissionRow> = sqlx::query_as(select_submissions!(
+async fn held(tx: &mut Tx, lease: &Lease) -> Result<Option<Held>> {
+    let (db, select) = tx.with_opening(select_submissions!(
         "NULL",
         "WHERE s.id = ?1 AND s.state = 'running' AND s.round = ?2 AND s.attempt = ?3 AND s.worker = ?4"
-    ))
-    .bind(key(lease.submission))
-    .bind(i64::from(lease.round))
-    .bind(i64::from(lease.attempt))
-    .bind(lease.worker.as_str())
-    .fetch_optional(db)
-    .await?;
+    ));
+    let row: Option<SubmissionRow> = sqlx::query_as(select)
+        .bind(key(lease.submission))
+        .bind(i64::from(lease.round))
+        .bind(i64::from(lease.attempt))
+        .bind(lease.worker.as_str())
+        .fetch_optional(db)
+        .await?;
     let Some(row) = row else { return Ok(None) };
     let cancel_requested = row.cancel_requested_at.is_some();
     let Placed { submission, .. } = row.try_into()?;
@@ -136,7 +154,7 @@ pub(super) async fn record(
     progress: Vec<Progress>,
     now: Timestamp,
 ) -> Result<Guarded> {
-    let Some(held) = held(tx.db(), lease).await? else { return Ok(Guarded::LeaseLost) };
+    let Some(held) = held(tx, lease).await? else { return Ok(Guarded::LeaseLost) };
     let entries: Vec<_> = progress.into_iter().map(|step| (&held.submission, step.into())).collect();
     events::append(tx, &entries, now).await?;
     Ok(Guarded::LeaseHeld)
@@ -150,7 +168,7 @@ pub(super) async fn finish(
     how: Ending,
     now: Timestamp,
 ) -> Result<Guarded> {
-    let Some(held) = held(tx.db(), lease).await? else { return Ok(Guarded::LeaseLost) };
+    let Some(held) = held(tx, lease).await? else { return Ok(Guarded::LeaseLost) };
     let outcome = match how {
         Ending::Finished(result) if !held.cancel_requested => Outcome::Finished(result),
         Ending::Finished(_) | Ending::Cancelled => Outcome::Cancelled,
@@ -167,7 +185,7 @@ pub(super) async fn give_up(
     caps: AttemptCaps,
     now: Timestamp,
 ) -> Result<Guarded> {
-    let Some(held) = held(tx.db(), lease).await? else { return Ok(Guarded::LeaseLost) };
+    let Some(held) = held(tx, lease).await? else { return Ok(Guarded::LeaseLost) };
     lose(tx, held, given_up, caps, now).await?;
     Ok(Guarded::LeaseHeld)
 }
@@ -190,7 +208,7 @@ pub(super) async fn rescue(
     ))
     .bind(expired)
     .bind(worker)
-    .fetch_all(tx.db())
+    .fetch_all(tx.db().await?)
     .await?;
     let mut rescued = Vec::with_capacity(rows.len());
     for row in rows {
@@ -206,12 +224,12 @@ pub(super) async fn rescue(
 
 /// Gives an attempt back that was stopped on purpose: no loss.
 pub(super) async fn hand_back(tx: &mut Tx, lease: &Lease, now: Timestamp) -> Result<Guarded> {
-    let Some(held) = held(tx.db(), lease).await? else { return Ok(Guarded::LeaseLost) };
+    let Some(held) = held(tx, lease).await? else { return Ok(Guarded::LeaseLost) };
     if held.cancel_requested {
         ending::end(tx, held.submission, vec![], Outcome::Cancelled, now).await?;
         return Ok(Guarded::LeaseHeld);
     }
-    write_attempt(tx.db(), &held.submission, LostReason::InstanceLost, Loss::HandedBack, now).await?;
+    write_attempt(tx.db().await?, &held.submission, LostReason::InstanceLost, Loss::HandedBack, now).await?;
     requeue(tx, held.submission, LostReason::InstanceLost.into(), now).await?;
     Ok(Guarded::LeaseHeld)
 }
@@ -226,14 +244,14 @@ async fn lose(
 ) -> Result<StateName> {
     let Held { submission, cancel_requested } = held;
     let GivenUp { reason, .. } = given_up;
-    write_attempt(tx.db(), &submission, reason, Loss::Lost, now).await?;
+    write_attempt(tx.db().await?, &submission, reason, Loss::Lost, now).await?;
     if cancel_requested {
         ending::end(tx, submission, vec![], Outcome::Cancelled, now).await?;
         return Ok(StateName::Cancelled);
     }
-    let losses = losses(tx.db(), &submission).await?;
+    let losses = losses(tx.db().await?, &submission).await?;
     if !caps.allow_another(losses) {
-        let attempts = lost_attempts(tx.db(), &submission).await?;
+        let attempts = lost_attempts(tx.db().await?, &submission).await?;
         let message = message(reason, submission.state.attempt(), losses);
         let failure = Failure { code: reason, message, attempts };
         ending::end(tx, submission, vec![], Outcome::Failed(failure), now).await?;
@@ -254,11 +272,11 @@ async fn requeue(tx: &mut Tx, mut submission: Submission, given_up: GivenUp, now
          WHERE id = ?1",
     )
     .bind(key(submission.id))
-    .execute(tx.db())
+    .execute(tx.db().await?)
     .await?;
     submission.state = State::Queued { key: place, queued_at, attempt };
     let GivenUp { reason, container } = given_up;
-    let position = of.present("position", queue::positions(tx.db(), &[submission.id]).await?.pop())?;
+    let position = of.present("position", queue::positions(tx.db().await?, &[submission.id]).await?.pop())?;
     events::append(tx, &[(&submission, EventBody::Requeued { reason, position, container })], now).await?;
     tx.hint_entered();
     Ok(())

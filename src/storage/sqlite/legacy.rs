@@ -98,12 +98,12 @@ pub(super) async fn enqueue(
     pace: Pace,
     now: Timestamp,
 ) -> Result<LegacyEnqueued> {
-    let stored = submissions::by_legacy(tx.db(), legacy).await?.map(|placed| placed.submission);
+    let stored = submissions::by_legacy(tx.db().await?, legacy).await?.map(|placed| placed.submission);
     if let Some(active) = stored.as_ref().filter(|submission| !submission.state.is_editable()) {
         return Ok(LegacyEnqueued::Unchanged(active.id));
     }
     let bounds = intake.as_ref().map_or(DraftBounds::default(), |intake| intake.bounds);
-    let held = draft(tx.db(), legacy, bounds).await?;
+    let held = draft(tx.db().await?, legacy, bounds).await?;
     if held.as_ref() != intake.as_ref().map(|intake| &intake.draft) {
         return Ok(LegacyEnqueued::InboxChanged);
     }
@@ -129,7 +129,7 @@ pub(super) async fn enqueue(
                 sqlx::query("UPDATE submissions SET runtime = ?2 WHERE id = ?1")
                     .bind(key(stored.id))
                     .bind(new.runtime.as_str())
-                    .execute(tx.db())
+                    .execute(tx.db().await?)
                     .await?;
                 stored.runtime = new.runtime;
             }
@@ -181,7 +181,7 @@ pub(super) async fn forget(tx: &mut Tx, before: i64, limit: u32) -> Result<u64> 
     )
     .bind(before)
     .bind(limit)
-    .execute(tx.db())
+    .execute(tx.db().await?)
     .await?;
     Ok(done.rows_affected())
 }

@@ -115,7 +115,10 @@ impl Storage for SqliteStorage {
     }
 
     async fn check_writable(&self) -> Result<()> {
-        self.inner.writer.write("check_writable", |tx| Box::pin(open::probe(tx.db()))).await
+        self.inner
+            .writer
+            .write("check_writable", |tx| Box::pin(async move { open::probe(tx.db().await?).await }))
+            .await
     }
 
     async fn insert(

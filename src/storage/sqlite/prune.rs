@@ -32,12 +32,15 @@ pub(super) async fn prune(writer: &Writer, retention: Retention, now: Timestamp)
 
 /// Idempotency keys that hold no longer, and ranks that say no more than the class does.
 async fn forget(tx: &mut Tx, before: i64) -> Result<()> {
-    sqlx::query("DELETE FROM idempotency_keys WHERE created_at <= ?1").bind(before).execute(tx.db()).await?;
+    sqlx::query("DELETE FROM idempotency_keys WHERE created_at <= ?1")
+        .bind(before)
+        .execute(tx.db().await?)
+        .await?;
     sqlx::query(
         "DELETE FROM owner_ranks WHERE last_rank < \
          (SELECT started FROM classes WHERE classes.priority = owner_ranks.priority)",
     )
-    .execute(tx.db())
+    .execute(tx.db().await?)
     .await?;
     Ok(())
 }
@@ -50,11 +53,11 @@ async fn logs(tx: &mut Tx, before: i64) -> Result<u64> {
     )
     .bind(before)
     .bind(BATCH)
-    .fetch_all(tx.db())
+    .fetch_all(tx.db().await?)
     .await?;
     let mut gone = 0_u64;
     for id in ids {
-        sqlx::query("DELETE FROM events WHERE submission_id = ?1").bind(id).execute(tx.db()).await?;
+        sqlx::query("DELETE FROM events WHERE submission_id = ?1").bind(id).execute(tx.db().await?).await?;
         gone = gone.saturating_add(1);
     }
     Ok(gone)
@@ -68,7 +71,7 @@ async fn submissions(tx: &mut Tx, before: i64) -> Result<u64> {
     )
     .bind(before)
     .bind(BATCH)
-    .fetch_all(tx.db())
+    .fetch_all(tx.db().await?)
     .await?;
     let mut count = 0_u64;
     for (id, owner) in gone {

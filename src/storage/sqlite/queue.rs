@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use sqlx::sqlite::SqliteConnection;
 
 use super::rows::{Row, hex, json, position};
+use super::writer::Tx;
 use crate::domain::ids::{Owner, SubmissionId};
 use crate::domain::queue::{Priority, QueueKey, fair_rank};
 use crate::domain::time::Timestamp;
@@ -27,14 +28,13 @@ struct OwnerStanding {
     last_ranks: HashMap<Priority, i64>,
 }
 
-#[derive(sqlx::FromRow)]
-struct StandingRow {
+/// What is read for an owner, as one document: a row each for the classes would cost a multiple.
+#[derive(serde::Deserialize)]
+struct StandingDocument {
     last_ticket: i64,
-    priority: i64,
-    started: i64,
-    in_class: i64,
     of_owner: i64,
-    last_rank: i64,
+    /// Priority, highest rank that was started, how many are queued, the owner's last rank.
+    classes: Vec<(i64, i64, i64, i64)>,
 }
 
 /// What a cap refuses.
@@ -50,13 +50,13 @@ impl Entrance {
     /// Whether one more of each of these would be too much; an owner who comes twice wants two.
     pub(super) async fn refusal(
         &mut self,
-        db: &mut SqliteConnection,
+        tx: &mut Tx,
         wanted: impl Iterator<Item = &Owner>,
         caps: QueueCaps,
     ) -> Result<Option<Refusal>> {
         let mut refused = None;
         for owner in wanted {
-            let standing = self.standing(db, owner).await?;
+            let standing = self.standing(tx, owner).await?;
             standing.queued = standing.queued.saturating_add(1);
             if standing.queued > caps.per_owner {
                 refused = refused.or_else(|| Some(Refusal::Owner(owner.clone())));
@@ -70,50 +70,45 @@ impl Entrance {
     }
 
     /// The key of the owner's next submission in a class.
-    pub(super) async fn key(
-        &mut self,
-        db: &mut SqliteConnection,
-        priority: Priority,
-        owner: &Owner,
-    ) -> Result<QueueKey> {
-        let standing = self.standing(db, owner).await?;
+    pub(super) async fn key(&mut self, tx: &mut Tx, priority: Priority, owner: &Owner) -> Result<QueueKey> {
+        let standing = self.standing(tx, owner).await?;
         let last = standing.last_ranks.get(&priority).copied().unwrap_or(0);
         let rank = fair_rank(self.started.get(&priority).copied().unwrap_or(0), last);
-        self.standing(db, owner).await?.last_ranks.insert(priority, rank);
+        self.standing(tx, owner).await?.last_ranks.insert(priority, rank);
         self.last_ticket = self.last_ticket.saturating_add(1);
         Ok(QueueKey { priority, rank, ticket: self.last_ticket })
     }
 
     /// What the owner has: read when he is first met, together with what all have.
-    async fn standing(&mut self, db: &mut SqliteConnection, owner: &Owner) -> Result<&mut OwnerStanding> {
+    async fn standing(&mut self, tx: &mut Tx, owner: &Owner) -> Result<&mut OwnerStanding> {
         if !self.owners.contains_key(owner) {
-            let standing = self.read(db, owner).await?;
+            let standing = self.read(tx, owner).await?;
             self.owners.insert(owner.clone(), standing);
         }
         Ok(self.owners.entry(owner.clone()).or_default())
     }
 
-    async fn read(&mut self, db: &mut SqliteConnection, owner: &Owner) -> Result<OwnerStanding> {
-        let rows: Vec<StandingRow> = sqlx::query_as(
-            "SELECT last_ticket, c.priority, started, c.queued AS in_class, \
-                    coalesce(o.queued, 0) AS of_owner, coalesce(r.last_rank, 0) AS last_rank \
-             FROM counters CROSS JOIN classes AS c LEFT JOIN owners AS o ON o.name = ?1 \
-             LEFT JOIN owner_ranks AS r ON r.priority = c.priority AND r.owner = ?1",
-        )
-        .bind(owner.as_str())
-        .fetch_all(db)
-        .await?;
+    async fn read(&mut self, tx: &mut Tx, owner: &Owner) -> Result<OwnerStanding> {
+        let (db, select) = tx.with_opening(
+            "SELECT json_object('last_ticket', last_ticket, \
+               'of_owner', coalesce((SELECT queued FROM owners WHERE name = ?1), 0), \
+               'classes', (SELECT json_group_array(json_array(c.priority, c.started, c.queued, coalesce(r.last_rank, 0))) \
+                           FROM classes AS c LEFT JOIN owner_ranks AS r ON r.priority = c.priority AND r.owner = ?1)) \
+             FROM counters",
+        );
+        let document: String = sqlx::query_scalar(select).bind(owner.as_str()).fetch_one(db).await?;
+        let of = Row { table: "classes", key: owner };
+        let read: StandingDocument = of.json("queued", &document)?;
         let is_first = self.owners.is_empty();
-        let mut standing = OwnerStanding::default();
-        for row in rows {
-            let of = Row { table: "classes", key: &row.priority };
-            let priority = of.priority(row.priority)?;
-            standing.queued = of.number("queued", row.of_owner)?;
-            standing.last_ranks.insert(priority, row.last_rank);
+        let mut standing =
+            OwnerStanding { queued: of.number("queued", read.of_owner)?, ..OwnerStanding::default() };
+        for (class, started, queued, last_rank) in read.classes {
+            let priority = of.priority(class)?;
+            standing.last_ranks.insert(priority, last_rank);
             if is_first {
-                self.last_ticket = row.last_ticket;
-                self.started.insert(priority, row.started);
-                self.queued = self.queued.saturating_add(of.number("queued", row.in_class)?);
+                self.last_ticket = read.last_ticket;
+                self.started.insert(priority, started);
+                self.queued = self.queued.saturating_add(of.number("queued", queued)?);
             }
         }
         Ok(standing)

@@ -33,21 +33,21 @@ pub(super) struct Insert {
 pub(super) async fn insert(tx: &mut Tx, asked: Insert) -> Result<Inserted> {
     let Insert { new, key, caps, pace, now } = asked;
     if let Some(key) = &key
-        && let Some(before) = idempotency::replay(tx.db(), key, now).await?
+        && let Some(before) = idempotency::replay(tx.db().await?, key, now).await?
     {
         return Ok(before);
     }
-    if let Some((index, submission)) = taken_legacy_id(tx.db(), &new).await? {
+    if let Some((index, submission)) = taken_legacy_id(tx, &new).await? {
         return Ok(Inserted::LegacyIdTaken { index, submission });
     }
     let mut entrance = Entrance::default();
     let wanted = new.iter().filter(|new| new.enqueue).map(|new| &new.owner);
-    match entrance.refusal(tx.db(), wanted, caps).await? {
+    match entrance.refusal(tx, wanted, caps).await? {
         None => {}
         Some(Refusal::Full) => return Ok(Inserted::QueueFull),
         Some(Refusal::Owner(owner)) => return Ok(Inserted::TooManyQueued(owner)),
     }
-    if let Some(owner) = too_many_drafts(tx.db(), &new, caps.drafts_per_owner).await? {
+    if let Some(owner) = too_many_drafts(tx, &new, caps.drafts_per_owner).await? {
         return Ok(Inserted::TooManyDrafts(owner));
     }
     let stored = store(tx, entrance, new, now).await?;
@@ -60,7 +60,7 @@ pub(super) async fn insert(tx: &mut Tx, asked: Insert) -> Result<Inserted> {
     };
     let placed: Vec<Placed> = stored.into_iter().map(place).collect();
     if let Some(key) = &key {
-        idempotency::keep(tx.db(), key, &placed, now).await?;
+        idempotency::keep(tx.db().await?, key, &placed, now).await?;
     }
     Ok(Inserted::Stored(placed))
 }
@@ -77,7 +77,7 @@ pub(super) async fn announce(
         return Ok(Vec::new());
     }
     let ids: Vec<SubmissionId> = queued.iter().map(|submission| submission.id).collect();
-    let positions = queue::positions(tx.db(), &ids).await?;
+    let positions = queue::positions(tx.db().await?, &ids).await?;
     let mut entries = Vec::with_capacity(queued.len());
     for (submission, position) in queued.iter().zip(&positions) {
         entries.push((*submission, EventBody::Queued { position: *position, eta: pace.eta(*position) }));
@@ -88,10 +88,7 @@ pub(super) async fn announce(
 }
 
 /// The first of `new` whose id at a backend is taken, also by one before it, and who has it.
-async fn taken_legacy_id(
-    db: &mut SqliteConnection,
-    new: &[NewSubmission],
-) -> Result<Option<(usize, SubmissionId)>> {
+async fn taken_legacy_id(tx: &mut Tx, new: &[NewSubmission]) -> Result<Option<(usize, SubmissionId)>> {
     let mut seen: HashMap<&LegacyRef, SubmissionId> = HashMap::new();
     for (index, submission) in new.iter().enumerate() {
         let Some(legacy) = &submission.legacy else { continue };
@@ -102,7 +99,7 @@ async fn taken_legacy_id(
             sqlx::query_scalar("SELECT id FROM submissions WHERE backend = ?1 AND legacy_id = ?2")
                 .bind(legacy.backend.as_str())
                 .bind(legacy.legacy_id.as_str())
-                .fetch_optional(&mut *db)
+                .fetch_optional(tx.db().await?)
                 .await?;
         if let Some(stored) = stored {
             return Ok(Some((index, submission_id("submissions", &stored)?)));
@@ -112,11 +109,7 @@ async fn taken_legacy_id(
 }
 
 /// An owner of more than `most` drafts, `new` ones included.
-async fn too_many_drafts(
-    db: &mut SqliteConnection,
-    new: &[NewSubmission],
-    most: u64,
-) -> Result<Option<Owner>> {
+async fn too_many_drafts(tx: &mut Tx, new: &[NewSubmission], most: u64) -> Result<Option<Owner>> {
     let mut wanted: BTreeMap<&Owner, u64> = BTreeMap::new();
     for new in new.iter().filter(|new| !new.enqueue) {
         *wanted.entry(&new.owner).or_default() += 1;
@@ -125,7 +118,7 @@ async fn too_many_drafts(
         let stored: i64 =
             sqlx::query_scalar("SELECT count(*) FROM submissions WHERE owner = ?1 AND state = 'draft'")
                 .bind(owner.as_str())
-                .fetch_one(&mut *db)
+                .fetch_one(tx.db().await?)
                 .await?;
         if u64::try_from(stored).unwrap_or(0).saturating_add(wanted) > most {
             return Ok(Some(owner.clone()));
@@ -143,7 +136,7 @@ async fn store(
     let mut stored = Vec::with_capacity(new.len());
     for new in new {
         let state = if new.enqueue {
-            let key = entrance.key(tx.db(), new.priority, &new.owner).await?;
+            let key = entrance.key(tx, new.priority, &new.owner).await?;
             State::Queued { key, queued_at: now, attempt: 0 }
         } else {
             State::Draft
@@ -164,9 +157,9 @@ async fn store(
             failure: None,
         };
         let mut files = (0_i64..).zip(new.files);
-        write_row(tx.db(), &submission, &digest, files.next()).await?;
-        write_files(tx.db(), submission.id, files).await?;
-        legacy::supersede(tx.db(), &submission).await?;
+        write_row(tx.db().await?, &submission, &digest, files.next()).await?;
+        write_files(tx.db().await?, submission.id, files).await?;
+        legacy::supersede(tx.db().await?, &submission).await?;
         stored.push(submission);
     }
     Ok(stored)
@@ -286,16 +279,6 @@ pub(super) async fn file(
             .fetch_optional(db)
             .await?;
     Ok(content.map(|content| SourceFile { path: path.to_owned(), content: content.into() }))
-}
-
-/// All files of a submission, in the order they were sent.
-pub(super) async fn files(db: &mut SqliteConnection, id: SubmissionId) -> Result<Vec<SourceFile>> {
-    let files: Vec<(String, Vec<u8>)> =
-        query_as("SELECT path, content FROM files WHERE submission_id = ?1 ORDER BY ordinal")
-            .bind(key(id))
-            .fetch_all(db)
-            .await?;
-    Ok(files.into_iter().map(|(path, content)| SourceFile { path, content: content.into() }).collect())
 }
 
 /// Submissions that match, newest first, without the tests of their results.

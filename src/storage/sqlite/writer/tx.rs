@@ -1,5 +1,6 @@
 //! A transaction in which operations run, and what is told after its commit.
 
+use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
 
 use crate::domain::ids::{Owner, SubmissionId};
@@ -12,16 +13,33 @@ pub struct Tx {
     pub(super) hints: Vec<Change>,
     /// Whether a submission entered the queue; maybe one whose operation was undone.
     pub(super) entered: bool,
+    /// How the operation going on begins; `None` once that is done.
+    pub(super) opening: Option<&'static str>,
 }
 
 impl Tx {
     pub(super) const fn new(connection: SqliteConnection) -> Self {
-        Self { connection, hints: Vec::new(), entered: false }
+        Self { connection, hints: Vec::new(), entered: false, opening: None }
     }
 
-    /// The connection.
-    pub const fn db(&mut self) -> &mut SqliteConnection {
-        &mut self.connection
+    /// The connection, inside the transaction.
+    pub async fn db(&mut self) -> sqlx::Result<&mut SqliteConnection> {
+        if let Some(opening) = self.opening.take() {
+            sqlx::query(opening).execute(&mut self.connection).await?;
+        }
+        Ok(&mut self.connection)
+    }
+
+    /// The connection, and its next statement with what begins the operation: they go to SQLite's thread together.
+    pub fn with_opening(
+        &mut self,
+        statement: &'static str,
+    ) -> (&mut SqliteConnection, AssertSqlSafe<String>) {
+        let statement = match self.opening.take() {
+            Some(opening) => format!("{opening}; {statement}"),
+            None => statement.to_owned(),
+        };
+        (&mut self.connection, AssertSqlSafe(statement))
     }
 
     /// Tells of a change after the commit.
