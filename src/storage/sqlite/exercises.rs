@@ -3,6 +3,7 @@
 use sqlx::sqlite::SqliteConnection;
 
 use super::rows::{Row, json};
+use super::versions::Versions;
 use super::writer::Tx;
 use crate::domain::exercise::{Exercise, ExerciseSpec};
 use crate::domain::ids::ExerciseId;
@@ -54,6 +55,7 @@ fn is_expected(stored: Option<u32>, expected: Expected) -> bool {
 /// Stores an exercise as a new version, unless the newest says the same.
 pub(super) async fn put(
     tx: &mut Tx,
+    versions: &Versions,
     id: &ExerciseId,
     spec: ExerciseSpec,
     expected: Expected,
@@ -87,6 +89,7 @@ pub(super) async fn put(
     .execute(tx.db().await?)
     .await?;
     let version = Row { table: "exercises", key: id }.number("version", version)?;
+    versions.outdate(id, version);
     let exercise = Exercise { id: id.clone(), version, updated_at: now, spec };
     Ok(if exists { ExercisePut::Changed(exercise) } else { ExercisePut::Created(exercise) })
 }
@@ -172,6 +175,7 @@ pub(super) async fn list(
 /// Deletes an exercise; its versions stay for the submissions that were graded with them.
 pub(super) async fn delete(
     tx: &mut Tx,
+    versions: &Versions,
     id: &ExerciseId,
     expected: Expected,
     now: Timestamp,
@@ -181,12 +185,11 @@ pub(super) async fn delete(
             .bind(id.as_str())
             .fetch_optional(tx.db().await?)
             .await?;
-    if stored.is_none() {
-        return Ok(None);
-    }
+    let Some(version) = stored else { return Ok(None) };
     if !is_expected(stored, expected) {
         return Ok(Some(false));
     }
+    versions.outdate(id, version.saturating_add(1));
     sqlx::query("UPDATE exercises SET deleted_at = ?2 WHERE id = ?1")
         .bind(id.as_str())
         .bind(now.millis())

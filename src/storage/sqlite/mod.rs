@@ -334,23 +334,28 @@ impl Storage for SqliteStorage {
         expected: Expected,
         now: Timestamp,
     ) -> Result<ExercisePut> {
-        let id = id.clone();
+        let (id, inner) = (id.clone(), Arc::clone(&self.inner));
         self.inner
             .writer
             .write("put_exercise", move |tx| {
-                Box::pin(async move { exercises::put(tx, &id, spec, expected, now).await })
+                Box::pin(async move { exercises::put(tx, &inner.versions, &id, spec, expected, now).await })
             })
             .await
     }
 
     async fn exercise(&self, id: &ExerciseId) -> Result<Option<Arc<Exercise>>> {
+        let versions = &self.inner.versions;
+        if let Some(known) = versions.newest(id) {
+            return Ok(Some(known));
+        }
         let mut read = self.reader().await?;
         let Some(newest) = exercises::newest_version(&mut read, id).await? else { return Ok(None) };
-        if let Some(known) = self.inner.versions.get(&newest) {
+        versions.learn_newest(&newest);
+        if let Some(known) = versions.get(&newest) {
             return Ok(Some(known));
         }
         let row = exercises::version(&mut read, &newest).await?;
-        row.map(|row| self.inner.versions.keep(row)).transpose()
+        row.map(|row| versions.keep(row)).transpose()
     }
 
     async fn exercises(&self, after: Option<ExerciseId>, limit: u32) -> Result<ExercisePage> {
@@ -366,11 +371,11 @@ impl Storage for SqliteStorage {
         expected: Expected,
         now: Timestamp,
     ) -> Result<Option<bool>> {
-        let id = id.clone();
+        let (id, inner) = (id.clone(), Arc::clone(&self.inner));
         self.inner
             .writer
             .write("delete_exercise", move |tx| {
-                Box::pin(async move { exercises::delete(tx, &id, expected, now).await })
+                Box::pin(async move { exercises::delete(tx, &inner.versions, &id, expected, now).await })
             })
             .await
     }

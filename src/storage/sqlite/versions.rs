@@ -1,4 +1,7 @@
-//! Versions of exercises that were read before. A version never changes, so what is here is never stale.
+//! Versions of exercises that were read before, and which of an exercise's is the newest.
+//!
+//! A version never changes. Which one is the newest is forgotten inside the transaction that changes it, and learned
+//! again only from a reading that saw the change: one that began before the commit tells an older number.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -16,9 +19,21 @@ const MAX_BYTES: u64 = 64 << 20;
 /// How many exercises that may be, about.
 const EXPECTED: usize = 256;
 
-/// The versions used lately. The lock is held for looks and insertions only.
+/// Exercises whose newest version is known.
+const NEWEST_KNOWN: usize = 4096;
+
+/// The versions used lately. The locks are held for looks and insertions only.
 pub(super) struct Versions {
     cache: Mutex<Cache<(ExerciseId, u32), Version, Bytes>>,
+    newest: Mutex<Cache<ExerciseId, Newest>>,
+}
+
+/// What is known of the newest version of an exercise.
+#[derive(Clone, Copy, Debug, Default)]
+struct Newest {
+    /// No older one is the newest, or will be when the transaction going on is committed.
+    at_least: u32,
+    version: Option<u32>,
 }
 
 #[derive(Clone, Debug)]
@@ -38,13 +53,16 @@ impl Weighter<(ExerciseId, u32), Version> for Bytes {
 
 impl std::fmt::Debug for Versions {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Versions").field("kept", &self.lock().len()).finish()
+        formatter.debug_struct("Versions").field("kept", &self.lock().len()).finish_non_exhaustive()
     }
 }
 
 impl Default for Versions {
     fn default() -> Self {
-        Self { cache: Mutex::new(Cache::with_weighter(EXPECTED, MAX_BYTES, Bytes)) }
+        Self {
+            cache: Mutex::new(Cache::with_weighter(EXPECTED, MAX_BYTES, Bytes)),
+            newest: Mutex::new(Cache::new(NEWEST_KNOWN)),
+        }
     }
 }
 
@@ -52,6 +70,28 @@ impl Versions {
     /// The version, if it was read before.
     pub(super) fn get(&self, of: &ExerciseRef) -> Option<Arc<Exercise>> {
         self.lock().get(&(of.id.clone(), of.version)).map(|version| Arc::clone(&version.exercise))
+    }
+
+    /// The newest version, if it is known and was read before.
+    pub(super) fn newest(&self, id: &ExerciseId) -> Option<Arc<Exercise>> {
+        let version = self.lock_newest().get(id)?.version?;
+        self.get(&ExerciseRef { id: id.clone(), version })
+    }
+
+    /// Learns which version was the newest when it was read.
+    pub(super) fn learn_newest(&self, read: &ExerciseRef) {
+        let mut newest = self.lock_newest();
+        let at_least = newest.get(&read.id).map_or(0, |known| known.at_least);
+        if read.version >= at_least {
+            newest.insert(read.id.clone(), Newest { at_least: read.version, version: Some(read.version) });
+        }
+    }
+
+    /// Forgets which version is the newest, within the transaction that changes it.
+    ///
+    /// * `at_least` — the newest one afterwards is this or a later one, if there is one.
+    pub(super) fn outdate(&self, id: &ExerciseId, at_least: u32) {
+        self.lock_newest().insert(id.clone(), Newest { at_least, version: None });
     }
 
     /// Decodes a row and keeps it.
@@ -66,6 +106,10 @@ impl Versions {
     fn lock(&self) -> MutexGuard<'_, Cache<(ExerciseId, u32), Version, Bytes>> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn lock_newest(&self) -> MutexGuard<'_, Cache<ExerciseId, Newest>> {
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[cfg(test)]
@@ -78,9 +122,17 @@ mod tests {
 
     /// A version that is as long as an exercise may be.
     fn large(version: i64) -> ExerciseRow {
+        row(version, "x".repeat(31 << 20))
+    }
+
+    fn small(version: i64) -> ExerciseRow {
+        row(version, String::new())
+    }
+
+    fn row(version: i64, statement: String) -> ExerciseRow {
         let spec = ExerciseSpec {
             title: "Sum".to_owned(),
-            statement: "x".repeat(31 << 20),
+            statement,
             kind: Kind::Stdio,
             runtimes: Vec::new(),
             starter_files: Vec::new(),
@@ -110,5 +162,23 @@ mod tests {
 
         let kept = (1..=5).filter(|version| versions.get(&named(*version)).is_some());
         assert!(kept.count() <= 2);
+    }
+
+    #[test]
+    fn a_reading_from_before_a_change_does_not_tell_the_newest_version() {
+        let versions = Versions::default();
+        let named = |version| ExerciseRef { id: "sum".parse().unwrap(), version };
+        for version in 1..=2 {
+            versions.keep(small(version)).unwrap();
+        }
+        versions.learn_newest(&named(1));
+        assert_eq!(versions.newest(&named(1).id).map(|exercise| exercise.version), Some(1));
+
+        versions.outdate(&named(1).id, 2);
+        versions.learn_newest(&named(1));
+        assert_eq!(versions.newest(&named(1).id), None);
+
+        versions.learn_newest(&named(2));
+        assert_eq!(versions.newest(&named(1).id).map(|exercise| exercise.version), Some(2));
     }
 }

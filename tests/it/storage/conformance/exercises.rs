@@ -66,6 +66,20 @@ pub async fn the_numbering_goes_on_after_a_deletion(db: &impl Storage) {
     assert_eq!(version(db, "sum").await, Some(2));
 }
 
+pub async fn an_exercise_that_was_read_is_read_as_it_is_after_each_change(db: &impl Storage) {
+    let mut read = Vec::new();
+    for change in ["Sum", "Total", "", "Sum"] {
+        if change.is_empty() {
+            db.delete_exercise(&exercise_id("sum"), Expected::Anything, at(2)).await.unwrap();
+        } else {
+            put(db, "sum", change, Expected::Anything).await;
+        }
+        read.push([version(db, "sum").await, version(db, "sum").await]);
+    }
+
+    assert_eq!(read, [[Some(1); 2], [Some(2); 2], [None; 2], [Some(3); 2]]);
+}
+
 pub async fn a_deleted_exercise_is_gone_from_every_list(db: &impl Storage) {
     put(db, "sum", "Sum", Expected::Anything).await;
     db.delete_exercise(&exercise_id("sum"), Expected::Anything, at(2)).await.unwrap();

@@ -150,6 +150,7 @@ macro_rules! suite {
             a_version_that_was_not_expected_changes_nothing
             what_should_be_absent_or_exist_is_checked
             the_numbering_goes_on_after_a_deletion
+            an_exercise_that_was_read_is_read_as_it_is_after_each_change
             a_deleted_exercise_is_gone_from_every_list
             exercises_are_listed_newest_first
             a_page_of_large_exercises_is_short
