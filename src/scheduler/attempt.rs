@@ -18,8 +18,8 @@ use crate::storage::{Ending, Leased, Storage as _};
 const SHARE_COMMIT: Duration = Duration::from_millis(20);
 /// Pause before a write is tried again, doubled each time.
 const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
-/// How long a leased submission waits if its container died just then, or has to be made fresh.
-const REPLACEMENT: Duration = Duration::from_secs(5);
+/// How long a leased submission waits if its container died just then, could not be emptied, or has to be made fresh.
+const REPLACEMENT: Duration = Duration::from_secs(10);
 /// Room for the progress of a whole attempt: a run is never held up by the database.
 const PROGRESS_ROOM: usize = MAX_TESTS + 1;
 

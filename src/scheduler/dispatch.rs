@@ -19,7 +19,7 @@ impl Scheduler {
         loop {
             // The stop is asked for afterwards: whoever stops and then sees nothing run has seen the last lease.
             let leasing = self.inner.running.leasing();
-            if stop.is_cancelled() {
+            if stop.is_cancelled() || free.has_changed().is_err() {
                 return;
             }
             let runtimes = free.borrow_and_update().runtimes.clone();
@@ -63,7 +63,7 @@ impl Scheduler {
         tokio::select! {
             leased = &mut leased => return leased,
             () = self.inner.tasks.soft().cancelled() => {}
-            // The pool has ended if this fails: nothing is free then, either.
+            // This fails when the pool has ended.
             _others = free.wait_for(|free| free.runtimes != runtimes) => {}
         }
         withdrawn.cancel();

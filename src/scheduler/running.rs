@@ -136,9 +136,9 @@ impl Running {
         }
     }
 
-    /// Number of attempts, and of leases that are being taken.
+    /// Number of attempts.
     pub fn count(&self) -> usize {
-        *self.count.borrow()
+        self.lock().listed.len()
     }
 
     /// Waits until no attempt is on the list and no lease is being taken.
@@ -173,6 +173,8 @@ impl Drop for Registered {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+
     use super::Running;
     use crate::domain::ids::SubmissionId;
     use crate::domain::lease::Lease;
@@ -221,12 +223,12 @@ mod tests {
         let running = Running::default();
 
         let leasing = running.leasing();
-        assert_eq!(running.count(), 1);
+        assert_eq!(running.idle().now_or_never(), None);
         let registered = running.register(lease(1));
         drop(leasing);
-        assert_eq!(running.count(), 1);
+        assert_eq!(running.idle().now_or_never(), None);
 
         drop(registered);
-        assert_eq!(running.count(), 0);
+        assert_eq!(running.idle().now_or_never(), Some(()));
     }
 }

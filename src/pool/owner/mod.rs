@@ -4,7 +4,7 @@
 //! bounded channel that claims come through; a claimed container holds its place in that channel, so that it can
 //! always be given back.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -180,7 +180,7 @@ impl Owner {
                 let _gone = counted.send(());
             }
             Message::Withdrawn => {}
-            Message::Ending { place } => self.machine.ending(place),
+            Message::Ending { place } => self.machine.ending(place, now),
             Message::GiveBack { place, fate } => {
                 if let Some(action) = self.machine.give_back(place, fate, now) {
                     self.begin(action);
@@ -317,19 +317,16 @@ impl Owner {
     }
 
     fn publish(&mut self) {
-        let supply = self.machine.supply();
-        let ids = |indices: &BTreeSet<usize>| -> BTreeSet<RuntimeId> {
-            indices
-                .iter()
-                .filter_map(|index| self.runtimes.get(*index))
-                .map(|runtime| runtime.id.clone())
-                .collect()
-        };
-        let free = supply.free.saturating_sub(self.reserved.len());
-        let runtimes = if free > 0 { ids(&supply.claimable) } else { BTreeSet::new() };
-        let free = Free { total: supply.total, free, runtimes };
+        let supply = self.machine.supply().without(self.reserved.iter().map(Reserved::runtime));
+        let id = |index: &usize| self.runtimes.get(*index).map(|runtime| runtime.id.clone());
+        let runtimes = supply.claimable.keys().filter_map(id).collect();
+        let free = Free { total: supply.total, free: supply.free, runtimes };
         let hosts = self.settings.hosts.iter().cloned().zip(self.machine.links()).collect();
-        let status = Status { hosts, ready: ids(&supply.started), swept: self.machine.all_were_tried() };
+        let status = Status {
+            hosts,
+            ready: supply.started.iter().filter_map(id).collect(),
+            swept: self.machine.all_were_tried(),
+        };
         replace(&self.free, free);
         replace(&self.status, status);
         self.figures.show(&self.settings.hosts, &self.runtimes, self.machine.populations());

@@ -14,6 +14,13 @@ pub(super) struct Reserved {
     reply: oneshot::Sender<Container>,
 }
 
+impl Reserved {
+    /// Index of the runtime.
+    pub(super) const fn runtime(&self) -> usize {
+        self.runtime
+    }
+}
+
 impl Owner {
     /// Takes somebody in who waits, and publishes it; without a runtime of that name the reply is dropped.
     pub(super) fn reserve(

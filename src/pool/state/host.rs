@@ -10,6 +10,9 @@ use crate::domain::exercise::Isolation;
 pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
+/// Submissions after which a container is replaced.
+pub(super) const MOST_SUBMISSIONS: u32 = 500;
+
 /// Launches going on at one time on one host: more only makes each of them slower.
 const LAUNCHES_AT_ONCE: usize = 4;
 
@@ -46,6 +49,13 @@ pub(super) enum Content<C> {
 pub(super) struct Life {
     pub(super) until: Instant,
     pub(super) submissions: u32,
+}
+
+impl Life {
+    /// Whether the container is replaced after its submission.
+    pub(super) fn is_spent(self, now: Instant) -> bool {
+        self.submissions >= MOST_SUBMISSIONS || self.until <= now
+    }
 }
 
 #[derive(Debug)]

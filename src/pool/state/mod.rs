@@ -23,9 +23,6 @@ pub use view::Population;
 
 use host::{Cell, Content, FIRST_PAUSE, Host, Image, Life, Pause, Slot, pause_after, repeat};
 
-/// Submissions after which a container is replaced.
-const MOST_SUBMISSIONS: u32 = 500;
-
 /// Age at which an idle container is replaced; each has up to a quarter more, so that they don't go together.
 const MOST_AGE: Duration = Duration::from_hours(1);
 
@@ -129,12 +126,12 @@ impl<C> Machine<C> {
         self.closed = true;
     }
 
-    /// A container's submission needs it no longer: it is being emptied, to be used again.
-    pub fn ending(&mut self, place: Place) {
+    /// A container's submission needs it no longer: it is being emptied, to be used again unless it is spent.
+    pub fn ending(&mut self, place: Place, now: Instant) {
         if let Some((cell, _)) = self.cell(place)
-            && let Content::Busy { ending, .. } = &mut cell.content
+            && let Content::Busy { ending, life } = &mut cell.content
         {
-            *ending = true;
+            *ending = !life.is_spent(now);
         }
     }
 
@@ -146,7 +143,7 @@ impl<C> Machine<C> {
         };
         let Content::Busy { life, .. } = &cell.content else { return None };
         let life = *life;
-        let spent = life.submissions >= MOST_SUBMISSIONS || life.until <= now;
+        let spent = life.is_spent(now);
         let (content, removed) = match fate {
             Fate::Reusable(container) if !spent => {
                 cell.pause = Pause::none();

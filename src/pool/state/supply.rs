@@ -1,6 +1,6 @@
 //! What can be claimed, and claiming it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::host::{Content, Life};
 use super::{Action, Link, Machine, Place};
@@ -13,10 +13,25 @@ pub struct Supply {
     pub total: usize,
     /// Those without a submission, or whose container is being emptied.
     pub free: usize,
-    /// Runtimes that a claim would get at once, or as soon as their container is empty.
-    pub claimable: BTreeSet<usize>,
+    /// Runtimes that a claim would get at once, or as soon as their container is empty, and from how many slots.
+    pub claimable: BTreeMap<usize, usize>,
     /// Runtimes of which a container has started on a healthy host that still has the image.
     pub started: BTreeSet<usize>,
+}
+
+impl Supply {
+    /// What is left when those are served who wait for these runtimes.
+    pub fn without(mut self, waiting: impl IntoIterator<Item = usize>) -> Self {
+        for runtime in waiting {
+            self.free = self.free.saturating_sub(1);
+            if let Some(slots) = self.claimable.get_mut(&runtime) {
+                *slots = slots.saturating_sub(1);
+            }
+        }
+        let free = self.free;
+        self.claimable.retain(|_, slots| free > 0 && *slots > 0);
+        self
+    }
 }
 
 impl<C> Machine<C> {
@@ -30,7 +45,9 @@ impl<C> Machine<C> {
                 let ending = slot.ending();
                 if slot.taken_by.is_none() || ending.is_some() {
                     supply.free += 1;
-                    supply.claimable.extend(slot.warm().chain(ending));
+                    for runtime in slot.warm().chain(ending) {
+                        *supply.claimable.entry(runtime).or_default() += 1;
+                    }
                 }
             }
         }

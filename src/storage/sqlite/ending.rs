@@ -52,6 +52,7 @@ pub(super) async fn end(
         Outcome::Cancelled => State::Cancelled(ended),
     };
     let document = last_events(tx, &mut submission, progress)?;
+    // SQLx counts the numbers that each statement of a script skips: as many as there are values, and the rest are NULL.
     sqlx::query(concat!(
         "INSERT INTO results (submission_id, round, summary, tests) \
          SELECT id, round, ?7, ?8 FROM submissions WHERE id = ?3 AND ?7 IS NOT NULL; \

@@ -56,6 +56,7 @@ pub(super) async fn next(
     submission.state = State::Running { key: place, queued_at, attempt, started_at: now };
     let document = events::document(tx, &[(&submission, EventBody::Started { position_before })])?;
     tx.hint(Change::Queue);
+    // SQLx counts the numbers that each statement of a script skips: as many as there are values, and the rest are NULL.
     let files: Vec<(String, Vec<u8>)> = sqlx::query_as(concat!(
         "UPDATE submissions SET state = 'running', attempt = attempt + 1, started_at = ?2, worker = ?3, \
          lease_until = ?4 WHERE id = ?5; ",
@@ -86,6 +87,7 @@ pub(super) async fn next(
 
 /// The first queued submission of one of `runtimes`.
 async fn first_of(tx: &mut Tx, runtimes: &[RuntimeId]) -> Result<Option<Placed>> {
+    let runtimes = json(runtimes)?;
     // The first of each runtime, and of these the first: what waits for other runtimes is not walked over.
     let (db, select) = tx.with_opening(select_submissions!(
         "r.tests",
@@ -95,7 +97,7 @@ async fn first_of(tx: &mut Tx, runtimes: &[RuntimeId]) -> Result<Option<Placed>>
              WHERE q.state = 'queued' AND q.runtime = asked.value ORDER BY q.priority, q.rank, q.ticket LIMIT 1) \
            ORDER BY f.priority, f.rank, f.ticket LIMIT 1)"
     ));
-    let row: Option<SubmissionRow> = sqlx::query_as(select).bind(json(runtimes)?).fetch_optional(db).await?;
+    let row: Option<SubmissionRow> = sqlx::query_as(select).bind(runtimes).fetch_optional(db).await?;
     row.map(Placed::try_from).transpose()
 }
 

@@ -112,7 +112,8 @@ impl Writer {
             answered = &mut answered => return answered.map_err(|_closed| closed())?,
             () = withdrawn.cancelled() => {}
         }
-        self.hand(Handed::Withdrawn).await?;
+        // If the writer has ended, so has every operation, and each was answered or dropped.
+        drop(self.hand(Handed::Withdrawn).await);
         answered.await.map_err(|_closed| closed())?
     }
 
@@ -227,7 +228,13 @@ impl Task {
     ) -> sqlx::Result<Vec<Change>> {
         let mut tx = match self.open.take() {
             Some(tx) => tx,
-            None => Tx::new(self.options.connect().await?),
+            None => match self.options.connect().await {
+                Ok(connection) => Tx::new(connection),
+                Err(source) => {
+                    group.push(first);
+                    return Err(source);
+                }
+            },
         };
         let mut begun = false;
         let mut next = Some(first);
@@ -286,6 +293,9 @@ impl Task {
 }
 
 /// Begins a transaction with an operation; `false` if it failed or did nothing, and there is no transaction.
+///
+/// # Errors
+/// What the operation failed for, if that cannot be undone: maybe the transaction did not begin.
 async fn begin_with(tx: &mut Tx, operation: &mut dyn Operation) -> sqlx::Result<bool> {
     tx.opening = Some("BEGIN IMMEDIATE");
     let succeeded = operation.run(tx).await;
@@ -294,7 +304,11 @@ async fn begin_with(tx: &mut Tx, operation: &mut dyn Operation) -> sqlx::Result<
     }
     if !succeeded {
         tx.hints.clear();
-        sqlx::query("ROLLBACK").execute(&mut tx.connection).await?;
+        let undone = sqlx::query("ROLLBACK").execute(&mut tx.connection).await;
+        undone.map_err(|source| match operation.failure() {
+            Some(failure) => sqlx::Error::Io(std::io::Error::other(failure)),
+            None => source,
+        })?;
     }
     Ok(succeeded)
 }

@@ -30,7 +30,7 @@ impl Tx {
         Ok(&mut self.connection)
     }
 
-    /// The connection, and its next statement with what begins the operation: they go to SQLite's thread together.
+    /// The connection, and its next statement with what begins the operation: they are handed over together.
     pub fn with_opening(
         &mut self,
         statement: &'static str,

@@ -8,12 +8,14 @@ use guichet::domain::lease::{Guarded, Lease};
 use guichet::domain::queue::Priority;
 use guichet::domain::submission::{ExerciseRef, NewSubmission, Purpose, State, StateName};
 use guichet::domain::verdict::Verdict;
-use guichet::storage::{CancelRequested, Ending, Expected, LeaseRequest, Renewed, Rescue, Storage};
+use guichet::storage::{
+    CancelRequested, Ending, Expected, Inserted, LeaseRequest, QueueCaps, Renewed, Rescue, Storage,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::storage::factory::{
-    CAPS, at, cancel, draft, event_names, events, exercise_id, file, finished, get, grade, insert,
-    insert_all, lease, lease_as, new, next_lease, order, result, runtime, spec, state, submission,
+    CAPS, NO_CAPS, at, cancel, draft, event_names, events, exercise_id, file, finished, get, grade, insert,
+    insert_all, lease, lease_as, new, next_lease, order, pace, result, runtime, spec, state, submission,
     test_report, with_priority, with_runtime, worker,
 };
 
@@ -120,6 +122,35 @@ pub async fn a_request_that_is_withdrawn_leases_nothing(db: &impl Storage) {
     assert_eq!(leased.unwrap(), None);
     let id = insert(db, new("alice")).await;
     assert_eq!(state(db, id).await, StateName::Queued);
+}
+
+pub async fn a_request_that_has_waited_and_is_withdrawn_leases_nothing(db: &impl Storage) {
+    let request = standing("python");
+    let withdrawn = request.withdrawn.clone();
+    let withdrawing = async {
+        // It is behind the request in the writer's line.
+        db.check_writable().await.unwrap();
+        withdrawn.cancel();
+    };
+
+    let (leased, ()) = tokio::join!(db.lease_next(request), withdrawing);
+
+    assert_eq!(leased.unwrap(), None);
+    let id = insert(db, new("alice")).await;
+    assert_eq!(state(db, id).await, StateName::Queued);
+}
+
+pub async fn who_waits_does_not_lease_what_was_refused(db: &impl Storage) {
+    let entering = async {
+        let full = QueueCaps { total: 0, ..NO_CAPS };
+        let refused = db.insert(vec![new("alice")], None, full, pace(), at(0)).await.unwrap();
+        assert_eq!(refused, Inserted::QueueFull);
+        insert(db, new("bob")).await
+    };
+
+    let (leased, bobs) = tokio::join!(db.lease_next(standing("python")), entering);
+
+    assert_eq!(leased.unwrap().unwrap().work.submission.id, bobs);
 }
 
 pub async fn several_who_wait_lease_a_submission_each(db: &impl Storage) {

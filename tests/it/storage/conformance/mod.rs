@@ -85,6 +85,8 @@ macro_rules! suite {
             who_waits_for_a_submission_leases_it_in_the_transaction_in_which_it_enters
             who_waits_for_a_submission_leases_one_that_comes_back
             a_request_that_is_withdrawn_leases_nothing
+            a_request_that_has_waited_and_is_withdrawn_leases_nothing
+            who_waits_does_not_lease_what_was_refused
             several_who_wait_lease_a_submission_each
             a_lease_brings_the_files_in_their_order
             a_lease_brings_the_exercise_in_the_version_of_the_submission

@@ -1,0 +1,60 @@
+//! What is promised while containers are being emptied.
+
+use std::collections::BTreeMap;
+
+use super::super::Fate;
+use super::super::host::MOST_SUBMISSIONS;
+use super::warm_world;
+use crate::domain::exercise::Isolation;
+
+#[test]
+fn a_container_that_is_being_emptied_is_promised_and_given_only_when_it_is_empty() {
+    let mut world = warm_world(1, 1);
+    let (place, container) = world.machine.claim(0, Isolation::Reset).expect("a container");
+    assert_eq!(world.machine.supply().free, 0);
+
+    world.machine.ending(place, world.now);
+
+    let supply = world.machine.supply();
+    assert_eq!((supply.free, supply.claimable.contains_key(&0)), (1, true));
+    assert_eq!(world.machine.claim(0, Isolation::Reset), None);
+    world.machine.give_back(place, Fate::Reusable(container), world.now);
+    assert_eq!(world.machine.claim(0, Isolation::Reset).map(|(_, given)| given), Some(container));
+    assert_eq!(world.machine.supply().free, 0);
+}
+
+#[test]
+fn a_container_that_is_being_emptied_is_promised_once() {
+    let mut world = warm_world(2, 2);
+    let taken = [0, 0].map(|runtime| world.machine.claim(runtime, Isolation::Reset));
+    let (place, _) = taken[0].expect("a container");
+    world.machine.ending(place, world.now);
+
+    let left = world.machine.supply().without([0]);
+
+    assert_eq!((left.free, left.claimable), (0, BTreeMap::new()));
+}
+
+#[test]
+fn who_waits_for_one_runtime_leaves_the_others_to_be_claimed() {
+    let world = warm_world(2, 1);
+    assert_eq!(world.machine.supply().claimable, BTreeMap::from([(0, 1), (1, 1), (2, 1)]));
+
+    let left = world.machine.supply().without([0]);
+
+    assert_eq!((left.free, left.claimable), (1, BTreeMap::from([(1, 1), (2, 1)])));
+}
+
+#[test]
+fn a_spent_container_that_is_being_emptied_is_not_promised() {
+    let mut world = warm_world(1, 1);
+    for _ in 1..MOST_SUBMISSIONS {
+        let (place, container) = world.machine.claim(0, Isolation::Reset).expect("a container");
+        assert_eq!(world.machine.give_back(place, Fate::Reusable(container), world.now), None);
+    }
+    let (place, _) = world.machine.claim(0, Isolation::Reset).expect("a container");
+
+    world.machine.ending(place, world.now);
+
+    assert_eq!(world.machine.supply().free, 0);
+}
