@@ -136,6 +136,13 @@ impl AgentClient {
             tokio::select! {
                 biased;
                 reply = next_reply(reader, decoder) => match reply? {
+                    // They cost nothing, so that an agent could send them without end and nothing else were looked at.
+                    Reply::Output { bytes, .. } if bytes.is_empty() => {
+                        return Err(Error::Unexpected("output without a byte"));
+                    }
+                    Reply::StdinTaken { bytes: 0 } => {
+                        return Err(Error::Unexpected("no input taken"));
+                    }
                     Reply::Output { stream, bytes } => {
                         room = room
                             .checked_sub(u64::try_from(bytes.len()).unwrap_or(u64::MAX))

@@ -217,6 +217,38 @@ async fn more_output_than_the_limit_ends_the_conversation() {
     assert_eq!(heard, vec![b'a'; 10]);
 }
 
+/// An agent that says this again and again, until the client hangs up.
+async fn flooded_by(reply: Reply) -> Result<Report, Error> {
+    let (mut client, mut agent) = greeted().await;
+    let mut bytes = Vec::new();
+    while bytes.len() < 65_536 {
+        encode(&reply, &mut bytes).unwrap();
+    }
+    let flood = async {
+        agent.hear_exec().await;
+        while agent.stream.write_all(&bytes).await.is_ok() {}
+    };
+    let (abort, mut sink) = (CancellationToken::new(), |_, _: &[u8]| {});
+    tokio::select! {
+        ended = client.exec(command(1), b"", &abort, &mut sink) => ended,
+        () = flood => panic!("the client hung up without a word"),
+    }
+}
+
+#[tokio::test]
+async fn output_without_a_byte_ends_the_conversation() {
+    let ended = flooded_by(Reply::Output { stream: Stream::Stdout, bytes: Vec::new() }).await;
+
+    assert!(matches!(ended, Err(Error::Unexpected("output without a byte"))), "{ended:?}");
+}
+
+#[tokio::test]
+async fn no_input_taken_ends_the_conversation() {
+    let ended = flooded_by(Reply::StdinTaken { bytes: 0 }).await;
+
+    assert!(matches!(ended, Err(Error::Unexpected("no input taken"))), "{ended:?}");
+}
+
 #[tokio::test]
 async fn a_second_report_is_not_taken_for_that_of_the_next_command() {
     let (mut client, mut agent) = greeted().await;
