@@ -64,6 +64,15 @@ impl HostLink {
         }
     }
 
+    /// Sees to it that there can be folders for containers to share with us, or that none of them tries.
+    pub(super) async fn prepare_wires(&self) {
+        if let Some(folders) = &self.wires
+            && let Err(reason) = folders.prepare().await
+        {
+            self.keep_to_attach(&reason);
+        }
+    }
+
     /// A folder for the next container to share with us, unless that is of no use here.
     pub(super) async fn wire_folder(&self) -> Option<WireFolder> {
         let folders = self.wires.as_ref().filter(|_| !self.keeps_to_attach.load(Ordering::Relaxed))?;

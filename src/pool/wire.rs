@@ -11,13 +11,14 @@
 
 use std::io;
 use std::os::fd::AsRawFd as _;
-use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 
 use bytes::Bytes;
 use futures_util::Stream;
 use rustix::fs::OFlags;
+use rustix::process::{Uid, geteuid};
 use tokio::fs::{DirBuilder, OpenOptions};
 use tokio::io::AsyncWrite;
 use tokio::net::UnixStream;
@@ -75,8 +76,8 @@ impl From<UnixStream> for Wire {
 pub struct WireFolders {
     parent: PathBuf,
     boot: Uuid,
-    /// The parent's complete path, once it is there and empty; or why it cannot be.
-    ready: OnceCell<Result<String, String>>,
+    /// The parent's complete path, once it is there and without folders of earlier processes.
+    ready: OnceCell<String>,
 }
 
 impl WireFolders {
@@ -85,16 +86,13 @@ impl WireFolders {
         Self { parent, boot, ready: OnceCell::new() }
     }
 
-    /// Makes the parent and removes what an earlier process left in it, the first time it is called.
+    /// Makes the parent and removes the folders of earlier processes from it, unless it is so already.
     ///
     /// # Errors
-    /// Why there can be no folders, the same each time.
+    /// Why there can be no folders now; nothing that may be somebody else's was touched.
     pub async fn prepare(&self) -> Result<&str, String> {
-        let prepared = self.ready.get_or_init(|| async {
-            let prepared = prepare(&self.parent).await;
-            prepared.map_err(|error| format!("{}: {error}", self.parent.display()))
-        });
-        prepared.await.as_deref().map_err(Clone::clone)
+        let prepared = self.ready.get_or_try_init(|| prepare(&self.parent, geteuid())).await;
+        prepared.map(String::as_str).map_err(|error| format!("{}: {error}", self.parent.display()))
     }
 
     /// Makes the folder of one launch.
@@ -112,14 +110,26 @@ impl WireFolders {
     }
 }
 
-async fn prepare(parent: &Path) -> io::Result<String> {
+async fn prepare(parent: &Path, owner: Uid) -> io::Result<String> {
     DirBuilder::new().recursive(true).mode(0o700).create(parent).await?;
+    let found = tokio::fs::symlink_metadata(parent).await?;
+    if !found.is_dir() || found.uid() != owner.as_raw() {
+        return Err(io::Error::other("a link, or another user's"));
+    }
     let parent = tokio::fs::canonicalize(parent).await?;
     let mut left = tokio::fs::read_dir(&parent).await?;
     while let Some(entry) = left.next_entry().await? {
-        remove(&entry.path()).await;
+        if entry.file_name().to_str().is_some_and(is_name_of_ours) {
+            remove(&entry.path()).await;
+        }
     }
     parent.into_os_string().into_string().map_err(|_path| io::Error::other("its path is not UTF-8"))
+}
+
+/// Whether a folder of that name may be one that [`WireFolders::make`] made, now or in an earlier process.
+fn is_name_of_ours(name: &str) -> bool {
+    let is_id = |text: &str| text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    name.split_once('-').is_some_and(|(boot, launch)| is_id(boot) && is_id(launch))
 }
 
 /// Removes a folder with all that a container may have put there; what cannot be removed is logged.
@@ -185,6 +195,8 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt as _, symlink};
     use std::os::unix::net::UnixListener;
 
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
     use super::*;
 
     async fn folders() -> (tempfile::TempDir, WireFolders, WireFolder) {
@@ -223,6 +235,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_is_no_socket_is_not_spoken_to() {
+        let (_parent, _folders, folder) = folders().await;
+        let path = socket_in(&folder);
+        let refused = async || folder.connect().await.unwrap_err().to_string();
+
+        std::fs::write(&path, "").unwrap();
+        assert_eq!(refused().await, "what is there is no socket");
+        std::fs::remove_file(&path).unwrap();
+        mknodat(CWD, &path, FileType::Fifo, Mode::RWXU, 0).unwrap();
+        assert_eq!(refused().await, "what is there is no socket");
+        std::fs::remove_file(&path).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        assert_eq!(refused().await, "what is there is no socket");
+    }
+
+    #[tokio::test]
     async fn a_folder_is_its_owners_alone_and_gone_with_all_that_is_in_it() {
         let (_parent, _folders, folder) = folders().await;
         let path = PathBuf::from(folder.path());
@@ -246,6 +274,51 @@ mod tests {
         assert!(!Path::new(left.path()).exists());
         assert!(Path::new(made.path()).exists() && Path::new(again.path()).exists());
         left.remove().await;
+    }
+
+    #[tokio::test]
+    async fn what_is_no_folder_of_ours_stays_where_it_is() {
+        let parent = tempfile::tempdir().unwrap();
+        let id = Uuid::nil().simple().to_string();
+        let foreign = ["thesis".to_owned(), id.clone(), format!("{id}-thesis"), format!("{id}-{id}-{id}")];
+        let foreign = foreign.map(|name| parent.path().join(name));
+        foreign.iter().try_for_each(std::fs::create_dir).unwrap();
+        let ours = parent.path().join(format!("{id}-{id}"));
+        std::fs::create_dir(&ours).unwrap();
+
+        WireFolders::new(parent.path().to_owned(), Uuid::new_v4()).prepare().await.unwrap();
+
+        assert!(foreign.iter().all(|path| path.exists()), "{foreign:?}");
+        assert!(!ours.exists());
+    }
+
+    #[tokio::test]
+    async fn a_link_in_place_of_the_parent_is_not_followed_and_its_end_is_not_remembered() {
+        let (elsewhere, parent) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let id = Uuid::nil().simple();
+        let foreign = elsewhere.path().join(format!("{id}-{id}"));
+        std::fs::create_dir(&foreign).unwrap();
+        let link = parent.path().join("wires");
+        symlink(elsewhere.path(), &link).unwrap();
+        let folders = WireFolders::new(link.clone(), Uuid::new_v4());
+
+        let refused = folders.make().await.unwrap_err();
+        std::fs::remove_file(&link).unwrap();
+        let made = folders.make().await;
+
+        assert!(refused.ends_with("/wires: a link, or another user's"), "{refused}");
+        assert!(foreign.exists());
+        made.unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_parent_of_another_user_is_left_alone() {
+        let parent = tempfile::tempdir().unwrap();
+        let other = Uid::from_raw(geteuid().as_raw() + 1);
+
+        let refused = prepare(parent.path(), other).await.unwrap_err().to_string();
+
+        assert_eq!(refused, "a link, or another user's");
     }
 
     #[tokio::test]

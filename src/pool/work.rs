@@ -78,11 +78,6 @@ pub(super) async fn connect(
     labels: Labels,
     wires: Option<Arc<WireFolders>>,
 ) -> Result<Arc<HostLink>, docker::Error> {
-    if let Some(folders) = &wires
-        && let Err(reason) = folders.prepare().await
-    {
-        tracing::debug!(reason, "there are no folders to share with containers");
-    }
     let engine = Engine::connect(&address).await?;
     crate::failpoint!("sweeping");
     let left = engine.sweep(&labels.of_installation()).await?;
@@ -92,7 +87,9 @@ pub(super) async fn connect(
     if let Err(error) = engine.prune_agent_images().await {
         tracing::debug!(host = address, %error, "images without a name stay on the host");
     }
-    Ok(Arc::new(HostLink::new(address, engine, wires)))
+    let link = HostLink::new(address, engine, wires);
+    link.prepare_wires().await;
+    Ok(Arc::new(link))
 }
 
 pub(super) async fn prepare_image(

@@ -18,7 +18,7 @@ use tokio::process::Command;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::bench::{Bench, ROOMY, reason, run_in, shared_engine, wait_for};
+use super::bench::{Bench, ROOMY, SOON, reason, run_in, shared_engine, wait_for};
 
 const SPIN: &str = "while True: pass";
 const LONG: Limits = Limits { cpu_time_ms: 60_000, wall_time_ms: 60_000, ..ROOMY };
@@ -139,6 +139,16 @@ async fn a_killed_engine_loses_runs_that_went_through_it_and_serves_again_when_i
 #[tokio::test]
 async fn a_stopped_engine_loses_its_runs_and_serves_again_when_it_is_back() {
     lose_and_find(&[], "-TERM", Transport::Socket).await;
+}
+
+#[tokio::test]
+async fn a_stopped_engine_loses_runs_that_went_through_it_and_serves_again_when_it_is_back() {
+    lose_and_find(&[], "-TERM", Transport::Attach).await;
+}
+
+#[tokio::test]
+async fn an_engine_that_keeps_containers_alive_loses_runs_that_went_through_it_and_serves_again() {
+    lose_and_find(&["--live-restore"], "-KILL", Transport::Attach).await;
 }
 
 #[tokio::test]
@@ -279,6 +289,32 @@ async fn a_host_that_falls_silent_is_lost_within_15_seconds_and_taken_back_when_
 #[tokio::test]
 async fn a_run_on_a_local_host_that_falls_silent_is_given_up_and_ends_though_its_agent_is_in_reach() {
     silence_and_find(Valve::near(), Transport::Socket).await;
+}
+
+#[tokio::test]
+async fn what_kept_a_host_from_sockets_is_looked_at_again_when_it_is_connected_anew() {
+    let (valve, folder) = (Valve::near(), tempfile::tempdir().expect("a folder"));
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    let wires = folder.path().join("wires");
+    std::os::unix::fs::symlink(elsewhere.path(), &wires).expect("a link");
+    let settings =
+        Settings { hosts: vec![valve.address.clone()], wires: Some(wires.clone()), ..Bench::settings() };
+    let bench = Bench::over(connect(&shared_engine()), settings);
+    let through_the_engine = bench.claim("python").await;
+    assert_eq!(through_the_engine.transport(), Transport::Attach);
+
+    std::fs::remove_file(&wires).expect("the link is gone");
+    valve.set_open(false);
+    wait_for("loss of the host", SOON, async || {
+        (bench.pool.hosts()[0].1 == HostState::Unreachable).then_some(())
+    })
+    .await;
+    drop(through_the_engine);
+    valve.set_open(true);
+
+    assert_eq!(bench.claim("python").await.transport(), Transport::Socket);
+    bench.end().await;
+    valve.closed.cancel();
 }
 
 #[tokio::test]
