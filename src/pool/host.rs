@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -24,6 +24,10 @@ const SECOND_LOOK: Duration = Duration::from_millis(500);
 /// host that swallows them is lost within 15 s.
 const SILENCES: u32 = 2;
 
+/// Launches in a row whose agents could not be spoken to over a socket, after which no other tries. Fewer may be
+/// something else's fault: a container killed meanwhile, an engine or a machine that has too much to do.
+const SETBACKS: u32 = 3;
+
 /// A connection to a host, as long as it holds.
 #[derive(Debug)]
 pub(super) struct HostLink {
@@ -34,8 +38,8 @@ pub(super) struct HostLink {
     doubts: Notify,
     /// `None` for an engine that is not on this machine.
     wires: Option<Arc<WireFolders>>,
-    /// Whether a container could not share a folder with us: then no other tries.
-    keeps_to_attach: AtomicBool,
+    /// Launches since the last one over a socket whose agents had to be spoken to through the engine.
+    setbacks: AtomicU32,
 }
 
 /// What the watch of a host saw.
@@ -60,35 +64,51 @@ impl HostLink {
             gone: CancellationToken::new(),
             doubts: Notify::new(),
             wires,
-            keeps_to_attach: AtomicBool::new(false),
+            setbacks: AtomicU32::new(0),
         }
     }
 
     /// Sees to it that there can be folders for containers to share with us, or that none of them tries.
-    pub(super) async fn prepare_wires(&self) {
+    pub(super) async fn prepare_wires(&mut self) {
         if let Some(folders) = &self.wires
             && let Err(reason) = folders.prepare().await
         {
-            self.keep_to_attach(&reason);
+            self.say_that_all_are_attached(&reason);
+            self.wires = None;
         }
     }
 
     /// A folder for the next container to share with us, unless that is of no use here.
     pub(super) async fn wire_folder(&self) -> Option<WireFolder> {
-        let folders = self.wires.as_ref().filter(|_| !self.keeps_to_attach.load(Ordering::Relaxed))?;
+        let folders = self.wires.as_ref().filter(|_| self.setbacks.load(Ordering::Relaxed) < SETBACKS)?;
         let made = folders.make().await;
-        made.inspect_err(|reason| self.keep_to_attach(reason)).ok()
+        made.inspect_err(|reason| self.set_back(reason)).ok()
     }
 
-    /// Lets containers share no more folders with us as long as this connection holds.
-    pub(super) fn keep_to_attach(&self, reason: &dyn Display) {
-        if !self.keeps_to_attach.swap(true, Ordering::Relaxed) {
-            tracing::info!(
-                host = self.address,
-                %reason,
-                "agents on this Docker host are spoken to through the engine, which takes a little longer"
-            );
+    /// An agent is spoken to over its socket: what went wrong before was not the host's way.
+    pub(super) fn speaks_over_a_socket(&self) {
+        // What was given up and told stays so, whoever else was on the way then.
+        let _given_up = self.setbacks.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |setbacks| {
+            (setbacks < SETBACKS).then_some(0)
+        });
+    }
+
+    /// An agent had to be spoken to through the engine; after a few in a row all are.
+    pub(super) fn set_back(&self, reason: &dyn Display) {
+        let setbacks = self.setbacks.fetch_add(1, Ordering::Relaxed) + 1;
+        if setbacks < SETBACKS {
+            tracing::debug!(host = self.address, %reason, "an agent is spoken to through its engine");
+        } else if setbacks == SETBACKS {
+            self.say_that_all_are_attached(reason);
         }
+    }
+
+    fn say_that_all_are_attached(&self, reason: &dyn Display) {
+        tracing::info!(
+            host = self.address,
+            %reason,
+            "agents on this Docker host are spoken to through the engine, which takes a little longer"
+        );
     }
 
     /// Lets the watch ask the host at once.

@@ -87,7 +87,7 @@ pub(super) async fn connect(
     if let Err(error) = engine.prune_agent_images().await {
         tracing::debug!(host = address, %error, "images without a name stay on the host");
     }
-    let link = HostLink::new(address, engine, wires);
+    let mut link = HostLink::new(address, engine, wires);
     link.prepare_wires().await;
     Ok(Arc::new(link))
 }
@@ -119,18 +119,27 @@ pub(super) async fn launch(
     }
 }
 
-/// With a folder that the container shares with us, or without one if that does not work here.
+/// With a folder that the container shares with us, or without one if that does not work.
 async fn start_the_best_way(link: &Arc<HostLink>, placement: Placement<'_>) -> Result<Idle, LaunchError> {
     let Some(folder) = link.wire_folder().await else { return start(link, placement, None).await };
     let started = start(link, placement, Some(&folder)).await;
     folder.remove().await;
-    match started {
-        Err(error) if error.may_be_the_folder() => {
-            let idle = start(link, placement, None).await?;
-            link.keep_to_attach(&error);
+    let error = match started {
+        Err(error) if error.may_be_the_folder() => error,
+        started => return started,
+    };
+    match start(link, placement, None).await {
+        Ok(idle) => {
+            link.set_back(&error);
             Ok(idle)
         }
-        started => started,
+        Err(second) => {
+            tracing::info!(
+                host = link.address, %error,
+                "a container that shares a folder with us did not start, and none without one either"
+            );
+            Err(second)
+        }
     }
 }
 
@@ -164,16 +173,17 @@ async fn greet(
     let (client, hello) = AgentClient::greet(wire, setup).await?;
     let Some(folder) = folder else { return Ok((client, hello, Transport::Attach)) };
     if !hello.listens {
-        link.keep_to_attach(&"the agent cannot use a folder of ours");
+        link.set_back(&"the agent cannot use a folder of ours");
         return Ok((client, hello, Transport::Attach));
     }
     match folder.connect().await {
         Ok(stream) => {
             let client = client.go_on_over(stream.into()).await.map_err(LaunchError::Socket)?;
+            link.speaks_over_a_socket();
             Ok((client, hello, Transport::Socket))
         }
         Err(error) => {
-            link.keep_to_attach(&format!("the agent's socket: {error}"));
+            link.set_back(&format!("the agent's socket: {error}"));
             Ok((client, hello, Transport::Attach))
         }
     }

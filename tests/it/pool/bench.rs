@@ -148,6 +148,13 @@ impl Bench {
         Self::of(docker, settings, runtimes())
     }
 
+    /// With containers of one runtime only.
+    pub fn of_one(runtime: &str, settings: Settings) -> Self {
+        let docker = super::hosts::connect(&settings.hosts[0]);
+        let kept = runtimes().remove_entry(&id(runtime)).expect("a runtime of ours");
+        Self::of(docker, settings, BTreeMap::from([kept]))
+    }
+
     /// With runtimes of the test's own, too.
     pub fn of(docker: Docker, settings: Settings, runtimes: BTreeMap<RuntimeId, Runtime>) -> Self {
         let tasks = TaskTracker::new();

@@ -1,6 +1,5 @@
 //! The way to an agent is found by itself, and a container that means harm gains nothing by a folder that it shares.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use guichet::domain::exercise::Isolation;
@@ -9,8 +8,8 @@ use guichet_agent::{Hello, Reply, UsageSource, VERSION, encode};
 use tempfile::TempDir;
 use tokio::net::UnixListener;
 
-use super::bench::{Bench, id, runtimes};
-use super::hosts::{OwnEngine, connect};
+use super::bench::Bench;
+use super::hosts::OwnEngine;
 use crate::support::engine::Engine;
 
 #[tokio::test]
@@ -87,9 +86,7 @@ while os.read(0, 65536):
     std::fs::write(&agent_path, script).expect("a script");
     let wires = Some(folder.path().join("wires"));
     let settings = Settings { agent_path, wires, ..Bench::settings() };
-    let python = runtimes().remove(&id("python")).expect("python");
-    let docker = connect(&settings.hosts[0]);
-    Bench::of(docker, settings, BTreeMap::from([(id("python"), python)]))
+    Bench::of_one("python", settings)
 }
 
 fn folder() -> TempDir {
@@ -134,6 +131,45 @@ async fn an_agent_whose_socket_nobody_listens_at_is_spoken_to_through_its_engine
     let bench = played(&folder, "socket.socket(socket.AF_UNIX).bind(path)", "");
 
     ends_up_attached(bench).await;
+}
+
+/// How the agents of the next containers are spoken to, one after the other, while the folder of all shared folders is away.
+async fn without_the_folder<const COUNT: usize>(bench: &Bench) -> [Transport; COUNT] {
+    let wires = bench.settings.wires.clone().expect("a folder");
+    let away = wires.with_extension("away");
+    let mut held = bench.claim("python").await;
+    std::fs::rename(&wires, &away).expect("it is away");
+    let mut seen = [Transport::Socket; COUNT];
+    for transport in &mut seen {
+        drop(held);
+        held = bench.claim("python").await;
+        *transport = held.transport();
+    }
+    std::fs::rename(&away, &wires).expect("it is back");
+    drop(held);
+    seen
+}
+
+#[tokio::test]
+async fn faults_that_pass_leave_the_sockets_in_use() {
+    let bench = Bench::of_one("python", Bench::settings());
+
+    for _ in 0..2 {
+        assert_eq!(without_the_folder(&bench).await, [Transport::Attach; 2]);
+        assert_eq!(bench.claim("python").await.transport(), Transport::Socket);
+    }
+
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn after_three_faults_in_a_row_a_host_is_gone_through_for_good() {
+    let bench = Bench::of_one("python", Bench::settings());
+
+    assert_eq!(without_the_folder(&bench).await, [Transport::Attach; 3]);
+
+    assert_eq!(bench.claim("python").await.transport(), Transport::Attach);
+    bench.end().await;
 }
 
 #[tokio::test]
