@@ -12,6 +12,7 @@ mod figures;
 mod host;
 pub mod image;
 mod owner;
+mod removal;
 mod reservation;
 mod state;
 mod wire;

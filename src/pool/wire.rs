@@ -7,7 +7,8 @@
 //!
 //! A folder is made for one launch and removed when that has ended, however: a connection outlives its socket's name.
 //! So where students' programs run there is no way to write to this machine, and what a killed process can leave is
-//! an empty folder. What lies in a folder is the container's, and nothing of it is followed or believed.
+//! an empty folder. What lies in a folder is the container's, and nothing of it is followed or believed; it may be
+//! made so that it cannot be removed, or not soon, and then that container is given to nobody.
 
 use std::io;
 use std::os::fd::AsRawFd as _;
@@ -26,6 +27,8 @@ use tokio::sync::OnceCell;
 use tokio::task::spawn_blocking;
 use tokio_util::io::ReaderStream;
 use uuid::Uuid;
+
+use super::removal;
 
 /// Bytes read from a socket at one time.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -119,8 +122,10 @@ async fn prepare(parent: &Path, owner: Uid) -> io::Result<String> {
     let parent = tokio::fs::canonicalize(parent).await?;
     let mut left = tokio::fs::read_dir(&parent).await?;
     while let Some(entry) = left.next_entry().await? {
-        if entry.file_name().to_str().is_some_and(is_name_of_ours) {
-            remove(&entry.path()).await;
+        if entry.file_name().to_str().is_some_and(is_name_of_ours)
+            && let Err(error) = remove(entry.path()).await
+        {
+            say_that_it_stays(&entry.path(), &error);
         }
     }
     parent.into_os_string().into_string().map_err(|_path| io::Error::other("its path is not UTF-8"))
@@ -132,11 +137,13 @@ fn is_name_of_ours(name: &str) -> bool {
     name.split_once('-').is_some_and(|(boot, launch)| is_id(boot) && is_id(launch))
 }
 
-/// Removes a folder with all that a container may have put there; what cannot be removed is logged.
-async fn remove(folder: &Path) {
-    if let Err(error) = tokio::fs::remove_dir_all(folder).await {
-        tracing::warn!(folder = %folder.display(), %error, "a folder shared with a container cannot be removed");
-    }
+/// Removes a folder with all that a container may have put there, or tries to for a while.
+async fn remove(folder: PathBuf) -> io::Result<()> {
+    spawn_blocking(move || removal::remove_folder(&folder)).await.map_err(io::Error::other).flatten()
+}
+
+fn say_that_it_stays(folder: &Path, error: &io::Error) {
+    tracing::warn!(folder = %folder.display(), %error, "a folder shared with a container cannot be removed");
 }
 
 /// A folder that one container shares with us while it is launched; gone when dropped.
@@ -172,20 +179,25 @@ impl WireFolder {
     }
 
     /// Removes it, with all that is in it.
-    pub async fn remove(mut self) {
-        if let Some(path) = self.path.take() {
-            remove(Path::new(&path)).await;
+    ///
+    /// # Errors
+    /// Why it is still there, as a whole or in part; dropped, it is tried once more.
+    pub async fn remove(&mut self) -> io::Result<()> {
+        if let Some(path) = self.path.clone() {
+            remove(path.into()).await?;
         }
+        self.path = None;
+        Ok(())
     }
 }
 
 impl Drop for WireFolder {
     fn drop(&mut self) {
-        // Only a launch that was given up comes here; the folder holds a socket, if anything.
+        // Only a launch that was given up comes here, or one whose container did all to keep the folder.
         if let Some(path) = self.path.take()
-            && let Err(error) = std::fs::remove_dir_all(&path)
+            && let Err(error) = removal::remove_folder(Path::new(&path))
         {
-            tracing::warn!(folder = path, %error, "a folder shared with a container cannot be removed");
+            say_that_it_stays(Path::new(&path), &error);
         }
     }
 }
@@ -265,7 +277,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_an_earlier_process_left_is_removed_before_the_first_folder_is_made() {
-        let (parent, first, left) = folders().await;
+        let (parent, first, mut left) = folders().await;
         let next = WireFolders::new(parent.path().join("wires"), Uuid::new_v4());
 
         let made = next.make().await.unwrap();
@@ -273,7 +285,21 @@ mod tests {
 
         assert!(!Path::new(left.path()).exists());
         assert!(Path::new(made.path()).exists() && Path::new(again.path()).exists());
-        left.remove().await;
+        left.remove().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_could_not_be_removed_can_be_later() {
+        let (_parent, _folders, mut folder) = folders().await;
+        let path = PathBuf::from(folder.path());
+        std::fs::create_dir_all(path.join("a/".repeat(40))).unwrap();
+
+        folder.remove().await.unwrap_err();
+        assert!(path.exists());
+        std::fs::remove_dir_all(path.join("a")).unwrap();
+        folder.remove().await.unwrap();
+
+        assert!(!path.exists());
     }
 
     #[tokio::test]

@@ -1,5 +1,6 @@
 //! What the owner begins and does not wait for: connecting, seeing to images, starting and removing containers.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,7 +41,7 @@ pub(super) enum Outcome {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PrepareError {
     #[error("cannot read the agent's program at {path}: {source}")]
-    Program { path: PathBuf, source: std::io::Error },
+    Program { path: PathBuf, source: io::Error },
     #[error(transparent)]
     Engine(#[from] docker::Error),
 }
@@ -53,6 +54,8 @@ pub(super) enum LaunchError {
     Agent(#[from] agent_client::Error),
     #[error("over its socket: {0}")]
     Socket(agent_client::Error),
+    #[error("the folder shared with it stays: {0}")]
+    Folder(io::Error),
     #[error("the host went away")]
     HostGone,
 }
@@ -66,7 +69,7 @@ impl LaunchError {
     const fn may_be_the_folder(&self) -> bool {
         match self {
             Self::Engine(error) => error.is_refusal() && !error.is_not_found(),
-            Self::Socket(_) => true,
+            Self::Socket(_) | Self::Folder(_) => true,
             Self::Agent(_) | Self::HostGone => false,
         }
     }
@@ -122,9 +125,7 @@ pub(super) async fn launch(
 /// With a folder that the container shares with us, or without one if that does not work.
 async fn start_the_best_way(link: &Arc<HostLink>, placement: Placement<'_>) -> Result<Idle, LaunchError> {
     let Some(folder) = link.wire_folder().await else { return start(link, placement, None).await };
-    let started = start(link, placement, Some(&folder)).await;
-    folder.remove().await;
-    let error = match started {
+    let error = match start_with(link, placement, folder).await {
         Err(error) if error.may_be_the_folder() => error,
         started => return started,
     };
@@ -143,6 +144,28 @@ async fn start_the_best_way(link: &Arc<HostLink>, placement: Placement<'_>) -> R
     }
 }
 
+/// Whatever becomes of it, the container that is given to somebody shares no folder with us any more.
+async fn start_with(
+    link: &Arc<HostLink>,
+    placement: Placement<'_>,
+    mut folder: WireFolder,
+) -> Result<Idle, LaunchError> {
+    let started = start(link, placement, Some(&folder)).await;
+    let Err(error) = folder.remove().await else {
+        if matches!(started, Ok(Idle { transport: Transport::Socket, .. })) {
+            link.speaks_over_a_socket();
+        }
+        return started;
+    };
+    let Idle { id, client, .. } = started?;
+    drop(client);
+    discard(link, &id).await;
+    // Nobody is left who could fill it meanwhile; what stays all the same is told when it is dropped.
+    match folder.remove().await {
+        Ok(()) | Err(_) => Err(LaunchError::Folder(error)),
+    }
+}
+
 async fn start(
     link: &Arc<HostLink>,
     placement: Placement<'_>,
@@ -155,11 +178,16 @@ async fn start(
     match greet(link, wire, setup, folder).await {
         Ok((client, hello, transport)) => Ok(Idle { id, host: Arc::clone(link), client, hello, transport }),
         Err(error) => {
-            if let Err(error) = link.engine.remove(&id).await {
-                tracing::warn!(container.id = id, %error, "cannot remove a container without an agent");
-            }
+            discard(link, &id).await;
             Err(error)
         }
+    }
+}
+
+/// Removes a container that nobody shall get; if that fails, the sweep at the pool's end does it.
+async fn discard(link: &HostLink, id: &str) {
+    if let Err(error) = link.engine.remove(id).await {
+        tracing::warn!(container.id = id, %error, "cannot remove a container of no use");
     }
 }
 
@@ -179,7 +207,6 @@ async fn greet(
     match folder.connect().await {
         Ok(stream) => {
             let client = client.go_on_over(stream.into()).await.map_err(LaunchError::Socket)?;
-            link.speaks_over_a_socket();
             Ok((client, hello, Transport::Socket))
         }
         Err(error) => {

@@ -211,3 +211,32 @@ except OSError:
     drop(container);
     bench.end().await;
 }
+
+#[tokio::test]
+async fn a_container_whose_folder_cannot_be_removed_is_given_to_nobody() {
+    let deed = "
+try:
+    os.chdir(os.path.dirname(path))
+    for _ in range(40):
+        os.mkdir('deep')
+        os.chdir('deep')
+except OSError:
+    pass
+listens = False
+";
+    let folder = folder();
+    let bench = played(&folder, deed, "");
+    let container = bench.claim("python").await;
+
+    let id = container.id().expect("an id").to_owned();
+    let mounts = "{{range .Mounts}}{{.Destination}} {{end}}";
+    let mounted = Engine::at(&bench.settings.hosts[0]).ask(&["inspect", "--format", mounts, &id]);
+
+    assert!(!mounted.contains("/.guichet/wire"), "{mounted}");
+    assert_eq!(bench.containers().await, [id]);
+    for left in bench.wires() {
+        std::fs::remove_dir_all(left).expect("nobody holds it");
+    }
+    drop(container);
+    bench.end().await;
+}
