@@ -200,6 +200,7 @@ async fn greet(
 ) -> Result<(AgentClient, Hello, Transport), LaunchError> {
     let (client, hello) = AgentClient::greet(wire, setup).await?;
     let Some(folder) = folder else { return Ok((client, hello, Transport::Attach)) };
+    crate::failpoint!("agent_greeted");
     if !hello.listens {
         link.set_back(&"the agent cannot use a folder of ours");
         return Ok((client, hello, Transport::Attach));

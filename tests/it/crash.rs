@@ -143,13 +143,22 @@ async fn what_waits_keeps_its_place_and_what_runs_runs_again_at_once() {
 
 #[tokio::test]
 async fn a_death_while_containers_start_leaves_none_behind() {
+    die_while_containers_start("container_starting").await;
+}
+
+#[tokio::test]
+async fn a_death_before_an_agent_that_listens_is_connected_to_leaves_no_container_behind() {
+    die_while_containers_start("agent_greeted").await;
+}
+
+async fn die_while_containers_start(point: &str) {
     let guichet = guichet().await;
     let alice = guichet.student("alice");
     let blocker = alice.submit("patient", &programs::sleep_then_sum(0.5)).await;
     let waiting = alice.submit("sum", &programs::python_sum()).await;
     alice.wait_for_state(&blocker, &["running"]).await;
     guichet.kill();
-    guichet.set_env("FAILPOINTS", "container_starting=return");
+    guichet.set_env("FAILPOINTS", &format!("{point}=return"));
     guichet.launch();
     let status = guichet.ended(AT_ONCE).await;
     assert_eq!(status.signal(), Some(9));

@@ -107,6 +107,15 @@ fn the_end_of_the_connection_ends_everything() {
 }
 
 #[test]
+fn a_connection_that_ends_without_a_word_ends_the_agent() {
+    let mut agent = TestAgent::start_on_socket();
+
+    agent.hang_up();
+
+    assert_eq!(agent.container.wait_for_end(), Some(0));
+}
+
+#[test]
 fn the_end_of_the_connection_is_seen_behind_input_that_nobody_takes() {
     let mut agent = TestAgent::start_on_socket();
     agent.begin();
