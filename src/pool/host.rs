@@ -36,7 +36,7 @@ pub(super) struct HostLink {
     /// Cancelled when the host is lost: whoever waits for something there gives up.
     pub(super) gone: CancellationToken,
     doubts: Notify,
-    /// `None` for an engine that is not on this machine.
+    /// `None` for an engine that is not on this machine, or if there can be no folders.
     wires: Option<Arc<WireFolders>>,
     /// Launches since the last one over a socket whose agents had to be spoken to through the engine.
     setbacks: AtomicU32,
