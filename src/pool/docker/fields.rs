@@ -1,6 +1,6 @@
 //! The fields of a container: everything that keeps a student's program inside.
 //!
-//! The agent is process 1 and root with five capabilities; the program gets a uid of the slot's range and none.
+//! The agent is process 1 and root with six capabilities; the program gets a uid of the slot's range and none.
 //! Nothing is mounted from the host but the cell's own cgroup folders, and on our own machine a folder for the agent's
 //! socket that is gone before a program runs; both below a folder that only root may enter.
 

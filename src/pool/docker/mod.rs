@@ -24,7 +24,7 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::wire::Wire;
 
@@ -39,6 +39,9 @@ const WORK_DEADLINE: Duration = Duration::from_secs(30);
 
 /// Deadline of the client itself, above all of ours (it counts whole seconds).
 const CLIENT_DEADLINE_SECONDS: u64 = 120;
+
+/// Pause before the removal of a container is asked for again that is under way.
+const REMOVAL_PAUSE: Duration = Duration::from_millis(50);
 
 /// Containers removed at the same time.
 const REMOVED_AT_ONCE: usize = 8;
@@ -192,20 +195,25 @@ impl Engine {
         Ok(Wire { input: attached.input, output: Box::pin(output) })
     }
 
-    /// Kills and removes a container; one that is gone already is no error.
+    /// Kills and removes a container; one that is gone already is no error. It is gone when this returns.
     ///
     /// # Errors
     /// That the engine could not do it.
     pub async fn remove(&self, id: &str) -> Result<(), Error> {
         let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
-        match within(WORK_DEADLINE, self.docker.remove_container(id, Some(options))).await {
-            // 404: gone. 409: it is removing itself just now.
-            Ok(())
-            | Err(Error::Engine(DockerError::DockerResponseServerError { status_code: 404 | 409, .. })) => {
-                Ok(())
+        let removing = async {
+            loop {
+                match self.docker.remove_container(id, Some(options.clone())).await {
+                    // Somebody, maybe the engine itself, is at it, and may fail.
+                    Err(DockerError::DockerResponseServerError { status_code: 409, .. }) => {
+                        sleep(REMOVAL_PAUSE).await;
+                    }
+                    Err(DockerError::DockerResponseServerError { status_code: 404, .. }) => return Ok(()),
+                    removed => return removed,
+                }
             }
-            Err(error) => Err(error),
-        }
+        };
+        within(WORK_DEADLINE, removing).await
     }
 
     /// Ids of all containers with these labels, in whatever state, each with the boot it belongs to.
