@@ -4,6 +4,16 @@ use guichet_agent::{Clean, Reply, Request};
 
 use crate::support::{TestAgent, limited, shell, victim};
 
+/// Begins a command that says that it is up and then sleeps for longer than a test takes.
+fn begin_sleeping(agent: &mut TestAgent) {
+    agent.begin();
+    agent.send(&[Request::Exec(limited(shell("echo up; sleep 100"), |limits| limits.wall_time_ms = 60_000))]);
+    assert!(matches!(agent.receive(), Reply::Output { .. }));
+}
+
+/// Over the standard streams and over the socket.
+const BOTH_WAYS: [fn() -> TestAgent; 2] = [TestAgent::start, TestAgent::start_on_socket];
+
 #[test]
 fn a_whole_submission_can_be_sent_ahead() {
     let mut agent = TestAgent::start();
@@ -27,37 +37,35 @@ fn a_whole_submission_can_be_sent_ahead() {
 
 #[test]
 fn the_end_of_the_connection_ends_everything() {
-    let mut agent = TestAgent::start();
-    agent.begin();
-    agent.send(&[Request::Exec(limited(shell("echo up; sleep 100"), |limits| limits.wall_time_ms = 60_000))]);
-    assert!(matches!(agent.receive(), Reply::Output { .. }));
+    for start in BOTH_WAYS {
+        let mut agent = start();
+        begin_sleeping(&mut agent);
 
-    agent.hang_up();
+        agent.hang_up();
 
-    assert_eq!(agent.container.wait_for_end(), Some(0));
+        assert_eq!(agent.container.wait_for_end(), Some(0));
+    }
 }
 
 #[test]
 fn the_end_of_the_connection_is_seen_behind_input_that_nobody_takes() {
-    let mut agent = TestAgent::start();
-    agent.begin();
-    agent.send(&[Request::Exec(limited(shell("echo up; sleep 100"), |limits| limits.wall_time_ms = 60_000))]);
-    assert!(matches!(agent.receive(), Reply::Output { .. }));
-    for _ in 0..10 {
-        agent.send(&[Request::Stdin { bytes: vec![0; 900 << 10], last: false }]);
+    for start in BOTH_WAYS {
+        let mut agent = start();
+        begin_sleeping(&mut agent);
+        for _ in 0..10 {
+            agent.send(&[Request::Stdin { bytes: vec![0; 900 << 10], last: false }]);
+        }
+
+        agent.hang_up();
+
+        assert_eq!(agent.container.wait_for_end(), Some(0));
     }
-
-    agent.hang_up();
-
-    assert_eq!(agent.container.wait_for_end(), Some(0));
 }
 
 #[test]
 fn a_termination_signal_ends_the_agent_while_a_command_runs() {
     let mut agent = TestAgent::start();
-    agent.begin();
-    agent.send(&[Request::Exec(limited(shell("echo up; sleep 100"), |limits| limits.wall_time_ms = 60_000))]);
-    assert!(matches!(agent.receive(), Reply::Output { .. }));
+    begin_sleeping(&mut agent);
 
     agent.container.signal_agent("TERM");
 
