@@ -156,6 +156,26 @@ async fn an_engine_that_keeps_containers_alive_loses_its_runs_and_serves_again_w
     lose_and_find(&["--live-restore"], "-KILL", Transport::Socket).await;
 }
 
+#[tokio::test]
+async fn a_container_that_somebody_removes_already_is_gone_when_that_is_said() {
+    let bench = Bench::start().await;
+    let container = bench.claim("python").await;
+    let id = container.id().expect("a container").to_owned();
+    let options = bollard::query_parameters::RemoveContainerOptionsBuilder::new().force(true).build();
+
+    let elsewhere = bench.docker.remove_container(&id, Some(options));
+    let destroying = async {
+        // When this is answered, the engine has begun.
+        bench.docker.ping().await.expect("an answer");
+        container.destroy().await;
+        bench.containers().await
+    };
+    let (_removed, left) = tokio::join!(elsewhere, destroying);
+
+    assert!(!left.contains(&id), "{left:?}");
+    bench.end().await;
+}
+
 /// A way to the shared engine that can be made to swallow everything.
 struct Valve {
     address: String,

@@ -89,26 +89,6 @@ async fn a_dropped_container_is_destroyed_and_replaced() {
 }
 
 #[tokio::test]
-async fn a_container_that_somebody_removes_already_is_gone_when_that_is_said() {
-    let bench = Bench::start().await;
-    let container = bench.claim("python").await;
-    let id = container.id().expect("a container").to_owned();
-    let options = bollard::query_parameters::RemoveContainerOptionsBuilder::new().force(true).build();
-
-    let elsewhere = bench.docker.remove_container(&id, Some(options));
-    let destroying = async {
-        // When this is answered, the engine has begun.
-        bench.docker.ping().await.expect("an answer");
-        container.destroy().await;
-        bench.containers().await
-    };
-    let (_removed, left) = tokio::join!(elsewhere, destroying);
-
-    assert!(!left.contains(&id), "{left:?}");
-    bench.end().await;
-}
-
-#[tokio::test]
 async fn a_destroyed_container_is_gone_when_that_is_said() {
     let bench = Bench::start().await;
     let container = bench.claim("python").await;
