@@ -3,6 +3,9 @@
 //! The body of an ending event holds its submission without the result; the result that was the newest then
 //! stays in `results` and joins when the event is read, so that it reads the same for ever.
 
+use std::collections::HashMap;
+use std::hash::Hash;
+
 use sqlx::sqlite::SqliteConnection;
 
 use super::rows::{Row, hex, json, key, select_submissions, submission_id};
@@ -18,12 +21,12 @@ use crate::storage::{LogPage, Result, Snapshot};
 /// statement whose first parameter is [`document`] and whose second is the time. An ending event shows the result that
 /// its submission's row names.
 ///
-/// Numbers are counted on from where each log ends, in the order of the entries.
+/// Numbers are counted on from where each log ends, in the order of the entries. Its trigger moves that end, but not
+/// before all of the statement is read: `SQLite` keeps what it selects apart when an insertion has a trigger.
 macro_rules! append_events {
     () => {
         "INSERT INTO events (submission_id, seq, owner, owner_seq, round, attempt, at, body, result_round) \
-         SELECT s.id, s.last_event + row_number() OVER (PARTITION BY s.id ORDER BY entry.key), \
-                o.name, o.last_event + row_number() OVER (PARTITION BY o.name ORDER BY entry.key), \
+         SELECT s.id, s.last_event + (entry.value ->> 3), o.name, o.last_event + (entry.value ->> 4), \
                 s.round, s.attempt, ?2, entry.value ->> 2, \
                 CASE WHEN entry.value ->> 1 THEN s.result_round END \
          FROM json_each(?1) AS entry CROSS JOIN submissions AS s ON s.id = unhex(entry.value ->> 0) \
@@ -35,11 +38,20 @@ pub(super) use append_events;
 /// The events of submissions as `append_events!` reads them; they are told after the commit.
 pub(super) fn document(tx: &mut Tx, entries: &[(&Submission, EventBody)]) -> Result<String> {
     let mut document = Vec::with_capacity(entries.len());
+    let (mut of_submission, mut of_owner) = (HashMap::new(), HashMap::new());
     for (of, body) in entries {
-        document.push((hex(of.id), body.ends_round(), json(body)?));
+        let (number, owner_number) = (next(&mut of_submission, of.id), next(&mut of_owner, &of.owner));
+        document.push((hex(of.id), body.ends_round(), json(body)?, number, owner_number));
         tx.hint_log(of.id, &of.owner, body.ends_round());
     }
     json(&document)
+}
+
+/// How many there were of `key`, this one included.
+fn next<K: Eq + Hash>(counted: &mut HashMap<K, u32>, key: K) -> u32 {
+    let count = counted.entry(key).or_default();
+    *count = count.saturating_add(1);
+    *count
 }
 
 /// Appends events to the logs of submissions that are, in the database, as they were after the change.

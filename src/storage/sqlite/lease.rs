@@ -278,7 +278,7 @@ async fn requeue(tx: &mut Tx, mut submission: Submission, given_up: GivenUp, now
     .await?;
     submission.state = State::Queued { key: place, queued_at, attempt };
     let GivenUp { reason, container } = given_up;
-    let position = of.present("position", queue::positions(tx.db().await?, &[submission.id]).await?.pop())?;
+    let position = of.present("position", queue::positions(tx.db().await?, &[&submission]).await?.pop())?;
     events::append(tx, &[(&submission, EventBody::Requeued { reason, position, container })], now).await?;
     tx.hint_entered();
     Ok(())

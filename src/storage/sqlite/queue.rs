@@ -8,6 +8,7 @@ use super::rows::{Row, hex, json, position};
 use super::writer::Tx;
 use crate::domain::ids::{Owner, SubmissionId};
 use crate::domain::queue::{Priority, QueueKey, fair_rank};
+use crate::domain::submission::Submission;
 use crate::domain::time::Timestamp;
 use crate::storage::{Position, QueueCaps, QueueEntry, QueueFigures, Result};
 
@@ -125,8 +126,11 @@ pub(super) async fn queued_of(db: &mut SqliteConnection, owner: &Owner) -> Resul
 }
 
 /// The places of queued submissions, in the order they are asked for.
-pub(super) async fn positions(db: &mut SqliteConnection, ids: &[SubmissionId]) -> Result<Vec<Position>> {
-    let document: Vec<String> = ids.iter().copied().map(hex).collect();
+pub(super) async fn positions(db: &mut SqliteConnection, queued: &[&Submission]) -> Result<Vec<Position>> {
+    if queued.is_empty() {
+        return Ok(Vec::new());
+    }
+    let document: Vec<String> = queued.iter().map(|submission| hex(submission.id)).collect();
     let positions: Vec<i64> = sqlx::query_scalar(concat!(
         "SELECT ",
         position!(),

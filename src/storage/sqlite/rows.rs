@@ -42,7 +42,7 @@ macro_rules! select_submissions {
              s.priority, s.metadata, s.created_at, s.round, s.attempt, s.state, s.rank, s.ticket, s.queued_at, \
              s.started_at, s.finished_at, s.failure, s.worker, s.cancel_requested_at, r.summary, ",
             $tests,
-            " AS tests, CASE WHEN s.rank IS NOT NULL THEN ",
+            " AS tests, CASE WHEN s.state = 'queued' THEN ",
             $crate::storage::sqlite::rows::position!(),
             " END AS position FROM submissions AS s \
              LEFT JOIN results AS r ON r.submission_id = s.id AND r.round = s.result_round ",
@@ -79,8 +79,8 @@ pub(super) struct SubmissionRow {
     pub(super) cancel_requested_at: Option<i64>,
     summary: Option<String>,
     tests: Option<String>,
-    /// Its place if it is queued, or the place it would have if it is running.
-    pub(super) position: Option<i64>,
+    /// Its place if it is queued.
+    position: Option<i64>,
 }
 
 impl TryFrom<SubmissionRow> for Placed {

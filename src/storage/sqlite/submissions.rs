@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 
 use sha2::{Digest as _, Sha256};
-use sqlx::sqlite::{Sqlite, SqliteConnection};
-use sqlx::{QueryBuilder, query_as};
+use sqlx::query::Query;
+use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteConnection};
+use sqlx::{QueryBuilder, Row as _, query_as};
 
 use super::queue::{Entrance, Refusal};
-use super::rows::{SubmissionRow, json, key, select_submissions, submission_id};
+use super::rows::{Row, SubmissionRow, json, key, position, select_submissions, submission_id};
 use super::writer::Tx;
 use super::{events, idempotency, legacy, queue};
 use crate::domain::event::EventBody;
@@ -50,10 +51,15 @@ pub(super) async fn insert(tx: &mut Tx, asked: Insert) -> Result<Inserted> {
     if let Some(owner) = too_many_drafts(tx, &new, caps.drafts_per_owner).await? {
         return Ok(Inserted::TooManyDrafts(owner));
     }
-    let stored = store(tx, entrance, new, now).await?;
+    let (stored, only_position) = store(tx, entrance, new, now).await?;
     let queued: Vec<&Submission> =
         stored.iter().filter(|submission| submission.state.queue_key().is_some()).collect();
-    let mut positions = announce(tx, &queued, &pace, now).await?.into_iter();
+    let positions = match only_position {
+        Some(position) => vec![position],
+        None => queue::positions(tx.db().await?, &queued).await?,
+    };
+    announce(tx, &queued, &positions, &pace, now).await?;
+    let mut positions = positions.into_iter();
     let place = |submission: Submission| {
         let position = submission.state.queue_key().and_then(|_| positions.next());
         Placed { submission, position }
@@ -65,26 +71,26 @@ pub(super) async fn insert(tx: &mut Tx, asked: Insert) -> Result<Inserted> {
     Ok(Inserted::Stored(placed))
 }
 
-/// Writes the events of submissions that entered the queue; their places, when all are in: a later one may
-/// stand before an earlier one.
+/// Writes the events of submissions that entered the queue.
+///
+/// * `positions` — their places, when all are in: a later one may stand before an earlier one.
 pub(super) async fn announce(
     tx: &mut Tx,
     queued: &[&Submission],
+    positions: &[Position],
     pace: &Pace,
     now: Timestamp,
-) -> Result<Vec<Position>> {
+) -> Result<()> {
     if queued.is_empty() {
-        return Ok(Vec::new());
+        return Ok(());
     }
-    let ids: Vec<SubmissionId> = queued.iter().map(|submission| submission.id).collect();
-    let positions = queue::positions(tx.db().await?, &ids).await?;
     let mut entries = Vec::with_capacity(queued.len());
-    for (submission, position) in queued.iter().zip(&positions) {
+    for (submission, position) in queued.iter().zip(positions) {
         entries.push((*submission, EventBody::Queued { position: *position, eta: pace.eta(*position) }));
     }
     events::append(tx, &entries, now).await?;
     tx.hint_entered();
-    Ok(positions)
+    Ok(())
 }
 
 /// The first of `new` whose id at a backend is taken, also by one before it, and who has it.
@@ -127,12 +133,14 @@ async fn too_many_drafts(tx: &mut Tx, new: &[NewSubmission], most: u64) -> Resul
     Ok(None)
 }
 
+/// Writes new submissions; of a single one that enters the queue, the place is read in the same turn.
 async fn store(
     tx: &mut Tx,
     mut entrance: Entrance,
     new: Vec<NewSubmission>,
     now: Timestamp,
-) -> Result<Vec<Submission>> {
+) -> Result<(Vec<Submission>, Option<Position>)> {
+    let (is_only, mut position) = (new.len() == 1, None);
     let mut stored = Vec::with_capacity(new.len());
     for new in new {
         let state = if new.enqueue {
@@ -157,55 +165,74 @@ async fn store(
             failure: None,
         };
         let mut files = (0_i64..).zip(new.files);
-        write_row(tx.db().await?, &submission, &digest, files.next()).await?;
+        if is_only && new.enqueue {
+            position = Some(write_row_and_place(tx.db().await?, &submission, &digest, files.next()).await?);
+        } else {
+            writing(write_row!(), &submission, &digest, files.next())?.execute(tx.db().await?).await?;
+        }
         write_files(tx.db().await?, submission.id, files).await?;
         legacy::supersede(tx.db().await?, &submission).await?;
         stored.push(submission);
     }
-    Ok(stored)
+    Ok((stored, position))
 }
 
 /// Stores a submission with its owner, and with its first file: most have one.
-async fn write_row(
-    db: &mut SqliteConnection,
-    submission: &Submission,
-    digest: &[u8],
-    first: Option<(i64, SourceFile)>,
-) -> Result<()> {
-    let exercise = submission.purpose.exercise();
-    let queued = submission.state.queue_key();
-    let (path, content) = first.map(|(_, file)| (file.path, file.content.into_bytes())).unzip();
-    sqlx::query(
+macro_rules! write_row {
+    () => {
         "INSERT INTO owners (name) VALUES (?2) ON CONFLICT DO NOTHING; \
          INSERT INTO submissions (id, owner, backend, legacy_id, exercise_id, exercise_version, run, runtime, \
          priority, metadata, created_at, files_digest, queued_digest, round, attempt, state, rank, ticket, \
          queued_at) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 1, 0, ?14, ?15, ?16, ?17); \
          INSERT INTO files (submission_id, ordinal, path, content) \
-         SELECT ?1, 0, ?18, ?19 WHERE ?18 IS NOT NULL",
-    )
-    .bind(key(submission.id))
-    .bind(submission.owner.as_str())
-    .bind(submission.legacy.as_ref().map(|legacy| legacy.backend.as_str()))
-    .bind(submission.legacy.as_ref().map(|legacy| legacy.legacy_id.as_str()))
-    .bind(exercise.map(|exercise| exercise.id.as_str()))
-    .bind(exercise.map(|exercise| i64::from(exercise.version)))
-    .bind(submission.purpose.run().map(json).transpose()?)
-    .bind(submission.runtime.as_str())
-    .bind(i64::from(submission.priority.class()))
-    .bind(json(&submission.metadata)?)
-    .bind(submission.created_at.millis())
-    .bind(digest)
-    .bind(queued.map(|_| digest))
-    .bind(submission.state.name().name())
-    .bind(queued.map(|key| key.rank))
-    .bind(queued.map(|key| key.ticket))
-    .bind(queued.map(|_| submission.created_at.millis()))
-    .bind(path)
-    .bind(content)
-    .execute(db)
-    .await?;
-    Ok(())
+         SELECT ?1, 0, ?18, ?19 WHERE ?18 IS NOT NULL"
+    };
+}
+use write_row;
+
+/// Stores a submission that enters the queue; its place.
+async fn write_row_and_place(
+    db: &mut SqliteConnection,
+    submission: &Submission,
+    digest: &[u8],
+    first: Option<(i64, SourceFile)>,
+) -> Result<Position> {
+    let script = concat!(write_row!(), "; SELECT ", position!(), " FROM submissions AS s WHERE s.id = ?1");
+    let position: i64 = writing(script, submission, digest, first)?.fetch_one(db).await?.try_get(0)?;
+    Row { table: "submissions", key: &submission.id }.number("position", position)
+}
+
+/// `script`, which begins with `write_row!`, with its values.
+fn writing(
+    script: &'static str,
+    submission: &Submission,
+    digest: &[u8],
+    first: Option<(i64, SourceFile)>,
+) -> Result<Query<'static, Sqlite, SqliteArguments>> {
+    let exercise = submission.purpose.exercise();
+    let queued = submission.state.queue_key();
+    let (path, content) = first.map(|(_, file)| (file.path, file.content.into_bytes())).unzip();
+    Ok(sqlx::query(script)
+        .bind(key(submission.id))
+        .bind(submission.owner.as_str().to_owned())
+        .bind(submission.legacy.as_ref().map(|legacy| legacy.backend.as_str()))
+        .bind(submission.legacy.as_ref().map(|legacy| legacy.legacy_id.as_str()))
+        .bind(exercise.map(|exercise| exercise.id.as_str()))
+        .bind(exercise.map(|exercise| i64::from(exercise.version)))
+        .bind(submission.purpose.run().map(json).transpose()?)
+        .bind(submission.runtime.as_str().to_owned())
+        .bind(i64::from(submission.priority.class()))
+        .bind(json(&submission.metadata)?)
+        .bind(submission.created_at.millis())
+        .bind(digest.to_vec())
+        .bind(queued.map(|_| digest.to_vec()))
+        .bind(submission.state.name().name())
+        .bind(queued.map(|key| key.rank))
+        .bind(queued.map(|key| key.ticket))
+        .bind(queued.map(|_| submission.created_at.millis()))
+        .bind(path)
+        .bind(content))
 }
 
 /// Stores files of a submission with their places among them.

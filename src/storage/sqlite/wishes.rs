@@ -4,7 +4,7 @@ use super::ending::{self, Outcome};
 use super::queue::{Entrance, Refusal};
 use super::rows::{Row, key};
 use super::writer::Tx;
-use super::{legacy, submissions};
+use super::{legacy, queue, submissions};
 use crate::domain::exercise::SourceFile;
 use crate::domain::ids::SubmissionId;
 use crate::domain::lease::Lease;
@@ -64,8 +64,9 @@ pub(super) async fn enter(
     .await?;
     submission.state = State::Queued { key: queue_key, queued_at: now, attempt: 0 };
     submission.failure = None;
-    let position = submissions::announce(tx, &[&submission], pace, now).await?.first().copied();
-    Ok(Placed { submission, position })
+    let positions = queue::positions(tx.db().await?, &[&submission]).await?;
+    submissions::announce(tx, &[&submission], &positions, pace, now).await?;
+    Ok(Placed { position: positions.first().copied(), submission })
 }
 
 /// Replaces all files of a draft or ended submission.
