@@ -7,7 +7,7 @@ use crate::domain::exercise::SourceFile;
 use crate::domain::ids::{Owner, SubmissionId};
 use crate::domain::submission::State;
 use crate::feed::{Follow, Resume};
-use crate::storage::{ListCursor, Placed, Storage as _, SubmissionFilter};
+use crate::storage::{self, ListCursor, Placed, Storage as _, SubmissionFilter};
 
 impl App {
     /// A submission, if the caller may see it.
@@ -20,6 +20,17 @@ impl App {
     ///
     /// * `placed` — as it was just now; whoever has it may see it.
     pub async fn wait_ended(&self, placed: Placed, at_most: Duration) -> Result<Placed, Error> {
+        let waiter = self.inner.feed.waiter(placed.submission.id);
+        self.wait_for(waiter.ended(), placed, at_most).await
+    }
+
+    /// Waits for `ended`, which tells the end of what `placed` was just now.
+    pub(super) async fn wait_for(
+        &self,
+        ended: impl Future<Output = storage::Result<Option<Placed>>>,
+        placed: Placed,
+        at_most: Duration,
+    ) -> Result<Placed, Error> {
         if at_most.is_zero()
             || matches!(placed.submission.state, State::Draft)
             || placed.submission.state.is_ended()
@@ -28,7 +39,7 @@ impl App {
         }
         let id = placed.submission.id;
         let ended = tokio::select! {
-            ended = self.inner.feed.ended(id) => ended?,
+            ended = ended => ended?,
             () = tokio::time::sleep(at_most) => self.inner.storage.submission(id).await?,
             () = self.inner.stopping.cancelled() => self.inner.storage.submission(id).await?,
         };

@@ -1,6 +1,7 @@
 //! Taking submissions in.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::validate::{self, Faults};
 use super::{App, Caller, Conflict, Error, FieldError, InvalidCode, Place};
@@ -9,7 +10,8 @@ use crate::domain::ids::{BackendName, ExerciseId, LegacyId, Owner, SubmissionId}
 use crate::domain::pace::Pace;
 use crate::domain::queue::Priority;
 use crate::domain::submission::{ExerciseRef, LegacyRef, NewSubmission, Purpose, RunInput};
-use crate::storage::{IdempotencyKey, Inserted, Placed, Storage as _};
+use crate::domain::time::Timestamp;
+use crate::storage::{IdempotencyKey, Inserted, Placed, QueueCaps, Storage as _};
 
 /// Most submissions of a batch.
 pub const MAX_BATCH: usize = 100;
@@ -62,8 +64,33 @@ impl App {
         request: Submit,
         key: Option<Idempotency>,
     ) -> Result<Placed, Error> {
-        let mut placed = self.submit_all(caller, vec![request], key, Pointers::Single).await?;
-        placed.pop().ok_or(Error::NotFound)
+        only(match self.prepare(caller, vec![request], key, Pointers::Single).await? {
+            Prepared::Answered(placed) => placed,
+            Prepared::New(insertion) => self.insert(insertion, Pointers::Single).await?,
+        })
+    }
+
+    /// Stores one submission, and answers when it has ended or the time is over; a draft is answered at once.
+    pub async fn submit_and_wait(
+        &self,
+        caller: &Caller,
+        request: Submit,
+        key: Option<Idempotency>,
+        at_most: Duration,
+    ) -> Result<Placed, Error> {
+        let insertion = match self.prepare(caller, vec![request], key, Pointers::Single).await? {
+            Prepared::Answered(placed) => return self.wait_ended(only(placed)?, at_most).await,
+            Prepared::New(insertion) => insertion,
+        };
+        let waiters = insertion.new.iter().map(|new| self.inner.feed.waiter(new.id));
+        let waiter = only(waiters.collect())?;
+        let placed = only(self.insert(insertion, Pointers::Single).await?)?;
+        if placed.submission.id == waiter.submission() {
+            self.wait_for(waiter.ended_since(), placed, at_most).await
+        } else {
+            // Somebody was faster with the same key.
+            self.wait_ended(placed, at_most).await
+        }
     }
 
     /// Stores up to [`MAX_BATCH`] submissions, all or none; the answers stand in the same order.
@@ -76,16 +103,20 @@ impl App {
         if requests.is_empty() || requests.len() > MAX_BATCH {
             return Err(Error::field("/submissions", format!("must have 1 to {MAX_BATCH} submissions")));
         }
-        self.submit_all(caller, requests, key, Pointers::Batch).await
+        match self.prepare(caller, requests, key, Pointers::Batch).await? {
+            Prepared::Answered(placed) => Ok(placed),
+            Prepared::New(insertion) => self.insert(insertion, Pointers::Batch).await,
+        }
     }
 
-    async fn submit_all(
+    /// Checks everything, unless the same was asked before.
+    async fn prepare(
         &self,
         caller: &Caller,
         requests: Vec<Submit>,
         key: Option<Idempotency>,
         pointers: Pointers,
-    ) -> Result<Vec<Placed>, Error> {
+    ) -> Result<Prepared, Error> {
         if self.inner.stopping.is_cancelled() {
             return Err(Error::Stopping);
         }
@@ -99,7 +130,7 @@ impl App {
             && let Some(replayed) = self.inner.storage.replay(key, now).await?
         {
             // Rules may have changed since; what was stored then is the answer all the same.
-            return self.answer(replayed, pointers);
+            return self.answer(replayed, pointers).map(Prepared::Answered);
         }
         if total_bytes(&requests) > MAX_BATCH_BYTES {
             return Err(Error::TooLarge(format!("a batch may have {MAX_BATCH_BYTES} bytes")));
@@ -115,6 +146,11 @@ impl App {
             // Its drafts are what an original backend keeps until it asks to run them.
             caps.drafts_per_owner = u64::MAX;
         }
+        Ok(Prepared::New(Insertion { new, key, caps, now }))
+    }
+
+    async fn insert(&self, insertion: Insertion, pointers: Pointers) -> Result<Vec<Placed>, Error> {
+        let Insertion { new, key, caps, now } = insertion;
         let inserted = self.inner.storage.insert(new, key, caps, self.pace(), now).await?;
         self.answer(inserted, pointers)
     }
@@ -231,6 +267,26 @@ impl App {
             }),
         }
     }
+}
+
+/// What a request comes to before anything is stored.
+enum Prepared {
+    /// It was done before; this came of it.
+    Answered(Vec<Placed>),
+    New(Insertion),
+}
+
+/// What is to be stored; all of it was checked.
+struct Insertion {
+    new: Vec<NewSubmission>,
+    key: Option<IdempotencyKey>,
+    caps: QueueCaps,
+    now: Timestamp,
+}
+
+/// What there is one of.
+fn only<T>(mut all: Vec<T>) -> Result<T, Error> {
+    all.pop().ok_or(Error::NotFound)
 }
 
 /// How pointers of a request begin.

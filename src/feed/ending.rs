@@ -1,37 +1,155 @@
 //! Waiting for the end of one submission, without reading its log.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
 
 use super::Feed;
-use super::slots::{Slot, Topic};
 use crate::domain::ids::SubmissionId;
-use crate::storage::{self, Placed, Storage as _};
+use crate::domain::submission::Submission;
+use crate::storage::{self, Placed, RoundEnd, Storage as _};
 
-/// A place among those that are rung for when a round of the submission ends.
-#[derive(Debug)]
-struct Waiter {
-    feed: Feed,
-    topic: Topic,
-    slot: Arc<Slot>,
+/// What those who wait for a submission were told last: how it finished, or `None`: that they have to look.
+type Told = Option<Arc<Submission>>;
+
+/// All who wait, by submission. The lock is held for map operations only.
+#[derive(Debug, Default)]
+pub(super) struct Waiters {
+    by_submission: Mutex<HashMap<SubmissionId, watch::Sender<Told>>>,
 }
 
-/// The submission once it has ended, or `None` if there is none.
-pub(super) async fn wait(feed: Feed, id: SubmissionId) -> storage::Result<Option<Placed>> {
-    let topic = Topic::Submission(id);
-    let slot = feed.inner.waiters.open(topic.clone());
-    let waiter = Waiter { feed, topic, slot };
-    loop {
-        match waiter.feed.inner.storage.submission(id).await? {
-            Some(placed) if !placed.submission.state.is_ended() => {}
-            ended => return Ok(ended),
+impl Waiters {
+    fn open(&self, id: SubmissionId) -> watch::Receiver<Told> {
+        self.lock().entry(id).or_default().subscribe()
+    }
+
+    /// Forgets a submission that nobody waits for.
+    fn close(&self, id: SubmissionId) {
+        let mut by_submission = self.lock();
+        if by_submission.get(&id).is_some_and(|told| told.receiver_count() == 0) {
+            by_submission.remove(&id);
         }
-        waiter.slot.rung().await;
+    }
+
+    /// Tells who waits for the submission that its round ended.
+    pub(super) fn tell(&self, id: SubmissionId, end: RoundEnd) {
+        if let Some(told) = self.lock().get(&id) {
+            told.send_replace(end.finished);
+        }
+    }
+
+    /// Has who waits for the submission look.
+    pub(super) fn wake(&self, id: SubmissionId) {
+        self.tell(id, RoundEnd { finished: None });
+    }
+
+    /// Has everybody look.
+    pub(super) fn wake_all(&self) {
+        for told in self.lock().values() {
+            told.send_replace(None);
+        }
+    }
+
+    /// Locks; what a panicking holder left is still a valid map.
+    fn lock(&self) -> MutexGuard<'_, HashMap<SubmissionId, watch::Sender<Told>>> {
+        self.by_submission.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A place among those who are told of the end of a submission's round, from its making on.
+#[derive(Debug)]
+pub struct Waiter {
+    feed: Feed,
+    id: SubmissionId,
+    told: watch::Receiver<Told>,
+}
+
+impl Waiter {
+    pub(super) fn new(feed: Feed, id: SubmissionId) -> Self {
+        let told = feed.inner.waiters.open(id);
+        Self { feed, id, told }
+    }
+
+    /// Whose end it is.
+    pub const fn submission(&self) -> SubmissionId {
+        self.id
+    }
+
+    /// Waits until the round has ended; the submission then, or `None` if there is none.
+    pub async fn ended(self) -> storage::Result<Option<Placed>> {
+        match self.look().await? {
+            Some(placed) if !placed.submission.state.is_ended() => self.end_of(placed.submission.round).await,
+            ended => Ok(ended),
+        }
+    }
+
+    /// The same for a submission that was not stored yet when the place was made: it cannot have ended unheard.
+    pub async fn ended_since(self) -> storage::Result<Option<Placed>> {
+        self.end_of(1).await
+    }
+
+    async fn end_of(mut self, mut round: u32) -> storage::Result<Option<Placed>> {
+        loop {
+            // The other end lives in the feed, as long as somebody waits.
+            let heard = self.told.changed().await.map(|()| self.told.borrow_and_update().clone());
+            if let Some(finished) = heard.ok().flatten().filter(|finished| ends(finished, round)) {
+                return Ok(Some(Placed { submission: Arc::unwrap_or_clone(finished), position: None }));
+            }
+            match self.look().await? {
+                Some(placed) if !placed.submission.state.is_ended() => round = placed.submission.round,
+                ended => return Ok(ended),
+            }
+        }
+    }
+
+    async fn look(&self) -> storage::Result<Option<Placed>> {
+        self.feed.inner.storage.submission(self.id).await
     }
 }
 
 impl Drop for Waiter {
     fn drop(&mut self) {
-        self.slot = Arc::default();
-        self.feed.inner.waiters.close(&self.topic);
+        // Any other receiver will do: this one has to be gone before it is counted.
+        self.told = watch::Sender::default().subscribe();
+        self.feed.inner.waiters.close(self.id);
+    }
+}
+
+/// Whether that is the end of `round`: the one of an earlier round may still have been on its way.
+fn ends(finished: &Submission, round: u32) -> bool {
+    finished.round >= round
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ends;
+    use crate::domain::ids::SubmissionId;
+    use crate::domain::queue::Priority;
+    use crate::domain::submission::{Ended, Purpose, RunInput, State, Submission};
+    use crate::domain::time::Timestamp;
+
+    fn finished_in(round: u32) -> Submission {
+        let now = Timestamp::from_millis(0);
+        Submission {
+            id: SubmissionId::generate(),
+            owner: "alice".parse().unwrap(),
+            legacy: None,
+            purpose: Purpose::Run { input: RunInput::default(), exercise: None },
+            runtime: "python".parse().unwrap(),
+            priority: Priority::Normal,
+            metadata: serde_json::Map::new(),
+            created_at: now,
+            round,
+            state: State::Finished(Ended { attempt: 1, started_at: Some(now), finished_at: now }),
+            result: None,
+            failure: None,
+        }
+    }
+
+    #[test]
+    fn the_end_of_an_earlier_round_is_not_the_one_that_is_waited_for() {
+        assert!(!ends(&finished_in(1), 2));
+        assert!(ends(&finished_in(2), 2));
     }
 }

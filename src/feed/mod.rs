@@ -2,9 +2,9 @@
 //!
 //! A follower reads its log from the database, page by page as its reader takes it, so nothing piles up here. What
 //! this room keeps in memory is who waits for what: one slot per open stream. Commits only ring a bell
-//! ([`crate::storage::Change`]). Once a second one task asks the database which logs grew and rings for their
-//! followers: a bell that is lost costs a delay, never an event, and an open stream costs nothing while nothing
-//! happens.
+//! ([`crate::storage::Change`]); whoever waits for nothing but an end is handed the finished submission with it, if it
+//! is known. Once a second one task asks the database which logs grew and rings for their followers: a bell that is
+//! lost costs a delay, never an event, and an open stream costs nothing while nothing happens.
 //!
 //! Invariant: a follower registers its slot before it first reads the log.
 
@@ -28,6 +28,8 @@ use crate::domain::queue::PositionReason;
 use crate::shutdown::Tasks;
 use crate::storage::{self, Change, GrownLogs, Growth, LogMark, Placed, Storage as _, Store};
 
+pub use ending::Waiter;
+use ending::Waiters;
 pub use follower::Follower;
 use slots::Slots;
 
@@ -115,7 +117,7 @@ struct Inner {
     /// Open streams.
     slots: Slots,
     /// Those who wait for an end only.
-    waiters: Slots,
+    waiters: Waiters,
     queue_changed: Notify,
     /// Rung when logs grew, for the case that the bell above was lost.
     queue_may_have_changed: Notify,
@@ -126,7 +128,7 @@ struct Inner {
 impl Feed {
     /// Starts to listen for commits and to push places.
     pub fn start(storage: Store, pace: watch::Receiver<Pace>, tasks: &Tasks) -> Self {
-        let (slots, waiters) = (Slots::default(), Slots::default());
+        let (slots, waiters) = (Slots::default(), Waiters::default());
         let (refusals, _) = broadcast::channel(REFUSALS);
         let inner = Inner {
             storage,
@@ -154,9 +156,9 @@ impl Feed {
         Follower::of_owner(self.clone(), owner.clone(), from)
     }
 
-    /// Waits for the end of a submission's round going on; the submission then, or `None` if there is none.
-    pub async fn ended(&self, id: SubmissionId) -> storage::Result<Option<Placed>> {
-        ending::wait(self.clone(), id).await
+    /// A place among those who are told of the end of a submission's round, from now on.
+    pub fn waiter(&self, id: SubmissionId) -> Waiter {
+        Waiter::new(self.clone(), id)
     }
 
     /// Tells whoever listens that a draft can't be queued.
@@ -190,10 +192,10 @@ impl Feed {
                 change = changes.recv() => change,
             };
             match change {
-                Ok(Change::Log { submission, owner, ends_round }) => {
+                Ok(Change::Log { submission, owner, end }) => {
                     self.inner.slots.wake(submission, &owner);
-                    if ends_round {
-                        self.inner.waiters.wake(submission, &owner);
+                    if let Some(end) = end {
+                        self.inner.waiters.tell(submission, end);
                     }
                 }
                 Ok(Change::Queue) => self.inner.queue_changed.notify_one(),
@@ -217,7 +219,7 @@ impl Feed {
                 }
                 for (submission, owner) in logs {
                     self.inner.slots.wake(submission, &owner);
-                    self.inner.waiters.wake(submission, &owner);
+                    self.inner.waiters.wake(submission);
                 }
                 Some(mark)
             }

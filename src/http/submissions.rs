@@ -62,11 +62,11 @@ pub async fn create_submission(
     let mut errors = Vec::new();
     let submit = body.value.read("", &mut errors);
     refuse(errors)?;
-    let mut placed = state.app.submit(&caller, submit, key).await?;
     let wait = Wait::of(&headers);
-    if let Some(wait) = wait {
-        placed = state.app.wait_ended(placed, wait.duration()).await?;
-    }
+    let placed = match wait {
+        Some(wait) => state.app.submit_and_wait(&caller, submit, key, wait.duration()).await?,
+        None => state.app.submit(&caller, submit, key).await?,
+    };
     let status = match wait {
         Some(_) if placed.submission.state.is_ended() => StatusCode::OK,
         Some(_) | None => StatusCode::ACCEPTED,

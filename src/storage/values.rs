@@ -353,8 +353,8 @@ pub enum Change {
         submission: SubmissionId,
         /// Whose.
         owner: Owner,
-        /// Whether the round going on ended with it.
-        ends_round: bool,
+        /// How the round going on ended, if it did.
+        end: Option<RoundEnd>,
     },
     /// Somebody entered, re-entered or left the queue.
     Queue,
@@ -365,6 +365,13 @@ pub enum Change {
         /// In which round; a wish is not for the rounds after it.
         round: u32,
     },
+}
+
+/// The end of a round.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoundEnd {
+    /// The submission with its new result, so that who waited for it needn't read it; `None` if it has to be read.
+    pub finished: Option<Arc<Submission>>,
 }
 
 /// How old things get before they are deleted.

@@ -131,7 +131,7 @@ async fn an_event_whose_bell_was_lost_is_told_all_the_same() {
 async fn whoever_waits_for_an_end_hears_of_it_though_the_bell_was_lost() {
     let heard = Heard::start().await;
     let id = insert(&heard.db, new("alice")).await;
-    let mut ended = Box::pin(heard.feed.ended(id));
+    let mut ended = Box::pin(heard.feed.waiter(id).ended());
     assert!(futures_util::poll!(ended.as_mut()).is_pending());
 
     heard.write_unheard(END_WITHOUT_AN_EVENT, id).await;

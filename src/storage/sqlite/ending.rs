@@ -1,5 +1,7 @@
 //! The end of a round: its state, its result and its ending event, in one place.
 
+use std::sync::Arc;
+
 use sqlx::sqlite::SqliteConnection;
 
 use super::events::{self, append_events};
@@ -9,7 +11,7 @@ use crate::domain::event::{EventBody, Progress};
 use crate::domain::submission::{Ended, Failure, State, Submission};
 use crate::domain::time::Timestamp;
 use crate::domain::verdict::SubmissionResult;
-use crate::storage::Result;
+use crate::storage::{Result, RoundEnd};
 
 /// How a round ends.
 pub(super) enum Outcome {
@@ -35,14 +37,17 @@ pub(super) async fn end(
         known => known,
     };
     let ended = Ended { attempt, started_at, finished_at: now };
-    let (mut verdict, mut summary, mut tests) = (None, None, None);
+    let (mut verdict, mut summary, mut tests, mut shown) = (None, None, None, None);
     submission.failure = None;
     submission.state = match outcome {
         Outcome::Finished(mut result) => {
             result.round = submission.round;
             verdict = Some(result.verdict.name());
-            tests = Some(json(&std::mem::take(&mut result.tests))?);
+            let reports = std::mem::take(&mut result.tests);
             summary = Some(json(&result)?);
+            tests = Some(json(&reports)?);
+            result.tests = reports;
+            shown = Some(*result);
             State::Finished(ended)
         }
         Outcome::Failed(failure) => {
@@ -52,6 +57,8 @@ pub(super) async fn end(
         Outcome::Cancelled => State::Cancelled(ended),
     };
     let document = last_events(tx, &mut submission, progress)?;
+    let finished = shown.map(|result| Arc::new(Submission { result: Some(result), ..submission.clone() }));
+    tx.hint_log(submission.id, &submission.owner, Some(RoundEnd { finished }));
     // SQLx counts the numbers that each statement of a script skips: as many as there are values, and the rest are NULL.
     sqlx::query(concat!(
         "INSERT INTO results (submission_id, round, summary, tests) \

@@ -35,14 +35,17 @@ macro_rules! append_events {
 }
 pub(super) use append_events;
 
-/// The events of submissions as `append_events!` reads them; they are told after the commit.
+/// The events of submissions as `append_events!` reads them; they are told after the commit, but for the end of a
+/// round, which `ending` tells.
 pub(super) fn document(tx: &mut Tx, entries: &[(&Submission, EventBody)]) -> Result<String> {
     let mut document = Vec::with_capacity(entries.len());
     let (mut of_submission, mut of_owner) = (HashMap::new(), HashMap::new());
     for (of, body) in entries {
         let (number, owner_number) = (next(&mut of_submission, of.id), next(&mut of_owner, &of.owner));
         document.push((hex(of.id), body.ends_round(), json(body)?, number, owner_number));
-        tx.hint_log(of.id, &of.owner, body.ends_round());
+        if !body.ends_round() {
+            tx.hint_log(of.id, &of.owner, None);
+        }
     }
     json(&document)
 }

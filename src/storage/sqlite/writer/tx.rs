@@ -4,7 +4,7 @@ use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqliteConnection;
 
 use crate::domain::ids::{Owner, SubmissionId};
-use crate::storage::Change;
+use crate::storage::{Change, RoundEnd};
 
 /// A transaction in which an operation runs.
 #[derive(Debug)]
@@ -54,9 +54,9 @@ impl Tx {
         }
     }
 
-    /// Tells after the commit that a log grew.
-    pub fn hint_log(&mut self, submission: SubmissionId, owner: &Owner, ends_round: bool) {
-        self.hint(Change::Log { submission, owner: owner.clone(), ends_round });
+    /// Tells after the commit that a log grew, and how the round ended if it did.
+    pub fn hint_log(&mut self, submission: SubmissionId, owner: &Owner, end: Option<RoundEnd>) {
+        self.hint(Change::Log { submission, owner: owner.clone(), end });
     }
 
     /// Tells after the commit that submissions entered the queue, and before it those who wait for one.

@@ -1,16 +1,18 @@
 //! Event logs and hints.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use guichet::domain::event::{Event, EventBody};
 use guichet::domain::ids::SubmissionId;
 use guichet::domain::lease::Guarded;
 use guichet::domain::submission::LostReason;
-use guichet::storage::{Change, GrownLogs, Growth, LogMark, LogPage, Retention, Storage};
+use guichet::domain::verdict::Verdict;
+use guichet::storage::{Change, Ending, GrownLogs, Growth, LogMark, LogPage, Retention, RoundEnd, Storage};
 use tokio::sync::broadcast::error::TryRecvError;
 
 use crate::storage::factory::{
-    CAPS, at, cancel, draft, events, get, grade, insert, insert_all, lease, new, owner, pace,
+    CAPS, at, cancel, draft, events, get, grade, insert, insert_all, lease, new, owner, pace, result,
 };
 
 /// All of alice's log.
@@ -117,7 +119,7 @@ pub async fn changes_are_told_after_their_commit(db: &impl Storage) {
 
     let id = insert(db, new("alice")).await;
 
-    let log = Change::Log { submission: id, owner: owner("alice"), ends_round: false };
+    let log = Change::Log { submission: id, owner: owner("alice"), end: None };
     let mut told = [changes.recv().await.unwrap(), changes.recv().await.unwrap()];
     told.sort_by_key(|change| *change == Change::Queue);
     assert_eq!(told, [log, Change::Queue]);
@@ -132,10 +134,24 @@ pub async fn the_end_of_a_round_is_told_as_such(db: &impl Storage) {
 
     let mut told = [changes.recv().await.unwrap(), changes.recv().await.unwrap()];
     told.sort_by_key(|change| *change == Change::Queue);
-    assert_eq!(
-        told,
-        [Change::Log { submission: id, owner: owner("alice"), ends_round: true }, Change::Queue]
-    );
+    let end = Some(RoundEnd { finished: None });
+    assert_eq!(told, [Change::Log { submission: id, owner: owner("alice"), end }, Change::Queue]);
+}
+
+pub async fn whoever_hears_that_a_round_finished_hears_the_result_as_it_is_read(db: &impl Storage) {
+    let id = insert(db, new("alice")).await;
+    let lease = lease(db, at(1)).await.work.lease;
+    let ending = Ending::Finished(Box::new(result(lease.round, Verdict::WrongAnswer)));
+    let mut changes = db.changes();
+
+    let guarded = db.finish(&lease, vec![], ending, at(2)).await.unwrap();
+
+    assert_eq!(guarded, Guarded::LeaseHeld);
+    let told = changes.recv().await.unwrap();
+    let read = db.submission(id).await.unwrap().unwrap().submission;
+    assert!(read.result.is_some());
+    let end = Some(RoundEnd { finished: Some(Arc::new(read)) });
+    assert_eq!(told, Change::Log { submission: id, owner: owner("alice"), end });
 }
 
 pub async fn a_wish_to_cancel_is_told(db: &impl Storage) {
