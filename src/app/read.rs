@@ -20,6 +20,9 @@ impl App {
     ///
     /// * `placed` — as it was just now; whoever has it may see it.
     pub async fn wait_ended(&self, placed: Placed, at_most: Duration) -> Result<Placed, Error> {
+        if !is_worth_waiting(&placed, at_most) {
+            return Ok(placed);
+        }
         let waiter = self.inner.feed.waiter(placed.submission.id);
         self.wait_for(waiter.ended(), placed, at_most).await
     }
@@ -31,10 +34,7 @@ impl App {
         placed: Placed,
         at_most: Duration,
     ) -> Result<Placed, Error> {
-        if at_most.is_zero()
-            || matches!(placed.submission.state, State::Draft)
-            || placed.submission.state.is_ended()
-        {
+        if !is_worth_waiting(&placed, at_most) {
             return Ok(placed);
         }
         let id = placed.submission.id;
@@ -84,4 +84,10 @@ impl App {
         }
         Ok(Follow::Live(self.inner.feed.follow_owner(owner, from)))
     }
+}
+
+/// Whether a round goes on that may end in that time.
+fn is_worth_waiting(placed: &Placed, at_most: Duration) -> bool {
+    let state = &placed.submission.state;
+    !at_most.is_zero() && !matches!(state, State::Draft) && !state.is_ended()
 }

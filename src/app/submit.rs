@@ -89,6 +89,7 @@ impl App {
             self.wait_for(waiter.ended_since(), placed, at_most).await
         } else {
             // Somebody was faster with the same key.
+            drop(waiter);
             self.wait_ended(placed, at_most).await
         }
     }

@@ -13,7 +13,8 @@ use crate::storage::{self, Placed, RoundEnd, Storage as _};
 /// What those who wait for a submission were told last: how it finished, or `None`: that they have to look.
 type Told = Option<Arc<Submission>>;
 
-/// All who wait, by submission. The lock is held for map operations only.
+/// All who wait, by submission. The lock is never held across an await, and whoever holds it takes no other but those
+/// inside a channel.
 #[derive(Debug, Default)]
 pub(super) struct Waiters {
     by_submission: Mutex<HashMap<SubmissionId, watch::Sender<Told>>>,
@@ -60,20 +61,32 @@ impl Waiters {
 /// A place among those who are told of the end of a submission's round, from its making on.
 #[derive(Debug)]
 pub struct Waiter {
+    // Dropped before its place is given up, which counts those that are left.
+    told: watch::Receiver<Told>,
+    place: Place,
+}
+
+#[derive(Debug)]
+struct Place {
     feed: Feed,
     id: SubmissionId,
-    told: watch::Receiver<Told>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.feed.inner.waiters.close(self.id);
+    }
 }
 
 impl Waiter {
     pub(super) fn new(feed: Feed, id: SubmissionId) -> Self {
         let told = feed.inner.waiters.open(id);
-        Self { feed, id, told }
+        Self { told, place: Place { feed, id } }
     }
 
     /// Whose end it is.
     pub const fn submission(&self) -> SubmissionId {
-        self.id
+        self.place.id
     }
 
     /// Waits until the round has ended; the submission then, or `None` if there is none.
@@ -94,6 +107,8 @@ impl Waiter {
             // The other end lives in the feed, as long as somebody waits.
             let heard = self.told.changed().await.map(|()| self.told.borrow_and_update().clone());
             if let Some(finished) = heard.ok().flatten().filter(|finished| ends(finished, round)) {
+                // It is not copied if nobody else has it.
+                drop(self);
                 return Ok(Some(Placed { submission: Arc::unwrap_or_clone(finished), position: None }));
             }
             match self.look().await? {
@@ -104,15 +119,7 @@ impl Waiter {
     }
 
     async fn look(&self) -> storage::Result<Option<Placed>> {
-        self.feed.inner.storage.submission(self.id).await
-    }
-}
-
-impl Drop for Waiter {
-    fn drop(&mut self) {
-        // Any other receiver will do: this one has to be gone before it is counted.
-        self.told = watch::Sender::default().subscribe();
-        self.feed.inner.waiters.close(self.id);
+        self.place.feed.inner.storage.submission(self.place.id).await
     }
 }
 
@@ -123,7 +130,7 @@ fn ends(finished: &Submission, round: u32) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::ends;
+    use super::{Waiters, ends};
     use crate::domain::ids::SubmissionId;
     use crate::domain::queue::Priority;
     use crate::domain::submission::{Ended, Purpose, RunInput, State, Submission};
@@ -145,6 +152,19 @@ mod tests {
             result: None,
             failure: None,
         }
+    }
+
+    #[test]
+    fn nothing_is_kept_of_a_submission_that_nobody_waits_for_any_more() {
+        let (waiters, id) = (Waiters::default(), SubmissionId::generate());
+        let (first, second) = (waiters.open(id), waiters.open(id));
+
+        drop(first);
+        waiters.close(id);
+        assert_eq!(waiters.lock().len(), 1);
+        drop(second);
+        waiters.close(id);
+        assert_eq!(waiters.lock().len(), 0);
     }
 
     #[test]

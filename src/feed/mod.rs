@@ -1,9 +1,9 @@
 //! Who is told what: the logs' followers, places in the queue, wake-ups.
 //!
 //! A follower reads its log from the database, page by page as its reader takes it, so nothing piles up here. What
-//! this room keeps in memory is who waits for what: one slot per open stream. Commits only ring a bell
-//! ([`crate::storage::Change`]); whoever waits for nothing but an end is handed the finished submission with it, if it
-//! is known. Once a second one task asks the database which logs grew and rings for their followers: a bell that is
+//! this room keeps in memory is who waits for what: one slot per open stream. Commits ring a bell
+//! ([`crate::storage::Change`]); whoever waits for nothing but an end is handed the finished submission with it, unless
+//! that is large. Once a second one task asks the database which logs grew and rings for their followers: a bell that is
 //! lost costs a delay, never an event, and an open stream costs nothing while nothing happens.
 //!
 //! Invariant: a follower registers its slot before it first reads the log.

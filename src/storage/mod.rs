@@ -2,7 +2,7 @@
 //!
 //! Each method of [`Storage`] is one whole transaction, named in the product's words. Time comes in as an
 //! argument. A change and the events that tell of it are one commit; what [`Storage::changes`] sends
-//! afterwards is only a hint that it's worth reading again.
+//! afterwards is only a hint, which may be lost.
 
 use std::future::Future;
 use std::sync::Arc;

@@ -344,7 +344,8 @@ pub struct Installation {
     pub secret: Vec<u8>,
 }
 
-/// A hint that something was committed. Hints may be lost; the database is the truth.
+/// A hint that something was committed; what it says was true at that moment. Hints may be lost; the database is the
+/// truth.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// A submission's log grew.
@@ -370,7 +371,8 @@ pub enum Change {
 /// The end of a round.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoundEnd {
-    /// The submission with its new result, so that who waited for it needn't read it; `None` if it has to be read.
+    /// The submission with its new result, as it is read from now on, so that who waited for it needn't read it; `None`
+    /// if it is large, or did not finish.
     pub finished: Option<Arc<Submission>>,
 }
 

@@ -143,6 +143,22 @@ async fn whoever_waits_for_an_end_hears_of_it_though_the_bell_was_lost() {
 }
 
 #[tokio::test]
+async fn whoever_waits_before_a_submission_is_stored_is_handed_its_end() {
+    let heard = Heard::start().await;
+    let submission = new("alice");
+    let waiter = heard.feed.waiter(submission.id);
+    let id = insert(&heard.db, submission).await;
+
+    let ended = tokio::time::timeout(PATIENCE, waiter.ended_since());
+    let (ended, _lease) = tokio::join!(ended, grade(&heard.db, at(1)));
+
+    let ended = ended.expect("nothing was heard").unwrap();
+    assert_eq!(ended, heard.db.submission(id).await.unwrap());
+    assert!(ended.is_some_and(|placed| placed.submission.state.is_ended()));
+    heard.end().await;
+}
+
+#[tokio::test]
 async fn a_follower_whose_log_did_not_grow_does_not_look_at_the_database() {
     let heard = Heard::start().await;
     // It runs: whoever waits in the queue looks when places are pushed.

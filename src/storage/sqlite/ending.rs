@@ -13,6 +13,10 @@ use crate::domain::time::Timestamp;
 use crate::domain::verdict::SubmissionResult;
 use crate::storage::{Result, RoundEnd};
 
+/// A finished submission of at most so many bytes is handed to whoever waits for it: hints pile up while nobody hears
+/// them, and a larger one can be read.
+const HANDED_BYTES: usize = 16 << 10;
+
 /// How a round ends.
 pub(super) enum Outcome {
     /// It was graded.
@@ -56,9 +60,8 @@ pub(super) async fn end(
         }
         Outcome::Cancelled => State::Cancelled(ended),
     };
+    let bytes = summary.as_ref().map_or(0, String::len) + tests.as_ref().map_or(0, String::len);
     let document = last_events(tx, &mut submission, progress)?;
-    let finished = shown.map(|result| Arc::new(Submission { result: Some(result), ..submission.clone() }));
-    tx.hint_log(submission.id, &submission.owner, Some(RoundEnd { finished }));
     // SQLx counts the numbers that each statement of a script skips: as many as there are values, and the rest are NULL.
     sqlx::query(concat!(
         "INSERT INTO results (submission_id, round, summary, tests) \
@@ -80,7 +83,16 @@ pub(super) async fn end(
     .bind(submission.failure.as_ref().map(json).transpose()?)
     .execute(tx.db().await?)
     .await?;
+    let (id, owner) = (submission.id, submission.owner.clone());
+    let finished = shown.filter(|_result| bytes + given_bytes(&submission) <= HANDED_BYTES);
+    let finished = finished.map(|result| Arc::new(Submission { result: Some(result), ..submission }));
+    tx.hint_log(id, &owner, Some(RoundEnd { finished }));
     Ok(())
+}
+
+/// What a submission was sent with, but for its files.
+fn given_bytes(submission: &Submission) -> usize {
+    submission.purpose.run().map_or(0, |run| run.stdin.len())
 }
 
 /// The last events of the round; the ending one holds the submission without its result.

@@ -35,8 +35,8 @@ macro_rules! append_events {
 }
 pub(super) use append_events;
 
-/// The events of submissions as `append_events!` reads them; they are told after the commit, but for the end of a
-/// round, which `ending` tells.
+/// The events of submissions as `append_events!` reads them, in a statement that runs before the next are listed; they
+/// are told after the commit, but for the end of a round, which `ending` tells.
 pub(super) fn document(tx: &mut Tx, entries: &[(&Submission, EventBody)]) -> Result<String> {
     let mut document = Vec::with_capacity(entries.len());
     let (mut of_submission, mut of_owner) = (HashMap::new(), HashMap::new());

@@ -178,6 +178,9 @@ async fn store(
 }
 
 /// Stores a submission with its owner, and with its first file: most have one.
+///
+/// `SQLx` counts the numbers that each statement of a script skips: as many as there are values, and the rest are NULL.
+/// A statement behind these may name `?1` only.
 macro_rules! write_row {
     () => {
         "INSERT INTO owners (name) VALUES (?2) ON CONFLICT DO NOTHING; \

@@ -6,7 +6,7 @@ use std::time::Duration;
 use guichet::domain::event::{Event, EventBody};
 use guichet::domain::ids::SubmissionId;
 use guichet::domain::lease::Guarded;
-use guichet::domain::submission::LostReason;
+use guichet::domain::submission::{LostReason, NewSubmission, Purpose, RunInput};
 use guichet::domain::verdict::Verdict;
 use guichet::storage::{Change, Ending, GrownLogs, Growth, LogMark, LogPage, Retention, RoundEnd, Storage};
 use tokio::sync::broadcast::error::TryRecvError;
@@ -151,6 +151,23 @@ pub async fn whoever_hears_that_a_round_finished_hears_the_result_as_it_is_read(
     let read = db.submission(id).await.unwrap().unwrap().submission;
     assert!(read.result.is_some());
     let end = Some(RoundEnd { finished: Some(Arc::new(read)) });
+    assert_eq!(told, Change::Log { submission: id, owner: owner("alice"), end });
+}
+
+pub async fn whoever_hears_that_a_large_submission_finished_has_to_read_it(db: &impl Storage) {
+    let input = RunInput { stdin: vec![b'x'; 1 << 20].into(), args: vec![] };
+    let purpose = Purpose::Run { input, exercise: None };
+    let id = insert(db, NewSubmission { purpose, ..new("alice") }).await;
+    let mut changes = db.changes();
+
+    grade(db, at(1)).await;
+
+    let is_end = |change: &Change| matches!(change, Change::Log { end: Some(_), .. });
+    let mut told = changes.recv().await.unwrap();
+    while !is_end(&told) {
+        told = changes.recv().await.unwrap();
+    }
+    let end = Some(RoundEnd { finished: None });
     assert_eq!(told, Change::Log { submission: id, owner: owner("alice"), end });
 }
 

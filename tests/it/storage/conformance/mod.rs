@@ -142,6 +142,7 @@ macro_rules! suite {
             changes_are_told_after_their_commit
             the_end_of_a_round_is_told_as_such
             whoever_hears_that_a_round_finished_hears_the_result_as_it_is_read
+            whoever_hears_that_a_large_submission_finished_has_to_read_it
             a_wish_to_cancel_is_told
             a_first_look_at_all_logs_names_none
             the_logs_that_grew_since_a_look_are_named_once_each
