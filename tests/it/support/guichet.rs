@@ -17,10 +17,6 @@ use super::options::Options;
 const START: Duration = Duration::from_secs(30);
 /// How long a stop may take: the grace period and some.
 const STOP: Duration = Duration::from_mins(1);
-/// What a service says that gave containers up which its engine did not remove in time.
-const NOT_REMOVED_IN_TIME: &str = "some containers could not be removed";
-/// How much longer such an engine may take.
-const ENGINE_PATIENCE: Duration = Duration::from_mins(1);
 /// The label that every container of an installation has.
 const LABEL: &str = "guichet.installation";
 
@@ -334,15 +330,7 @@ impl TestGuichet {
         let read = std::thread::scope(|scope| scope.spawn(read).join());
         let Ok(Ok((id, leases))) = read else { return vec!["a database that cannot be read".to_owned()] };
         let label = format!("{LABEL}={id}");
-        let mut containers = self.engine().containers(&label);
-        // An engine that died may need longer for what it finds than the service waits, which then says so.
-        let patience =
-            if self.log().contains(NOT_REMOVED_IN_TIME) { ENGINE_PATIENCE } else { Duration::ZERO };
-        let latest = Instant::now() + patience;
-        while !containers.is_empty() && Instant::now() < latest {
-            pause();
-            containers = self.engine().containers(&label);
-        }
+        let containers = self.engine().containers(&label);
         if !containers.is_empty() {
             self.engine().remove(&containers);
             left.push(format!("{} containers", containers.len()));
