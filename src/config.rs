@@ -154,7 +154,7 @@ pub struct Execution {
     pub runtimes_dir: PathBuf,
     /// The agent's program; empty: see [`Config::agent_path`].
     pub agent_path: PathBuf,
-    /// Slots of each host; 0: one per core.
+    /// Slots of each host; 0: half as many more than it has cores.
     pub slots: usize,
     /// Free slots of each host that hold a warm container of each runtime; 0: all.
     pub warm_per_runtime: usize,

@@ -13,7 +13,8 @@ pub struct Reservation {
 }
 
 impl Reservation {
-    /// The container; `None` if the pool ends before there is one. The slot is taken until it is released or dropped.
+    /// The container, when its core is idle; `None` if the pool ends before, or has had none of the runtime for ten
+    /// seconds. The slot is taken until it is released or dropped.
     pub async fn container(mut self) -> Option<Container> {
         (&mut self.container).await.ok()
     }

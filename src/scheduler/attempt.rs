@@ -18,8 +18,6 @@ use crate::storage::{Ending, Leased, Storage as _};
 const SHARE_COMMIT: Duration = Duration::from_millis(20);
 /// Pause before a write is tried again, doubled each time.
 const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
-/// How long a leased submission waits if its container died just then, could not be emptied, or has to be made fresh.
-const REPLACEMENT: Duration = Duration::from_secs(10);
 /// Room for the progress of a whole attempt: a run is never held up by the database.
 const PROGRESS_ROOM: usize = MAX_TESTS + 1;
 
@@ -36,7 +34,7 @@ impl Scheduler {
         let Leased { work, queued_at } = leased;
         let lease = work.lease.clone();
         let stop = registered.stop.clone();
-        let Some(mut container) = self.container(&lease, reservation, &stop).await else {
+        let Some(mut container) = self.container(reservation, &stop).await else {
             return self.store(&lease, Outcome::Aborted, Vec::new(), &stop).await;
         };
         let begun = self.inner.clock.now();
@@ -81,22 +79,10 @@ impl Scheduler {
     }
 
     /// The container that was free when the submission was leased, or the one that takes its place.
-    async fn container(
-        &self,
-        lease: &Lease,
-        reservation: Option<Reservation>,
-        stop: &Stop,
-    ) -> Option<Container> {
-        let container = reservation?.container();
+    async fn container(&self, reservation: Option<Reservation>, stop: &Stop) -> Option<Container> {
         tokio::select! {
             biased;
-            container = tokio::time::timeout(REPLACEMENT, container) => match container {
-                Ok(container) => container,
-                Err(_elapsed) => {
-                    tracing::warn!(submission.id = %lease.submission, "no container came; it goes back to its place");
-                    None
-                }
-            },
+            container = reservation?.container() => container,
             () = stop.abort.cancelled() => None,
             () = self.inner.tasks.handing_back().cancelled() => None,
         }

@@ -23,7 +23,7 @@ impl Scheduler {
             let slots = {
                 let free = free.borrow_and_update();
                 figures::show_slots(&free);
-                u64::try_from(free.total).unwrap_or(u64::MAX)
+                u64::try_from(free.at_once).unwrap_or(u64::MAX)
             };
             self.show_queue().await;
             match self.inner.storage.recent_durations(OBSERVED).await {
@@ -78,13 +78,13 @@ impl Scheduler {
     }
 }
 
-/// Waits until another number of slots works.
+/// Waits until another number of submissions can run at the same time.
 async fn slots_changed(free: &mut watch::Receiver<crate::pool::Free>, known: u64) {
     loop {
         if free.changed().await.is_err() {
             return std::future::pending().await;
         }
-        if u64::try_from(free.borrow().total).unwrap_or(u64::MAX) != known {
+        if u64::try_from(free.borrow().at_once).unwrap_or(u64::MAX) != known {
             return;
         }
     }

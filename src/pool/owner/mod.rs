@@ -49,8 +49,10 @@ pub(super) enum Message {
     },
     /// Somebody wants his container no more, or has it.
     Withdrawn,
+    /// Somebody runs the last command in one.
+    LastCommand { place: Place },
     /// Somebody begins to empty one, to give it back.
-    Ending { place: Place },
+    Emptying { place: Place },
     /// Somebody gives one back.
     GiveBack { place: Place, fate: Fate<Idle> },
     /// Everything shall be removed.
@@ -132,8 +134,8 @@ impl Owner {
                 self.begin(action);
             }
             self.publish();
-            let wake =
-                self.machine.next_wake(now.into_std()).map_or(now + CLOSING_DEADLINE, Instant::from_std);
+            let wake = self.machine.next_wake(now.into_std()).map(Instant::from_std);
+            let wake = wake.into_iter().chain(self.patience_ends()).min().unwrap_or(now + CLOSING_DEADLINE);
             tokio::select! {
                 Some(message) = inbox.recv() => closers.extend(self.hear(message)),
                 () = sleep_until(wake) => {}
@@ -180,7 +182,8 @@ impl Owner {
                 let _gone = counted.send(());
             }
             Message::Withdrawn => {}
-            Message::Ending { place } => self.machine.ending(place, now),
+            Message::LastCommand { place } => self.machine.last_command(place),
+            Message::Emptying { place } => self.machine.emptying(place, now),
             Message::GiveBack { place, fate } => {
                 if let Some(action) = self.machine.give_back(place, fate, now) {
                     self.begin(action);
@@ -264,10 +267,11 @@ impl Owner {
     fn connected(&mut self, host: usize, result: Result<Arc<HostLink>, docker::Error>) {
         match result {
             Ok(link) => {
-                let slots = self.settings.slots.unwrap_or_else(|| link.engine.cores());
+                let cores = link.engine.cores();
+                let slots = self.settings.slots.unwrap_or_else(|| usual_slots(cores));
                 tracing::info!(host = link.address, slots, "the Docker host is connected");
                 self.complaints.retain(|(of, _), _| *of != host);
-                self.machine.connected(host, slots);
+                self.machine.connected(host, slots, cores);
                 let messages = self.messages.clone();
                 let watch = watch_host(Arc::clone(&link), self.labels.of_boot(), self.closing.clone());
                 self.tasks.spawn(watch.run(move |link, news| {
@@ -320,7 +324,7 @@ impl Owner {
         let supply = self.machine.supply().without(self.reserved.iter().map(Reserved::runtime));
         let id = |index: &usize| self.runtimes.get(*index).map(|runtime| runtime.id.clone());
         let runtimes = supply.claimable.keys().filter_map(id).collect();
-        let free = Free { total: supply.total, free: supply.free, runtimes };
+        let free = Free { total: supply.total, at_once: supply.at_once, free: supply.free, runtimes };
         let hosts = self.settings.hosts.iter().cloned().zip(self.machine.links()).collect();
         let status = Status {
             hosts,
@@ -331,6 +335,11 @@ impl Owner {
         replace(&self.status, status);
         self.figures.show(&self.settings.hosts, &self.runtimes, self.machine.populations());
     }
+}
+
+/// Slots of a host with so many cores: half as many more, so that there is somebody for each that becomes idle.
+const fn usual_slots(cores: usize) -> usize {
+    cores + cores.div_ceil(2)
 }
 
 fn replace<T: PartialEq>(sender: &watch::Sender<T>, value: T) {

@@ -1,17 +1,26 @@
 //! Who waits for a container, and who gets one.
 
+use std::time::Duration;
+
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::Owner;
 use crate::domain::exercise::Isolation;
 use crate::domain::ids::RuntimeId;
 use crate::pool::container::Container;
 
+/// How long somebody waits while there is no container for him, not even one whose core is busy: his died just then,
+/// could not be emptied, or has to be made fresh.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Somebody who waits for a container.
 pub(super) struct Reserved {
     runtime: usize,
     isolation: Isolation,
     reply: oneshot::Sender<Container>,
+    /// Since when there is none for him.
+    lacking: Option<Instant>,
 }
 
 impl Reserved {
@@ -32,22 +41,34 @@ impl Owner {
         if let Some(runtime) = self.runtimes.iter().position(|known| known.id == *runtime)
             && !self.closing.is_cancelled()
         {
-            self.reserved.push(Reserved { runtime, isolation, reply });
+            self.reserved.push(Reserved { runtime, isolation, reply, lacking: None });
             self.serve();
             self.publish();
         }
     }
 
+    /// When somebody who waits will have waited long enough.
+    pub(super) fn patience_ends(&self) -> Option<Instant> {
+        self.reserved.iter().filter_map(|reserved| reserved.lacking).min().map(|since| since + PATIENCE)
+    }
+
     /// Gives containers to those who wait, in their order, and makes room for those who want a fresh one.
     pub(super) fn serve(&mut self) {
+        let now = Instant::now();
         let mut fresh = vec![0; self.runtimes.len()];
-        for Reserved { runtime, isolation, reply } in std::mem::take(&mut self.reserved) {
+        for Reserved { runtime, isolation, reply, lacking } in std::mem::take(&mut self.reserved) {
             if reply.is_closed() {
                 continue;
             }
             if let Some(container) = self.claim(runtime, isolation) {
                 // A container that nobody takes any more gives itself back.
                 let _unclaimed = reply.send(container);
+                continue;
+            }
+            let lacks = !self.machine.holds(runtime, isolation);
+            let lacking = lacks.then(|| lacking.unwrap_or(now));
+            if lacking.is_some_and(|since| since + PATIENCE <= now) {
+                tracing::warn!("no container came for a submission; it goes back to its place");
                 continue;
             }
             if isolation == Isolation::Fresh
@@ -58,7 +79,7 @@ impl Owner {
                     self.begin(action);
                 }
             }
-            self.reserved.push(Reserved { runtime, isolation, reply });
+            self.reserved.push(Reserved { runtime, isolation, reply, lacking });
         }
     }
 

@@ -11,7 +11,7 @@ pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
 /// Submissions after which a container is replaced.
-pub(super) const MOST_SUBMISSIONS: u32 = 500;
+pub(super) const MOST_SUBMISSIONS: u32 = 5000;
 
 /// Launches going on at one time on one host: more only makes each of them slower.
 const LAUNCHES_AT_ONCE: usize = 4;
@@ -33,16 +33,20 @@ pub(super) enum Image {
 pub(super) enum Content<C> {
     Empty,
     Starting,
-    Warm {
-        container: C,
-        life: Life,
-    },
-    /// `ending`: the submission needs it no longer, and it is being emptied.
-    Busy {
-        life: Life,
-        ending: bool,
-    },
+    Warm { container: C, life: Life },
+    Busy { life: Life, phase: Phase },
     Removing,
+}
+
+/// How far a submission is in its container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Phase {
+    /// More commands may follow.
+    Working,
+    /// Its last command runs.
+    LastCommand,
+    /// It needs the container no longer, and that is being emptied, to be used again.
+    Emptying,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -78,6 +82,8 @@ pub(super) struct Host<C> {
     pub(super) failures: u32,
     pub(super) images: Vec<(Image, Pause)>,
     pub(super) slots: Vec<Slot<C>>,
+    /// At least 1. Slots that are so many apart have the same core.
+    pub(super) cores: usize,
     pub(super) started: BTreeSet<usize>,
 }
 
@@ -147,6 +153,32 @@ impl<C> Host<C> {
         self.failures > 0 || matches!(self.link, Link::Healthy | Link::Suspect)
     }
 
+    /// Submissions that can run at the same time.
+    pub(super) fn at_once(&self) -> usize {
+        self.cores.min(self.slots.len())
+    }
+
+    /// Whether something of a submission may run on a slot's core.
+    fn core_works(&self, slot: usize) -> bool {
+        self.slots.iter().skip(slot % self.cores).step_by(self.cores).any(Slot::works)
+    }
+
+    /// Cores on which nothing runs.
+    pub(super) fn idle_cores(&self) -> usize {
+        (0..self.at_once()).filter(|core| !self.core_works(*core)).count()
+    }
+
+    /// Cores on which nothing runs, or a last command.
+    pub(super) fn cores_to_come(&self) -> usize {
+        self.idle_cores() + self.slots.iter().filter(|slot| slot.phase() == Some(Phase::LastCommand)).count()
+    }
+
+    /// A slot that could serve somebody at once.
+    pub(super) fn able_slot(&self, runtime: usize, isolation: Isolation) -> Option<usize> {
+        let mut slots = self.slots.iter().enumerate();
+        slots.position(|(index, slot)| slot.can_serve(runtime, isolation) && !self.core_works(index))
+    }
+
     pub(super) fn cells(&self) -> impl Iterator<Item = &Cell<C>> {
         self.slots.iter().flat_map(|slot| &slot.cells)
     }
@@ -199,8 +231,22 @@ impl<C> Slot<C> {
     }
 
     /// Runtime of the container that is being emptied: the slot is taken only until then.
-    pub(super) fn ending(&self) -> Option<usize> {
-        self.cells.iter().position(|cell| matches!(cell.content, Content::Busy { ending: true, .. }))
+    pub(super) fn emptying(&self) -> Option<usize> {
+        let emptying = |cell: &Cell<C>| matches!(cell.content, Content::Busy { phase: Phase::Emptying, .. });
+        self.cells.iter().position(emptying)
+    }
+
+    /// How far its submission is.
+    fn phase(&self) -> Option<Phase> {
+        self.cells.iter().find_map(|cell| match cell.content {
+            Content::Busy { phase, .. } => Some(phase),
+            Content::Empty | Content::Starting | Content::Warm { .. } | Content::Removing => None,
+        })
+    }
+
+    /// Whether something of a submission may run in it.
+    fn works(&self) -> bool {
+        self.taken_by.is_some() && self.emptying().is_none()
     }
 
     pub(super) fn inhabited(&self) -> usize {

@@ -6,7 +6,8 @@
 //!          └───────────┴────────────┴────────────┘                      └───────────┴──────────┴─► removing
 //! ```
 //!
-//! A slot runs at most one submission: of its cells at most one is busy. Each container has a serial number of its
+//! A slot holds at most one submission: of its cells at most one is busy. Each slot has a core; where slots share one,
+//! a submission runs on it at a time, so that whoever has the next slot begins when the core is idle. Each container has a serial number of its
 //! own, so that news of one that is gone changes nothing. The owner asks [`Machine::plan`] after each change what to
 //! begin, begins it, and tells the machine how it went.
 
@@ -21,7 +22,7 @@ use std::time::{Duration, Instant};
 
 pub use view::Population;
 
-use host::{Cell, Content, FIRST_PAUSE, Host, Image, Life, Pause, Slot, pause_after, repeat};
+use host::{Cell, Content, FIRST_PAUSE, Host, Image, Life, Pause, Phase, Slot, pause_after, repeat};
 
 /// Age at which an idle container is replaced; each has up to a quarter more, so that they don't go together.
 const MOST_AGE: Duration = Duration::from_hours(1);
@@ -109,6 +110,7 @@ impl<C> Machine<C> {
             failures: 0,
             images: Vec::new(),
             slots: Vec::new(),
+            cores: 1,
             started: BTreeSet::new(),
         };
         Self {
@@ -126,12 +128,22 @@ impl<C> Machine<C> {
         self.closed = true;
     }
 
-    /// A container's submission needs it no longer: it is being emptied, to be used again unless it is spent.
-    pub fn ending(&mut self, place: Place, now: Instant) {
+    /// The last command of a container's submission is about to run.
+    pub fn last_command(&mut self, place: Place) {
         if let Some((cell, _)) = self.cell(place)
-            && let Content::Busy { ending, life } = &mut cell.content
+            && let Content::Busy { phase, .. } = &mut cell.content
         {
-            *ending = !life.is_spent(now);
+            *phase = (*phase).max(Phase::LastCommand);
+        }
+    }
+
+    /// A container's submission needs it no longer: it is being emptied, to be used again unless it is spent.
+    pub fn emptying(&mut self, place: Place, now: Instant) {
+        if let Some((cell, _)) = self.cell(place)
+            && let Content::Busy { phase, life } = &mut cell.content
+            && !life.is_spent(now)
+        {
+            *phase = Phase::Emptying;
         }
     }
 
@@ -215,8 +227,8 @@ impl<C> Machine<C> {
         }
     }
 
-    /// A host is connected and holds nothing of ours; it has this many slots.
-    pub fn connected(&mut self, host: usize, slots: usize) {
+    /// A host is connected and holds nothing of ours; it has this many slots and cores.
+    pub fn connected(&mut self, host: usize, slots: usize, cores: usize) {
         let runtimes = self.runtimes;
         if let Some(host) = self.hosts.get_mut(host)
             && host.link == Link::Connecting
@@ -224,6 +236,7 @@ impl<C> Machine<C> {
             host.link = Link::Healthy;
             host.failures = 0;
             host.images = repeat(runtimes, || (Image::Absent, Pause::none()));
+            host.cores = cores.max(1);
             host.slots = repeat(slots, || Slot { taken_by: None, cells: repeat(runtimes, Cell::empty) });
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::host::{Content, Life};
+use super::host::{Content, Life, Phase, Slot};
 use super::{Action, Link, Machine, Place};
 use crate::domain::exercise::Isolation;
 
@@ -11,9 +11,14 @@ use crate::domain::exercise::Isolation;
 pub struct Supply {
     /// Slots of all healthy hosts.
     pub total: usize,
-    /// Those without a submission, or whose container is being emptied.
+    /// Submissions that can run at the same time.
+    pub at_once: usize,
+    /// Slots without a submission, or whose container is being emptied.
     pub free: usize,
-    /// Runtimes that a claim would get at once, or as soon as their container is empty, and from how many slots.
+    /// How many of the free slots have a core on which nothing runs, or a last command.
+    pub room: usize,
+    /// Runtimes of which there is a container in a free slot, or will be as soon as it is empty, and in how many; none
+    /// without room.
     pub claimable: BTreeMap<usize, usize>,
     /// Runtimes of which a container has started on a healthy host that still has the image.
     pub started: BTreeSet<usize>,
@@ -24,12 +29,13 @@ impl Supply {
     pub fn without(mut self, waiting: impl IntoIterator<Item = usize>) -> Self {
         for runtime in waiting {
             self.free = self.free.saturating_sub(1);
+            self.room = self.room.saturating_sub(1);
             if let Some(slots) = self.claimable.get_mut(&runtime) {
                 *slots = slots.saturating_sub(1);
             }
         }
-        let free = self.free;
-        self.claimable.retain(|_, slots| free > 0 && *slots > 0);
+        let room = self.room;
+        self.claimable.retain(|_, slots| room > 0 && *slots > 0);
         self
     }
 }
@@ -40,45 +46,51 @@ impl<C> Machine<C> {
         let mut supply = Supply::default();
         for host in self.hosts.iter().filter(|host| host.link == Link::Healthy && !self.closed) {
             supply.total += host.slots.len();
+            supply.at_once += host.at_once();
             supply.started.extend(&host.started);
-            for slot in &host.slots {
-                let ending = slot.ending();
-                if slot.taken_by.is_none() || ending.is_some() {
-                    supply.free += 1;
-                    for runtime in slot.warm().chain(ending) {
-                        *supply.claimable.entry(runtime).or_default() += 1;
-                    }
+            let is_free = |slot: &&Slot<C>| slot.taken_by.is_none() || slot.emptying().is_some();
+            let free = host.slots.iter().filter(is_free);
+            let count = free.clone().count();
+            supply.free += count;
+            let room = count.min(host.cores_to_come());
+            supply.room += room;
+            for slot in free.filter(|_| room > 0) {
+                for runtime in slot.warm().chain(slot.emptying()) {
+                    *supply.claimable.entry(runtime).or_default() += 1;
                 }
             }
         }
         supply
     }
 
-    /// Gives a warm container away, from the host with most free slots.
+    /// Gives a warm container away whose core is idle, from the host with most idle cores.
     ///
     /// * `isolation` — a fresh one has served nobody before.
     pub fn claim(&mut self, runtime: usize, isolation: Isolation) -> Option<(Place, C)> {
         if self.closed {
             return None;
         }
-        let (host_index, host) = self
-            .hosts
-            .iter_mut()
-            .enumerate()
-            .filter(|(_, host)| host.link == Link::Healthy)
-            .filter(|(_, host)| host.slots.iter().any(|slot| slot.can_serve(runtime, isolation)))
-            .max_by_key(|(_, host)| host.slots.iter().filter(|slot| slot.taken_by.is_none()).count())?;
-        let (slot_index, slot) =
-            host.slots.iter_mut().enumerate().find(|(_, slot)| slot.can_serve(runtime, isolation))?;
+        let healthy = self.hosts.iter().enumerate().filter(|(_, host)| host.link == Link::Healthy);
+        let able = healthy.filter_map(|(index, host)| {
+            Some((host.idle_cores(), index, host.able_slot(runtime, isolation)?))
+        });
+        let (_, host_index, slot_index) = able.max_by_key(|(idle, ..)| *idle)?;
+        let slot = self.hosts.get_mut(host_index)?.slots.get_mut(slot_index)?;
         let cell = slot.cells.get_mut(runtime)?;
         let Content::Warm { container, life } = std::mem::replace(&mut cell.content, Content::Empty) else {
             return None;
         };
         let life = Life { submissions: life.submissions + 1, ..life };
-        cell.content = Content::Busy { life, ending: false };
+        cell.content = Content::Busy { life, phase: Phase::Working };
         slot.taken_by = Some(cell.serial);
         let place = Place { host: host_index, slot: slot_index, runtime, serial: cell.serial };
         Some((place, container))
+    }
+
+    /// Whether somebody is served without a new container, maybe not before a core is idle.
+    pub fn holds(&self, runtime: usize, isolation: Isolation) -> bool {
+        let healthy = self.hosts.iter().filter(|host| host.link == Link::Healthy);
+        healthy.flat_map(|host| &host.slots).any(|slot| slot.can_serve(runtime, isolation))
     }
 
     /// Takes a warm container that has served somebody out of a free slot, so that a fresh one takes its place;

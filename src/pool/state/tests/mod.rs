@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::host::Content;
+use super::host::{Content, Phase};
 use super::{Action, Fate, Link, Machine, Place};
 use crate::domain::exercise::Isolation;
 
@@ -19,7 +19,8 @@ const RUNTIMES: usize = 3;
 enum Event {
     Settle { choice: usize, well: bool },
     Claim { runtime: usize },
-    Ending { choice: usize },
+    LastCommand { choice: usize },
+    Emptying { choice: usize },
     GiveBack { choice: usize, fate: u8 },
     Suspect { host: usize },
     Trust { host: usize },
@@ -32,7 +33,8 @@ fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         12 => (any::<usize>(), prop::bool::weighted(0.8)).prop_map(|(choice, well)| Event::Settle { choice, well }),
         6 => (0..RUNTIMES).prop_map(|runtime| Event::Claim { runtime }),
-        3 => any::<usize>().prop_map(|choice| Event::Ending { choice }),
+        3 => any::<usize>().prop_map(|choice| Event::LastCommand { choice }),
+        3 => any::<usize>().prop_map(|choice| Event::Emptying { choice }),
         6 => (any::<usize>(), 0u8..3).prop_map(|(choice, fate)| Event::GiveBack { choice, fate }),
         1 => (0usize..2).prop_map(|host| Event::Suspect { host }),
         1 => (0usize..2).prop_map(|host| Event::Trust { host }),
@@ -49,13 +51,19 @@ struct World {
     under_way: Vec<Action<u64>>,
     lent: Vec<(Place, u64)>,
     slots: usize,
+    cores: usize,
 }
 
 impl World {
+    /// Of hosts with a core for each slot.
     fn new(hosts: usize, slots: usize, warm_per_runtime: usize) -> Self {
+        Self::with_cores(hosts, slots, slots, warm_per_runtime)
+    }
+
+    fn with_cores(hosts: usize, slots: usize, cores: usize, warm_per_runtime: usize) -> Self {
         let now = Instant::now();
         let machine = Machine::new(hosts, RUNTIMES, warm_per_runtime, 7, now);
-        Self { machine, now, under_way: Vec::new(), lent: Vec::new(), slots }
+        Self { machine, now, under_way: Vec::new(), lent: Vec::new(), slots, cores }
     }
 
     fn plan(&mut self) {
@@ -67,7 +75,7 @@ impl World {
             return;
         }
         match self.under_way.swap_remove(choice % self.under_way.len()) {
-            Action::Connect { host } if well => self.machine.connected(host, self.slots),
+            Action::Connect { host } if well => self.machine.connected(host, self.slots, self.cores),
             Action::Connect { host } => self.machine.connect_failed(host, self.now),
             Action::PrepareImage { host, runtime } if well => self.machine.image_ready(host, runtime),
             Action::PrepareImage { host, runtime } => self.machine.image_failed(host, runtime, self.now),
@@ -83,9 +91,14 @@ impl World {
             Event::Claim { runtime } => {
                 self.lent.extend(self.machine.claim(runtime, Isolation::Reset));
             }
-            Event::Ending { choice } => {
+            Event::LastCommand { choice } => {
                 if let Some(index) = choice.checked_rem(self.lent.len()) {
-                    self.machine.ending(self.lent[index].0, self.now);
+                    self.machine.last_command(self.lent[index].0);
+                }
+            }
+            Event::Emptying { choice } => {
+                if let Some(index) = choice.checked_rem(self.lent.len()) {
+                    self.machine.emptying(self.lent[index].0, self.now);
                 }
             }
             Event::GiveBack { choice, fate } if !self.lent.is_empty() => {
@@ -134,6 +147,14 @@ impl World {
                 assert!(busy.len() <= 1, "two submissions in one slot");
                 assert!(busy.iter().all(|serial| slot.taken_by == Some(*serial)), "a run without its slot");
             }
+            for core in 0..host.cores {
+                let running = host.slots.iter().skip(core).step_by(host.cores).flat_map(|slot| &slot.cells);
+                let running = running.filter(|cell| match cell.content {
+                    Content::Busy { phase, .. } => phase < Phase::Emptying,
+                    Content::Empty | Content::Starting | Content::Warm { .. } | Content::Removing => false,
+                });
+                assert!(running.count() <= 1, "two submissions on one core");
+            }
         }
         let serials: Vec<u64> =
             self.machine.hosts.iter().flat_map(super::host::Host::cells).map(|cell| cell.serial).collect();
@@ -143,7 +164,8 @@ impl World {
         assert_eq!(lent.len(), self.lent.len(), "a container lent twice");
         let supply = self.machine.supply();
         assert!(supply.free <= supply.total, "{supply:?}");
-        assert!(supply.free > 0 || supply.claimable.is_empty(), "{supply:?}");
+        assert!(supply.room <= supply.free, "{supply:?}");
+        assert!(supply.room > 0 || supply.claimable.is_empty(), "{supply:?}");
     }
 }
 
@@ -156,12 +178,13 @@ const fn host_of(action: &Action<u64>) -> usize {
 
 proptest! {
     #[test]
-    fn whatever_happens_no_slot_runs_two_submissions_and_all_is_warm_again_at_the_end(
+    fn whatever_happens_no_slot_or_core_runs_two_submissions_and_all_is_warm_again_at_the_end(
         slots in 1usize..4,
+        cores in 1usize..4,
         warm_per_runtime in 1usize..4,
         events in vec(event(), 0..200),
     ) {
-        let mut world = World::new(2, slots, warm_per_runtime);
+        let mut world = World::with_cores(2, slots, cores, warm_per_runtime);
         for event in &events {
             world.plan();
             world.happen(event);
@@ -290,10 +313,10 @@ fn a_retired_container_leaves_its_slot_at_once() {
 }
 
 #[test]
-fn a_container_is_replaced_after_500_submissions() {
+fn a_container_is_replaced_after_5000_submissions() {
     let mut world = warm_world(1, 1);
     let mut removed = None;
-    for _ in 0..500 {
+    for _ in 0..5000 {
         assert_eq!(removed, None);
         let (place, container) = world.machine.claim(0, Isolation::Reset).expect("a container");
         removed = world.machine.give_back(place, Fate::Reusable(container), world.now);

@@ -1,10 +1,10 @@
-//! What is promised while containers are being emptied.
+//! What is promised while containers are being emptied, and before their core is idle.
 
 use std::collections::BTreeMap;
 
 use super::super::Fate;
 use super::super::host::MOST_SUBMISSIONS;
-use super::warm_world;
+use super::{World, warm_world};
 use crate::domain::exercise::Isolation;
 
 #[test]
@@ -13,7 +13,7 @@ fn a_container_that_is_being_emptied_is_promised_and_given_only_when_it_is_empty
     let (place, container) = world.machine.claim(0, Isolation::Reset).expect("a container");
     assert_eq!(world.machine.supply().free, 0);
 
-    world.machine.ending(place, world.now);
+    world.machine.emptying(place, world.now);
 
     let supply = world.machine.supply();
     assert_eq!((supply.free, supply.claimable.contains_key(&0)), (1, true));
@@ -28,7 +28,7 @@ fn a_container_that_is_being_emptied_is_promised_once() {
     let mut world = warm_world(2, 2);
     let taken = [0, 0].map(|runtime| world.machine.claim(runtime, Isolation::Reset));
     let (place, _) = taken[0].expect("a container");
-    world.machine.ending(place, world.now);
+    world.machine.emptying(place, world.now);
 
     let left = world.machine.supply().without([0]);
 
@@ -54,7 +54,69 @@ fn a_spent_container_that_is_being_emptied_is_not_promised() {
     }
     let (place, _) = world.machine.claim(0, Isolation::Reset).expect("a container");
 
-    world.machine.ending(place, world.now);
+    world.machine.emptying(place, world.now);
 
     assert_eq!(world.machine.supply().free, 0);
+}
+
+/// A host with a core less than it has slots.
+fn crowded_world(slots: usize) -> World {
+    let mut world = World::with_cores(1, slots, slots - 1, slots);
+    world.settle_all();
+    world
+}
+
+#[test]
+fn a_slot_without_an_idle_core_is_promised_once_a_last_command_runs_and_given_when_it_has_ended() {
+    let mut world = crowded_world(2);
+    let (place, _) = world.machine.claim(0, Isolation::Reset).expect("a container");
+    let working = world.machine.supply();
+    assert_eq!((working.total, working.at_once, working.free, working.room), (2, 1, 1, 0));
+    assert_eq!(working.claimable, BTreeMap::new());
+
+    world.machine.last_command(place);
+
+    assert!(world.machine.supply().claimable.contains_key(&0));
+    assert_eq!(world.machine.supply().without([0]).claimable, BTreeMap::new());
+    assert!(world.machine.holds(0, Isolation::Reset));
+    assert_eq!(world.machine.claim(0, Isolation::Reset), None);
+    world.machine.emptying(place, world.now);
+    let (next, _) = world.machine.claim(0, Isolation::Reset).expect("a container whose core is idle");
+    assert_ne!(next.slot, place.slot);
+}
+
+#[test]
+fn a_last_command_is_no_promise_where_each_slot_has_a_core() {
+    let mut world = warm_world(1, 1);
+    let (place, _) = world.machine.claim(0, Isolation::Reset).expect("a container");
+
+    world.machine.last_command(place);
+
+    assert_eq!(world.machine.supply().claimable, BTreeMap::new());
+    assert!(!world.machine.holds(0, Isolation::Reset));
+}
+
+#[test]
+fn whoever_comes_gets_an_idle_core_before_a_slot_with_a_lower_number() {
+    let mut world = crowded_world(3);
+    let taken = [0, 0].map(|runtime| world.machine.claim(runtime, Isolation::Reset).expect("a container"));
+    world.machine.emptying(taken[1].0, world.now);
+    let (place, container) = taken[1];
+    world.machine.give_back(place, Fate::Reusable(container), world.now);
+
+    let (next, _) = world.machine.claim(0, Isolation::Reset).expect("a container");
+
+    assert_eq!((taken[0].0.slot % 2, next.slot % 2), (0, 1));
+}
+
+#[test]
+fn a_container_in_doubt_keeps_its_core_until_it_is_gone() {
+    let mut world = crowded_world(2);
+    let (place, container) = world.machine.claim(0, Isolation::Reset).expect("a container");
+    world.machine.give_back(place, Fate::Doubtful(container), world.now);
+    assert_eq!(world.machine.claim(0, Isolation::Reset), None);
+
+    world.machine.removed(place);
+
+    assert!(world.machine.claim(0, Isolation::Reset).is_some());
 }
