@@ -32,7 +32,7 @@ pub type Store = sqlite::SqliteStorage;
 pub enum Error {
     /// It cannot be reached or written now; nothing of the call is stored.
     #[error("the database is not available")]
-    Unavailable(#[from] sqlx::Error),
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A row says what no state says; whoever wrote it was not this program.
     #[error("inconsistent row in {table}, column {column}, key {key}")]
     Inconsistent {
@@ -55,6 +55,25 @@ pub enum Error {
     /// The schema is older than this program and must be migrated first.
     #[error("the database must be migrated first")]
     TooOld,
+}
+
+impl Error {
+    /// Why it cannot be reached or written.
+    pub(crate) fn unavailable(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Unavailable(source.into())
+    }
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(source: sqlx::Error) -> Self {
+        Self::unavailable(source)
+    }
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(source: rusqlite::Error) -> Self {
+        Self::unavailable(source)
+    }
 }
 
 /// What every method answers.

@@ -124,8 +124,9 @@ fn protocols_and_drivers_stay_in_their_rooms() {
     for path in tracked(&[".rs"]) {
         let Some(room) = room(&path) else { continue };
         let source = read(&path);
-        let homes: [(&str, &[&str]); 4] = [
+        let homes: [(&str, &[&str]); 5] = [
             ("sqlx::", &["storage"]),
+            ("rusqlite::", &["storage"]),
             ("bollard::", &["pool"]),
             ("axum::", &["http", "legacy"]),
             ("jsonwebtoken::", &["auth"]),

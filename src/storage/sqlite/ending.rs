@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use sqlx::sqlite::SqliteConnection;
+use rusqlite::params;
 
-use super::events::{self, append_events};
+use super::events;
 use super::rows::{json, key};
 use super::writer::Tx;
 use crate::domain::event::{EventBody, Progress};
@@ -28,7 +28,7 @@ pub(super) enum Outcome {
 }
 
 /// Ends the round going on of a draft, queued or running submission; `progress` is told before its end.
-pub(super) async fn end(
+pub(super) fn end(
     tx: &mut Tx,
     mut submission: Submission,
     progress: Vec<Progress>,
@@ -37,57 +37,62 @@ pub(super) async fn end(
 ) -> Result<()> {
     let attempt = submission.state.attempt();
     let started_at = match submission.state.started_at() {
-        None if attempt > 0 => last_start(tx.db().await?, &submission, attempt).await?,
+        None if attempt > 0 => last_start(tx, &submission, attempt)?,
         known => known,
     };
     let ended = Ended { attempt, started_at, finished_at: now };
-    let (mut verdict, mut summary, mut tests, mut shown) = (None, None, None, None);
-    submission.failure = None;
-    submission.state = match outcome {
-        Outcome::Finished(mut result) => {
-            result.round = submission.round;
-            verdict = Some(result.verdict.name());
-            let reports = std::mem::take(&mut result.tests);
-            summary = Some(json(&result)?);
-            tests = Some(json(&reports)?);
-            result.tests = reports;
-            shown = Some(*result);
-            State::Finished(ended)
-        }
+    (submission.result, submission.failure) = (None, None);
+    submission.state = match &outcome {
+        Outcome::Finished(_) => State::Finished(ended),
         Outcome::Failed(failure) => {
-            submission.failure = Some(failure);
+            submission.failure = Some(failure.clone());
             State::Failed(ended)
         }
         Outcome::Cancelled => State::Cancelled(ended),
     };
-    let bytes = summary.as_ref().map_or(0, String::len) + tests.as_ref().map_or(0, String::len);
-    let document = last_events(tx, &mut submission, progress)?;
-    // SQLx counts the numbers that each statement of a script skips: as many as there are values, and the rest are NULL.
-    sqlx::query(concat!(
-        "INSERT INTO results (submission_id, round, summary, tests) \
-         SELECT id, round, ?7, ?8 FROM submissions WHERE id = ?3 AND ?7 IS NOT NULL; \
-         UPDATE submissions SET state = ?4, started_at = ?5, finished_at = ?2, failure = ?9, \
+    let graded = match outcome {
+        Outcome::Finished(result) => Some(write_result(tx, &submission, *result)?),
+        Outcome::Failed(_) | Outcome::Cancelled => None,
+    };
+    tx.execute(
+        "UPDATE submissions SET state = ?2, started_at = ?3, finished_at = ?4, failure = ?5, \
          result_round = CASE WHEN ?6 IS NULL THEN result_round ELSE round END, verdict = coalesce(?6, verdict), \
          queued_digest = files_digest, rank = NULL, ticket = NULL, queued_at = NULL, \
-         worker = NULL, lease_until = NULL, cancel_requested_at = NULL WHERE id = ?3; ",
-        append_events!()
-    ))
-    .bind(document)
-    .bind(now.millis())
-    .bind(key(submission.id))
-    .bind(submission.state.name().name())
-    .bind(started_at.map(Timestamp::millis))
-    .bind(verdict)
-    .bind(summary)
-    .bind(tests)
-    .bind(submission.failure.as_ref().map(json).transpose()?)
-    .execute(tx.db().await?)
-    .await?;
+         worker = NULL, lease_until = NULL, cancel_requested_at = NULL WHERE id = ?1",
+        params![
+            key(submission.id),
+            submission.state.name().name(),
+            started_at.map(Timestamp::millis),
+            now.millis(),
+            submission.failure.as_ref().map(json).transpose()?,
+            graded.as_ref().map(|(result, _)| result.verdict.name()),
+        ],
+    )?;
+    for step in progress {
+        events::append(tx, &submission, &step.into(), now)?;
+    }
+    if let Some(body) = ending_event(&submission) {
+        events::append(tx, &submission, &body, now)?;
+    }
     let (id, owner) = (submission.id, submission.owner.clone());
-    let finished = shown.filter(|_result| bytes + given_bytes(&submission) <= HANDED_BYTES);
-    let finished = finished.map(|result| Arc::new(Submission { result: Some(result), ..submission }));
+    let handed = graded.filter(|(_, bytes)| bytes + given_bytes(&submission) <= HANDED_BYTES);
+    let finished = handed.map(|(result, _)| Arc::new(Submission { result: Some(result), ..submission }));
     tx.hint_log(id, &owner, Some(RoundEnd { finished }));
     Ok(())
+}
+
+/// Stores the result of the round going on; gives it back with the bytes that it takes.
+fn write_result(tx: &Tx, of: &Submission, mut result: SubmissionResult) -> Result<(SubmissionResult, usize)> {
+    result.round = of.round;
+    let tests = std::mem::take(&mut result.tests);
+    let (summary, reports) = (json(&result)?, json(&tests)?);
+    result.tests = tests;
+    let bytes = summary.len() + reports.len();
+    tx.execute(
+        "INSERT INTO results (submission_id, round, summary, tests) VALUES (?1, ?2, ?3, ?4)",
+        params![key(of.id), of.round, summary, reports],
+    )?;
+    Ok((result, bytes))
 }
 
 /// What a submission was sent with, but for its files.
@@ -95,30 +100,23 @@ fn given_bytes(submission: &Submission) -> usize {
     submission.purpose.run().map_or(0, |run| run.stdin.len())
 }
 
-/// The last events of the round; the ending one holds the submission without its result.
-fn last_events(tx: &mut Tx, submission: &mut Submission, progress: Vec<Progress>) -> Result<String> {
-    submission.result = None;
-    let shown = Box::new(submission.clone());
-    let body = match submission.state {
-        State::Finished(_) => Some(EventBody::Finished { submission: shown }),
-        State::Failed(_) => Some(EventBody::Failed { submission: shown }),
-        State::Cancelled(_) => Some(EventBody::Cancelled { submission: shown }),
+/// The event of a round's end; it holds the submission without its result.
+fn ending_event(ended: &Submission) -> Option<EventBody> {
+    let submission = Box::new(ended.clone());
+    match ended.state {
+        State::Finished(_) => Some(EventBody::Finished { submission }),
+        State::Failed(_) => Some(EventBody::Failed { submission }),
+        State::Cancelled(_) => Some(EventBody::Cancelled { submission }),
         State::Draft | State::Queued { .. } | State::Running { .. } => None,
-    };
-    let mut entries: Vec<_> = progress.into_iter().map(|step| (&*submission, step.into())).collect();
-    entries.extend(body.map(|body| (&*submission, body)));
-    events::document(tx, &entries)
+    }
 }
 
 /// When the last attempt of a submission began that is queued again.
-async fn last_start(db: &mut SqliteConnection, of: &Submission, attempt: u32) -> Result<Option<Timestamp>> {
-    let started_at: Option<i64> = sqlx::query_scalar(
+fn last_start(tx: &Tx, of: &Submission, attempt: u32) -> Result<Option<Timestamp>> {
+    let started_at: Option<i64> = tx.first(
         "SELECT started_at FROM attempts WHERE submission_id = ?1 AND round = ?2 AND attempt = ?3",
-    )
-    .bind(key(of.id))
-    .bind(i64::from(of.round))
-    .bind(i64::from(attempt))
-    .fetch_optional(db)
-    .await?;
+        params![key(of.id), of.round, attempt],
+        |row| row.get(0),
+    )?;
     Ok(started_at.map(Timestamp::from_millis))
 }

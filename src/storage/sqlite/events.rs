@@ -3,12 +3,10 @@
 //! The body of an ending event holds its submission without the result; the result that was the newest then
 //! stays in `results` and joins when the event is read, so that it reads the same for ever.
 
-use std::collections::HashMap;
-use std::hash::Hash;
-
+use rusqlite::params;
 use sqlx::sqlite::SqliteConnection;
 
-use super::rows::{Row, hex, json, key, select_submissions, submission_id};
+use super::rows::{Row, json, key, select_submissions, submission_id};
 use super::submissions;
 use super::writer::Tx;
 use crate::domain::event::{Event, EventBody};
@@ -17,53 +15,21 @@ use crate::domain::submission::Submission;
 use crate::domain::time::Timestamp;
 use crate::storage::{LogPage, Result, Snapshot};
 
-/// Appends events to the logs of submissions that are, in the database, as they are after the change; as a part of a
-/// statement whose first parameter is [`document`] and whose second is the time. An ending event shows the result that
-/// its submission's row names.
+/// Appends an event to the log of a submission that is, in the database, as it was after the change: behind the last
+/// event of its log and of its owner's. An ending event shows the result that its submission's row names.
 ///
-/// Numbers are counted on from where each log ends, in the order of the entries. Its trigger moves that end, but not
-/// before all of the statement is read: `SQLite` keeps what it selects apart when an insertion has a trigger.
-macro_rules! append_events {
-    () => {
+/// It is told after the commit, but for the end of a round, which `ending` tells.
+pub(super) fn append(tx: &mut Tx, of: &Submission, body: &EventBody, at: Timestamp) -> Result<()> {
+    tx.execute(
         "INSERT INTO events (submission_id, seq, owner, owner_seq, round, attempt, at, body, result_round) \
-         SELECT s.id, s.last_event + (entry.value ->> 3), o.name, o.last_event + (entry.value ->> 4), \
-                s.round, s.attempt, ?2, entry.value ->> 2, \
-                CASE WHEN entry.value ->> 1 THEN s.result_round END \
-         FROM json_each(?1) AS entry CROSS JOIN submissions AS s ON s.id = unhex(entry.value ->> 0) \
-         CROSS JOIN owners AS o ON o.name = s.owner"
-    };
-}
-pub(super) use append_events;
-
-/// The events of submissions as `append_events!` reads them, in a statement that runs before the next are listed; they
-/// are told after the commit, but for the end of a round, which `ending` tells.
-pub(super) fn document(tx: &mut Tx, entries: &[(&Submission, EventBody)]) -> Result<String> {
-    let mut document = Vec::with_capacity(entries.len());
-    let (mut of_submission, mut of_owner) = (HashMap::new(), HashMap::new());
-    for (of, body) in entries {
-        let (number, owner_number) = (next(&mut of_submission, of.id), next(&mut of_owner, &of.owner));
-        document.push((hex(of.id), body.ends_round(), json(body)?, number, owner_number));
-        if !body.ends_round() {
-            tx.hint_log(of.id, &of.owner, None);
-        }
+         SELECT s.id, s.last_event + 1, o.name, o.last_event + 1, s.round, s.attempt, ?2, ?3, \
+                CASE WHEN ?4 THEN s.result_round END \
+         FROM submissions AS s CROSS JOIN owners AS o ON o.name = s.owner WHERE s.id = ?1",
+        params![key(of.id), at.millis(), json(body)?, body.ends_round()],
+    )?;
+    if !body.ends_round() {
+        tx.hint_log(of.id, &of.owner, None);
     }
-    json(&document)
-}
-
-/// How many there were of `key`, this one included.
-fn next<K: Eq + Hash>(counted: &mut HashMap<K, u32>, key: K) -> u32 {
-    let count = counted.entry(key).or_default();
-    *count = count.saturating_add(1);
-    *count
-}
-
-/// Appends events to the logs of submissions that are, in the database, as they were after the change.
-pub(super) async fn append(tx: &mut Tx, entries: &[(&Submission, EventBody)], at: Timestamp) -> Result<()> {
-    if entries.is_empty() {
-        return Ok(());
-    }
-    let document = document(tx, entries)?;
-    sqlx::query(append_events!()).bind(document).bind(at.millis()).execute(tx.db().await?).await?;
     Ok(())
 }
 

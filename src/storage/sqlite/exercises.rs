@@ -1,5 +1,6 @@
 //! Exercises and their versions. A version never changes; a deletion leaves all of them.
 
+use rusqlite::params;
 use sqlx::sqlite::SqliteConnection;
 
 use super::rows::{Row, json};
@@ -21,6 +22,12 @@ pub(super) struct ExerciseRow {
 }
 
 impl ExerciseRow {
+    /// Reads it by the order of its columns.
+    fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
+        let (exercise_id, version, created_at, spec) = row.try_into()?;
+        Ok(Self { exercise_id, version, created_at, spec })
+    }
+
     /// How long its document is, never 0.
     pub(super) fn bytes(&self) -> u64 {
         u64::try_from(self.spec.len()).unwrap_or(u64::MAX).max(1)
@@ -52,16 +59,26 @@ fn is_expected(stored: Option<u32>, expected: Expected) -> bool {
     }
 }
 
+/// The newest version of an exercise that isn't deleted.
+const NEWEST: &str = "SELECT v.exercise_id, v.version, v.created_at, v.spec FROM exercises AS e \
+     JOIN exercise_versions AS v ON v.exercise_id = e.id AND v.version = e.version \
+     WHERE e.id = ?1 AND e.deleted_at IS NULL";
+/// Its number alone.
+const NEWEST_VERSION: &str = "SELECT version FROM exercises WHERE id = ?1 AND deleted_at IS NULL";
+/// A version of an exercise, also of a deleted one.
+const VERSION: &str = "SELECT exercise_id, version, created_at, spec FROM exercise_versions \
+     WHERE exercise_id = ?1 AND version = ?2";
+
 /// Stores an exercise as a new version, unless the newest says the same.
-pub(super) async fn put(
-    tx: &mut Tx,
+pub(super) fn put(
+    tx: &Tx,
     versions: &Versions,
     id: &ExerciseId,
     spec: ExerciseSpec,
     expected: Expected,
     now: Timestamp,
 ) -> Result<ExercisePut> {
-    let stored = newest(tx.db().await?, id).await?;
+    let stored = tx.first(NEWEST, [id.as_str()], ExerciseRow::read)?.map(Exercise::try_from).transpose()?;
     if !is_expected(stored.as_ref().map(|exercise| exercise.version), expected) {
         return Ok(ExercisePut::VersionMismatch);
     }
@@ -71,39 +88,24 @@ pub(super) async fn put(
     {
         return Ok(ExercisePut::Unchanged(stored));
     }
-    let version: i64 = sqlx::query_scalar(
+    let version: u32 = tx.one(
         "INSERT INTO exercises (id, version, created_at) VALUES (?1, 1, ?2) \
          ON CONFLICT DO UPDATE SET version = version + 1, deleted_at = NULL RETURNING version",
-    )
-    .bind(id.as_str())
-    .bind(now.millis())
-    .fetch_one(tx.db().await?)
-    .await?;
-    sqlx::query(
+        params![id.as_str(), now.millis()],
+        |row| row.get(0),
+    )?;
+    tx.execute(
         "INSERT INTO exercise_versions (exercise_id, version, created_at, spec) VALUES (?1, ?2, ?3, ?4)",
-    )
-    .bind(id.as_str())
-    .bind(version)
-    .bind(now.millis())
-    .bind(json(&spec)?)
-    .execute(tx.db().await?)
-    .await?;
-    let version = Row { table: "exercises", key: id }.number("version", version)?;
+        params![id.as_str(), version, now.millis(), json(&spec)?],
+    )?;
     versions.outdate(id, version);
     let exercise = Exercise { id: id.clone(), version, updated_at: now, spec };
     Ok(if exists { ExercisePut::Changed(exercise) } else { ExercisePut::Created(exercise) })
 }
 
 /// The newest version of an exercise that isn't deleted.
-pub(super) async fn newest(db: &mut SqliteConnection, id: &ExerciseId) -> Result<Option<Exercise>> {
-    let row: Option<ExerciseRow> = sqlx::query_as(
-        "SELECT v.exercise_id, v.version, v.created_at, v.spec FROM exercises AS e \
-         JOIN exercise_versions AS v ON v.exercise_id = e.id AND v.version = e.version \
-         WHERE e.id = ?1 AND e.deleted_at IS NULL",
-    )
-    .bind(id.as_str())
-    .fetch_optional(db)
-    .await?;
+async fn newest(db: &mut SqliteConnection, id: &ExerciseId) -> Result<Option<Exercise>> {
+    let row: Option<ExerciseRow> = sqlx::query_as(NEWEST).bind(id.as_str()).fetch_optional(db).await?;
     row.map(Exercise::try_from).transpose()
 }
 
@@ -113,10 +115,7 @@ pub(super) async fn newest_version(
     id: &ExerciseId,
 ) -> Result<Option<ExerciseRef>> {
     let version: Option<i64> =
-        sqlx::query_scalar("SELECT version FROM exercises WHERE id = ?1 AND deleted_at IS NULL")
-            .bind(id.as_str())
-            .fetch_optional(db)
-            .await?;
+        sqlx::query_scalar(NEWEST_VERSION).bind(id.as_str()).fetch_optional(db).await?;
     let of = Row { table: "exercises", key: id };
     version
         .map(|version| Ok(ExerciseRef { id: id.clone(), version: of.number("version", version)? }))
@@ -125,15 +124,13 @@ pub(super) async fn newest_version(
 
 /// A version of an exercise, also of a deleted one.
 pub(super) async fn version(db: &mut SqliteConnection, of: &ExerciseRef) -> Result<Option<ExerciseRow>> {
-    let row = sqlx::query_as(
-        "SELECT exercise_id, version, created_at, spec FROM exercise_versions \
-         WHERE exercise_id = ?1 AND version = ?2",
-    )
-    .bind(of.id.as_str())
-    .bind(i64::from(of.version))
-    .fetch_optional(db)
-    .await?;
-    Ok(row)
+    let version = sqlx::query_as(VERSION).bind(of.id.as_str()).bind(i64::from(of.version));
+    Ok(version.fetch_optional(db).await?)
+}
+
+/// A version of an exercise, also of a deleted one, for the writer.
+pub(super) fn stored_version(tx: &Tx, of: &ExerciseRef) -> Result<Option<ExerciseRow>> {
+    Ok(tx.first(VERSION, params![of.id.as_str(), of.version], ExerciseRow::read)?)
 }
 
 /// Bytes of exercises after which a page ends.
@@ -173,27 +170,19 @@ pub(super) async fn list(
 }
 
 /// Deletes an exercise; its versions stay for the submissions that were graded with them.
-pub(super) async fn delete(
-    tx: &mut Tx,
+pub(super) fn delete(
+    tx: &Tx,
     versions: &Versions,
     id: &ExerciseId,
     expected: Expected,
     now: Timestamp,
 ) -> Result<Option<bool>> {
-    let stored: Option<u32> =
-        sqlx::query_scalar("SELECT version FROM exercises WHERE id = ?1 AND deleted_at IS NULL")
-            .bind(id.as_str())
-            .fetch_optional(tx.db().await?)
-            .await?;
+    let stored: Option<u32> = tx.first(NEWEST_VERSION, [id.as_str()], |row| row.get(0))?;
     let Some(version) = stored else { return Ok(None) };
     if !is_expected(stored, expected) {
         return Ok(Some(false));
     }
     versions.outdate(id, version.saturating_add(1));
-    sqlx::query("UPDATE exercises SET deleted_at = ?2 WHERE id = ?1")
-        .bind(id.as_str())
-        .bind(now.millis())
-        .execute(tx.db().await?)
-        .await?;
+    tx.execute("UPDATE exercises SET deleted_at = ?2 WHERE id = ?1", params![id.as_str(), now.millis()])?;
     Ok(Some(true))
 }

@@ -1,10 +1,9 @@
 //! Leases: taken in the queue's order, renewed, and lost. Each write names its lease; (round, attempt) is the
 //! fence.
 
-use sqlx::sqlite::SqliteConnection;
+use rusqlite::params;
 
 use super::ending::{self, Outcome};
-use super::events::append_events;
 use super::exercises::{self, ExerciseRow};
 use super::rows::{Row, SubmissionRow, json, key, select_submissions};
 use super::versions::Versions;
@@ -38,15 +37,10 @@ impl NewLease {
 }
 
 /// Leases the first queued submission of one of the runtimes asked for.
-pub(super) async fn next(
-    tx: &mut Tx,
-    versions: &Versions,
-    request: &LeaseRequest,
-) -> Result<Option<NewLease>> {
+pub(super) fn next(tx: &mut Tx, versions: &Versions, request: &LeaseRequest) -> Result<Option<NewLease>> {
     let LeaseRequest { worker, runtimes, duration, now, .. } = request;
     let now = now();
-    let until = now.plus(*duration);
-    let Some(Placed { mut submission, position }) = first_of(tx, runtimes).await? else { return Ok(None) };
+    let Some(Placed { mut submission, position }) = first_of(tx, runtimes)? else { return Ok(None) };
     let of = Row { table: "submissions", key: &submission.id };
     let State::Queued { key: place, queued_at, attempt } = submission.state else {
         return Err(of.wrong("state"));
@@ -54,68 +48,58 @@ pub(super) async fn next(
     let position_before = of.present("position", position)?;
     let attempt = attempt.saturating_add(1);
     submission.state = State::Running { key: place, queued_at, attempt, started_at: now };
-    let document = events::document(tx, &[(&submission, EventBody::Started { position_before })])?;
+    tx.execute(
+        "UPDATE submissions SET state = 'running', attempt = ?2, started_at = ?3, worker = ?4, lease_until = ?5 \
+         WHERE id = ?1",
+        params![key(submission.id), attempt, now.millis(), worker.as_str(), now.plus(*duration).millis()],
+    )?;
+    events::append(tx, &submission, &EventBody::Started { position_before }, now)?;
     tx.hint(Change::Queue);
-    // SQLx counts the numbers that each statement of a script skips: as many as there are values, and the rest are NULL.
-    let files: Vec<(String, Vec<u8>)> = sqlx::query_as(concat!(
-        "UPDATE submissions SET state = 'running', attempt = attempt + 1, started_at = ?2, worker = ?3, \
-         lease_until = ?4 WHERE id = ?5; ",
-        append_events!(),
-        "; SELECT path, content FROM files WHERE submission_id = ?5 ORDER BY ordinal"
-    ))
-    .bind(document)
-    .bind(now.millis())
-    .bind(worker.as_str())
-    .bind(until.millis())
-    .bind(key(submission.id))
-    .fetch_all(tx.db().await?)
-    .await?;
-
+    let files = tx.rows(
+        "SELECT path, content FROM files WHERE submission_id = ?1 ORDER BY ordinal",
+        [key(submission.id)],
+        |row| Ok(SourceFile { path: row.get(0)?, content: row.get::<_, Vec<u8>>(1)?.into() }),
+    )?;
     let known = submission.purpose.exercise().and_then(|named| versions.get(named));
     let exercise = match submission.purpose.exercise() {
         Some(named) if known.is_none() => {
-            Some(of.present("exercise_version", exercises::version(tx.db().await?, named).await?)?)
+            Some(of.present("exercise_version", exercises::stored_version(tx, named)?)?)
         }
         Some(_) | None => None,
     };
-    let files =
-        files.into_iter().map(|(path, content)| SourceFile { path, content: content.into() }).collect();
     let lease = Lease { submission: submission.id, round: submission.round, attempt, worker: worker.clone() };
     let leased = Leased { work: Work { lease, submission, files, exercise: known }, queued_at };
     Ok(Some(NewLease { leased, exercise }))
 }
 
 /// The first queued submission of one of `runtimes`.
-async fn first_of(tx: &mut Tx, runtimes: &[RuntimeId]) -> Result<Option<Placed>> {
-    let runtimes = json(runtimes)?;
+fn first_of(tx: &Tx, runtimes: &[RuntimeId]) -> Result<Option<Placed>> {
     // The first of each runtime, and of these the first: what waits for other runtimes is not walked over.
-    let (db, select) = tx.with_opening(select_submissions!(
-        "r.tests",
-        "WHERE s.rowid = ( \
-           SELECT f.rowid FROM json_each(?1) AS asked JOIN submissions AS f ON f.rowid = ( \
-             SELECT q.rowid FROM submissions AS q INDEXED BY submissions_runtime_queue \
-             WHERE q.state = 'queued' AND q.runtime = asked.value ORDER BY q.priority, q.rank, q.ticket LIMIT 1) \
-           ORDER BY f.priority, f.rank, f.ticket LIMIT 1)"
-    ));
-    let row: Option<SubmissionRow> = sqlx::query_as(select).bind(runtimes).fetch_optional(db).await?;
+    let row = tx.first(
+        select_submissions!(
+            "r.tests",
+            "WHERE s.rowid = ( \
+               SELECT f.rowid FROM json_each(?1) AS asked JOIN submissions AS f ON f.rowid = ( \
+                 SELECT q.rowid FROM submissions AS q INDEXED BY submissions_runtime_queue \
+                 WHERE q.state = 'queued' AND q.runtime = asked.value ORDER BY q.priority, q.rank, q.ticket LIMIT 1) \
+               ORDER BY f.priority, f.rank, f.ticket LIMIT 1)"
+        ),
+        [json(runtimes)?],
+        SubmissionRow::read,
+    )?;
     row.map(Placed::try_from).transpose()
 }
 
 /// Renews leases that are held.
-pub(super) async fn renew(tx: &mut Tx, leases: &[Lease], until: Timestamp) -> Result<Vec<Renewed>> {
+pub(super) fn renew(tx: &Tx, leases: &[Lease], until: Timestamp) -> Result<Vec<Renewed>> {
     let mut renewed = Vec::with_capacity(leases.len());
-    for lease in leases {
-        let cancel_requested: Option<bool> = sqlx::query_scalar(
+    for Lease { submission, round, attempt, worker } in leases {
+        let cancel_requested: Option<bool> = tx.first(
             "UPDATE submissions SET lease_until = ?5 WHERE id = ?1 AND state = 'running' AND round = ?2 \
              AND attempt = ?3 AND worker = ?4 RETURNING cancel_requested_at IS NOT NULL",
-        )
-        .bind(key(lease.submission))
-        .bind(i64::from(lease.round))
-        .bind(i64::from(lease.attempt))
-        .bind(lease.worker.as_str())
-        .bind(until.millis())
-        .fetch_optional(tx.db().await?)
-        .await?;
+            params![key(*submission), round, attempt, worker.as_str(), until.millis()],
+            |row| row.get(0),
+        )?;
         renewed.push(match cancel_requested {
             Some(false) => Renewed::Held,
             Some(true) => Renewed::CancelRequested,
@@ -131,18 +115,16 @@ struct Held {
     cancel_requested: bool,
 }
 
-async fn held(tx: &mut Tx, lease: &Lease) -> Result<Option<Held>> {
-    let (db, select) = tx.with_opening(select_submissions!(
-        "NULL",
-        "WHERE s.id = ?1 AND s.state = 'running' AND s.round = ?2 AND s.attempt = ?3 AND s.worker = ?4"
-    ));
-    let row: Option<SubmissionRow> = sqlx::query_as(select)
-        .bind(key(lease.submission))
-        .bind(i64::from(lease.round))
-        .bind(i64::from(lease.attempt))
-        .bind(lease.worker.as_str())
-        .fetch_optional(db)
-        .await?;
+fn held(tx: &Tx, lease: &Lease) -> Result<Option<Held>> {
+    let Lease { submission, round, attempt, worker } = lease;
+    let row = tx.first(
+        select_submissions!(
+            "NULL",
+            "WHERE s.id = ?1 AND s.state = 'running' AND s.round = ?2 AND s.attempt = ?3 AND s.worker = ?4"
+        ),
+        params![key(*submission), round, attempt, worker.as_str()],
+        SubmissionRow::read,
+    )?;
     let Some(row) = row else { return Ok(None) };
     let cancel_requested = row.cancel_requested_at.is_some();
     let Placed { submission, .. } = row.try_into()?;
@@ -150,136 +132,119 @@ async fn held(tx: &mut Tx, lease: &Lease) -> Result<Option<Held>> {
 }
 
 /// Writes the progress of a running attempt into its log.
-pub(super) async fn record(
-    tx: &mut Tx,
-    lease: &Lease,
-    progress: Vec<Progress>,
-    now: Timestamp,
-) -> Result<Guarded> {
-    let Some(held) = held(tx, lease).await? else { return Ok(Guarded::LeaseLost) };
-    let entries: Vec<_> = progress.into_iter().map(|step| (&held.submission, step.into())).collect();
-    events::append(tx, &entries, now).await?;
+pub(super) fn record(tx: &mut Tx, lease: &Lease, progress: Vec<Progress>, now: Timestamp) -> Result<Guarded> {
+    let Some(held) = held(tx, lease)? else { return Ok(Guarded::LeaseLost) };
+    for step in progress {
+        events::append(tx, &held.submission, &step.into(), now)?;
+    }
     Ok(Guarded::LeaseHeld)
 }
 
 /// Ends a running attempt; a wish to cancel wins over a result.
-pub(super) async fn finish(
+pub(super) fn finish(
     tx: &mut Tx,
     lease: &Lease,
     progress: Vec<Progress>,
     how: Ending,
     now: Timestamp,
 ) -> Result<Guarded> {
-    let Some(held) = held(tx, lease).await? else { return Ok(Guarded::LeaseLost) };
+    let Some(held) = held(tx, lease)? else { return Ok(Guarded::LeaseLost) };
     let outcome = match how {
         Ending::Finished(result) if !held.cancel_requested => Outcome::Finished(result),
         Ending::Finished(_) | Ending::Cancelled => Outcome::Cancelled,
     };
-    ending::end(tx, held.submission, progress, outcome, now).await?;
+    ending::end(tx, held.submission, progress, outcome, now)?;
     Ok(Guarded::LeaseHeld)
 }
 
 /// Gives an attempt up.
-pub(super) async fn give_up(
+pub(super) fn give_up(
     tx: &mut Tx,
     lease: &Lease,
     given_up: GivenUp,
     caps: AttemptCaps,
     now: Timestamp,
 ) -> Result<Guarded> {
-    let Some(held) = held(tx, lease).await? else { return Ok(Guarded::LeaseLost) };
-    lose(tx, held, given_up, caps, now).await?;
+    let Some(held) = held(tx, lease)? else { return Ok(Guarded::LeaseLost) };
+    lose(tx, held, given_up, caps, now)?;
     Ok(Guarded::LeaseHeld)
 }
 
 /// Gives up the leases of workers that are gone, those that stood first in the queue first.
-pub(super) async fn rescue(
-    tx: &mut Tx,
-    whose: &Rescue,
-    caps: AttemptCaps,
-    now: Timestamp,
-) -> Result<Vec<Rescued>> {
+pub(super) fn rescue(tx: &mut Tx, whose: &Rescue, caps: AttemptCaps, now: Timestamp) -> Result<Vec<Rescued>> {
     let (expired, worker) = match whose {
         Rescue::Expired => (Some(now.millis()), None),
         Rescue::Worker(worker) => (None, Some(worker.as_str())),
     };
-    let rows: Vec<SubmissionRow> = sqlx::query_as(select_submissions!(
-        "NULL",
-        "WHERE s.state = 'running' AND (s.lease_until <= ?1 OR s.worker = ?2) \
-         ORDER BY s.priority, s.rank, s.ticket"
-    ))
-    .bind(expired)
-    .bind(worker)
-    .fetch_all(tx.db().await?)
-    .await?;
+    let rows = tx.rows(
+        select_submissions!(
+            "NULL",
+            "WHERE s.state = 'running' AND (s.lease_until <= ?1 OR s.worker = ?2) \
+             ORDER BY s.priority, s.rank, s.ticket"
+        ),
+        params![expired, worker],
+        SubmissionRow::read,
+    )?;
     let mut rescued = Vec::with_capacity(rows.len());
     for row in rows {
         let cancel_requested = row.cancel_requested_at.is_some();
         let Placed { submission, .. } = row.try_into()?;
         let id = submission.id;
         let lost = Held { submission, cancel_requested };
-        let state = lose(tx, lost, LostReason::InstanceLost.into(), caps, now).await?;
+        let state = lose(tx, lost, LostReason::InstanceLost.into(), caps, now)?;
         rescued.push(Rescued { submission: id, state });
     }
     Ok(rescued)
 }
 
 /// Gives an attempt back that was stopped on purpose: no loss.
-pub(super) async fn hand_back(tx: &mut Tx, lease: &Lease, now: Timestamp) -> Result<Guarded> {
-    let Some(held) = held(tx, lease).await? else { return Ok(Guarded::LeaseLost) };
+pub(super) fn hand_back(tx: &mut Tx, lease: &Lease, now: Timestamp) -> Result<Guarded> {
+    let Some(held) = held(tx, lease)? else { return Ok(Guarded::LeaseLost) };
     if held.cancel_requested {
-        ending::end(tx, held.submission, vec![], Outcome::Cancelled, now).await?;
+        ending::end(tx, held.submission, vec![], Outcome::Cancelled, now)?;
         return Ok(Guarded::LeaseHeld);
     }
-    write_attempt(tx.db().await?, &held.submission, LostReason::InstanceLost, Loss::HandedBack, now).await?;
-    requeue(tx, held.submission, LostReason::InstanceLost.into(), now).await?;
+    write_attempt(tx, &held.submission, LostReason::InstanceLost, Loss::HandedBack, now)?;
+    requeue(tx, held.submission, LostReason::InstanceLost.into(), now)?;
     Ok(Guarded::LeaseHeld)
 }
 
 /// Takes the lease away: back to the queue at the old place, or to an end.
-async fn lose(
-    tx: &mut Tx,
-    held: Held,
-    given_up: GivenUp,
-    caps: AttemptCaps,
-    now: Timestamp,
-) -> Result<StateName> {
+fn lose(tx: &mut Tx, held: Held, given_up: GivenUp, caps: AttemptCaps, now: Timestamp) -> Result<StateName> {
     let Held { submission, cancel_requested } = held;
     let GivenUp { reason, .. } = given_up;
-    write_attempt(tx.db().await?, &submission, reason, Loss::Lost, now).await?;
+    write_attempt(tx, &submission, reason, Loss::Lost, now)?;
     if cancel_requested {
-        ending::end(tx, submission, vec![], Outcome::Cancelled, now).await?;
+        ending::end(tx, submission, vec![], Outcome::Cancelled, now)?;
         return Ok(StateName::Cancelled);
     }
-    let losses = losses(tx.db().await?, &submission).await?;
+    let losses = losses(tx, &submission)?;
     if !caps.allow_another(losses) {
-        let attempts = lost_attempts(tx.db().await?, &submission).await?;
+        let attempts = lost_attempts(tx, &submission)?;
         let message = message(reason, submission.state.attempt(), losses);
         let failure = Failure { code: reason, message, attempts };
-        ending::end(tx, submission, vec![], Outcome::Failed(failure), now).await?;
+        ending::end(tx, submission, vec![], Outcome::Failed(failure), now)?;
         return Ok(StateName::Failed);
     }
-    requeue(tx, submission, given_up, now).await?;
+    requeue(tx, submission, given_up, now)?;
     Ok(StateName::Queued)
 }
 
 /// Queues a running submission again at its old place.
-async fn requeue(tx: &mut Tx, mut submission: Submission, given_up: GivenUp, now: Timestamp) -> Result<()> {
+fn requeue(tx: &mut Tx, mut submission: Submission, given_up: GivenUp, now: Timestamp) -> Result<()> {
     let of = Row { table: "submissions", key: &submission.id };
     let State::Running { key: place, queued_at, attempt, .. } = submission.state else {
         return Err(of.wrong("state"));
     };
-    sqlx::query(
+    tx.execute(
         "UPDATE submissions SET state = 'queued', started_at = NULL, worker = NULL, lease_until = NULL \
          WHERE id = ?1",
-    )
-    .bind(key(submission.id))
-    .execute(tx.db().await?)
-    .await?;
+        [key(submission.id)],
+    )?;
     submission.state = State::Queued { key: place, queued_at, attempt };
     let GivenUp { reason, container } = given_up;
-    let position = of.present("position", queue::positions(tx.db().await?, &[&submission]).await?.pop())?;
-    events::append(tx, &[(&submission, EventBody::Requeued { reason, position, container })], now).await?;
+    let position = queue::place(tx, &submission)?;
+    events::append(tx, &submission, &EventBody::Requeued { reason, position, container }, now)?;
     tx.hint_entered();
     Ok(())
 }
@@ -304,57 +269,39 @@ enum Loss {
 }
 
 /// Writes down that the running attempt ends without a result.
-async fn write_attempt(
-    db: &mut SqliteConnection,
-    of: &Submission,
-    reason: LostReason,
-    loss: Loss,
-    now: Timestamp,
-) -> Result<()> {
+fn write_attempt(tx: &Tx, of: &Submission, reason: LostReason, loss: Loss, now: Timestamp) -> Result<()> {
     let State::Running { attempt, started_at, .. } = of.state else {
         return Err(Row { table: "submissions", key: &of.id }.wrong("state"));
     };
-    sqlx::query(
+    let handed_back = matches!(loss, Loss::HandedBack);
+    tx.execute(
         "INSERT INTO attempts (submission_id, round, attempt, started_at, ended_at, reason, handed_back) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-    )
-    .bind(key(of.id))
-    .bind(i64::from(of.round))
-    .bind(i64::from(attempt))
-    .bind(started_at.millis())
-    .bind(now.millis())
-    .bind(reason.name())
-    .bind(matches!(loss, Loss::HandedBack))
-    .execute(db)
-    .await?;
+        params![key(of.id), of.round, attempt, started_at.millis(), now.millis(), reason.name(), handed_back],
+    )?;
     Ok(())
 }
 
 /// How often the round going on was lost.
-async fn losses(db: &mut SqliteConnection, of: &Submission) -> Result<Losses> {
-    let (any, container): (i64, i64) = sqlx::query_as(
+fn losses(tx: &Tx, of: &Submission) -> Result<Losses> {
+    let (any, container): (i64, i64) = tx.one(
         "SELECT count(*), count(*) FILTER (WHERE reason = ?3) FROM attempts \
          WHERE submission_id = ?1 AND round = ?2 AND handed_back = 0",
-    )
-    .bind(key(of.id))
-    .bind(i64::from(of.round))
-    .bind(LostReason::ContainerLost.name())
-    .fetch_one(db)
-    .await?;
+        params![key(of.id), of.round, LostReason::ContainerLost.name()],
+        |row| row.try_into(),
+    )?;
     let row = Row { table: "attempts", key: &of.id };
     Ok(Losses { any: row.number("attempt", any)?, container: row.number("attempt", container)? })
 }
 
 /// Lost attempts of the round going on, oldest first.
-pub(super) async fn lost_attempts(db: &mut SqliteConnection, of: &Submission) -> Result<Vec<LostAttempt>> {
-    let rows: Vec<(i64, i64, i64, String)> = sqlx::query_as(
+fn lost_attempts(tx: &Tx, of: &Submission) -> Result<Vec<LostAttempt>> {
+    let rows: Vec<(i64, i64, i64, String)> = tx.rows(
         "SELECT attempt, started_at, ended_at, reason FROM attempts \
          WHERE submission_id = ?1 AND round = ?2 AND handed_back = 0 ORDER BY attempt",
-    )
-    .bind(key(of.id))
-    .bind(i64::from(of.round))
-    .fetch_all(db)
-    .await?;
+        params![key(of.id), of.round],
+        |row| row.try_into(),
+    )?;
     let row = Row { table: "attempts", key: &of.id };
     let attempt = |(attempt, started_at, ended_at, reason): (i64, i64, i64, String)| {
         Ok(LostAttempt {

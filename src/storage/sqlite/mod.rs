@@ -1,7 +1,7 @@
 //! One `SQLite` file, one writer, durable before it answers.
 //!
 //! ```text
-//! methods that write ──► writer (one task, one connection, group commit, synchronous=FULL)
+//! methods that write ──► writer (one thread, one connection, group commit, synchronous=FULL)
 //! methods that read  ──► readers (a few connections; several statements for one answer: one read transaction)
 //! ```
 //!
@@ -76,8 +76,7 @@ impl SqliteStorage {
     /// migrated), [`super::Error::Migrate`], [`super::Error::Unavailable`]; no lock is held then.
     pub async fn open(options: Options, tasks: &TaskTracker) -> Result<Self> {
         let lock = open::lock(&options.path)?;
-        let writing = open::writing(&options.path);
-        let mut connection = open::connect(&writing).await?;
+        let mut connection = open::schema(&options.path).await?;
         if options.migrate {
             open::migrate(&mut connection).await?;
         } else {
@@ -85,8 +84,9 @@ impl SqliteStorage {
         }
         open::install(&mut connection).await?;
         let readers = open::readers(&options.path).await?;
+        let connection = open::writer(&options.path)?;
         let (changes, _) = broadcast::channel(HINTS);
-        let writer = Writer::start(connection, writing, lock, changes.clone(), tasks);
+        let writer = Writer::start(connection, options.path, lock, changes.clone(), tasks);
         Ok(Self { inner: Arc::new(Inner { writer, readers, versions: Versions::default(), changes }) })
     }
 
@@ -115,10 +115,7 @@ impl Storage for SqliteStorage {
     }
 
     async fn check_writable(&self) -> Result<()> {
-        self.inner
-            .writer
-            .write("check_writable", |tx| Box::pin(async move { open::probe(tx.db().await?).await }))
-            .await
+        self.inner.writer.write("check_writable", |tx| open::probe(tx)).await
     }
 
     async fn insert(
@@ -130,7 +127,7 @@ impl Storage for SqliteStorage {
         now: Timestamp,
     ) -> Result<Inserted> {
         let asked = Insert { new, key, caps, pace, now };
-        self.inner.writer.write("insert", |tx| Box::pin(submissions::insert(tx, asked))).await
+        self.inner.writer.write("insert", |tx| submissions::insert(tx, asked)).await
     }
 
     async fn replay(&self, key: &IdempotencyKey, now: Timestamp) -> Result<Option<Inserted>> {
@@ -147,12 +144,7 @@ impl Storage for SqliteStorage {
         pace: Pace,
         now: Timestamp,
     ) -> Result<Enqueued> {
-        self.inner
-            .writer
-            .write("enqueue", move |tx| {
-                Box::pin(async move { wishes::enqueue(tx, id, caps, &pace, now).await })
-            })
-            .await
+        self.inner.writer.write("enqueue", move |tx| wishes::enqueue(tx, id, caps, &pace, now)).await
     }
 
     async fn replace_files(
@@ -161,10 +153,7 @@ impl Storage for SqliteStorage {
         files: Vec<SourceFile>,
         _now: Timestamp,
     ) -> Result<FilesReplaced> {
-        self.inner
-            .writer
-            .write("replace_files", move |tx| Box::pin(wishes::replace_files(tx, id, files)))
-            .await
+        self.inner.writer.write("replace_files", move |tx| wishes::replace_files(tx, id, files)).await
     }
 
     async fn submission(&self, id: SubmissionId) -> Result<Option<Placed>> {
@@ -188,9 +177,7 @@ impl Storage for SqliteStorage {
         let legacy = legacy.clone();
         self.inner
             .writer
-            .write("enqueue_by_legacy", move |tx| {
-                Box::pin(async move { legacy::enqueue(tx, &legacy, intake, pace, now).await })
-            })
+            .write("enqueue_by_legacy", move |tx| legacy::enqueue(tx, &legacy, intake, pace, now))
             .await
     }
 
@@ -208,7 +195,7 @@ impl Storage for SqliteStorage {
     }
 
     async fn cancel(&self, id: SubmissionId, now: Timestamp) -> Result<CancelRequested> {
-        self.inner.writer.write("cancel", move |tx| Box::pin(wishes::cancel(tx, id, now))).await
+        self.inner.writer.write("cancel", move |tx| wishes::cancel(tx, id, now)).await
     }
 
     async fn queued_of(&self, owner: &Owner) -> Result<u64> {
@@ -223,27 +210,19 @@ impl Storage for SqliteStorage {
             .writer
             .write_or_wait("lease_next", withdrawn, move |tx| {
                 let (inner, request) = (Arc::clone(&inner), Arc::clone(&request));
-                Box::pin(async move { lease::next(tx, &inner.versions, &request).await })
+                lease::next(tx, &inner.versions, &request)
             })
             .await?;
         leased.map(|leased| leased.complete(&self.inner.versions)).transpose()
     }
 
     async fn renew(&self, leases: Vec<Lease>, until: Timestamp) -> Result<Vec<Renewed>> {
-        self.inner
-            .writer
-            .write("renew", move |tx| Box::pin(async move { lease::renew(tx, &leases, until).await }))
-            .await
+        self.inner.writer.write("renew", move |tx| lease::renew(tx, &leases, until)).await
     }
 
     async fn record(&self, lease: &Lease, progress: Vec<Progress>, now: Timestamp) -> Result<Guarded> {
         let lease = lease.clone();
-        self.inner
-            .writer
-            .write("record", move |tx| {
-                Box::pin(async move { lease::record(tx, &lease, progress, now).await })
-            })
-            .await
+        self.inner.writer.write("record", move |tx| lease::record(tx, &lease, progress, now)).await
     }
 
     async fn finish(
@@ -254,12 +233,7 @@ impl Storage for SqliteStorage {
         now: Timestamp,
     ) -> Result<Guarded> {
         let lease = lease.clone();
-        self.inner
-            .writer
-            .write("finish", move |tx| {
-                Box::pin(async move { lease::finish(tx, &lease, progress, ending, now).await })
-            })
-            .await
+        self.inner.writer.write("finish", move |tx| lease::finish(tx, &lease, progress, ending, now)).await
     }
 
     async fn give_up(
@@ -270,27 +244,16 @@ impl Storage for SqliteStorage {
         now: Timestamp,
     ) -> Result<Guarded> {
         let lease = lease.clone();
-        self.inner
-            .writer
-            .write("give_up", move |tx| {
-                Box::pin(async move { lease::give_up(tx, &lease, given_up, caps, now).await })
-            })
-            .await
+        self.inner.writer.write("give_up", move |tx| lease::give_up(tx, &lease, given_up, caps, now)).await
     }
 
     async fn hand_back(&self, lease: &Lease, now: Timestamp) -> Result<Guarded> {
         let lease = lease.clone();
-        self.inner
-            .writer
-            .write("hand_back", move |tx| Box::pin(async move { lease::hand_back(tx, &lease, now).await }))
-            .await
+        self.inner.writer.write("hand_back", move |tx| lease::hand_back(tx, &lease, now)).await
     }
 
     async fn rescue(&self, whose: Rescue, caps: AttemptCaps, now: Timestamp) -> Result<Vec<Rescued>> {
-        self.inner
-            .writer
-            .write("rescue", move |tx| Box::pin(async move { lease::rescue(tx, &whose, caps, now).await }))
-            .await
+        self.inner.writer.write("rescue", move |tx| lease::rescue(tx, &whose, caps, now)).await
     }
 
     async fn queue(&self) -> Result<Vec<QueueEntry>> {
@@ -337,9 +300,7 @@ impl Storage for SqliteStorage {
         let (id, inner) = (id.clone(), Arc::clone(&self.inner));
         self.inner
             .writer
-            .write("put_exercise", move |tx| {
-                Box::pin(async move { exercises::put(tx, &inner.versions, &id, spec, expected, now).await })
-            })
+            .write("put_exercise", move |tx| exercises::put(tx, &inner.versions, &id, spec, expected, now))
             .await
     }
 
@@ -374,9 +335,7 @@ impl Storage for SqliteStorage {
         let (id, inner) = (id.clone(), Arc::clone(&self.inner));
         self.inner
             .writer
-            .write("delete_exercise", move |tx| {
-                Box::pin(async move { exercises::delete(tx, &inner.versions, &id, expected, now).await })
-            })
+            .write("delete_exercise", move |tx| exercises::delete(tx, &inner.versions, &id, expected, now))
             .await
     }
 

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::{Connection, OpenFlags};
 use sqlx::ConnectOptions as _;
 use sqlx::migrate::{Migrate as _, MigrateError, Migrator};
 use sqlx::sqlite::{
@@ -11,12 +12,15 @@ use sqlx::sqlite::{
     SqliteSynchronous,
 };
 
+use super::writer::Tx;
 use crate::storage::{Error, Result};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
 /// How long a statement waits for another process's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Statements that a connection keeps prepared.
+const STATEMENTS: usize = 256;
 /// Connections that read.
 const READERS: u32 = 4;
 
@@ -42,24 +46,33 @@ pub(super) fn lock(path: &Path) -> Result<File> {
 }
 
 fn unavailable(source: std::io::Error) -> Error {
-    Error::Unavailable(sqlx::Error::Io(source))
+    Error::unavailable(source)
 }
 
-/// How the writer connects.
-pub(super) fn writing(path: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
+/// A connection that makes the file if it is missing, and may change its schema.
+pub(super) async fn schema(path: &Path) -> Result<SqliteConnection> {
+    let options = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
-        .statement_cache_capacity(256)
-        .pragma("cache_size", "-32768")
-        .pragma("wal_autocheckpoint", "4000")
-        .pragma("journal_size_limit", "67108864")
-        .pragma("temp_store", "memory")
-        .disable_statement_logging()
+        .disable_statement_logging();
+    Ok(options.connect().await?)
+}
+
+/// The connection that writes; the file must exist.
+pub(super) fn writer(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.execute_batch(
+        "PRAGMA journal_mode = wal; PRAGMA synchronous = full; PRAGMA foreign_keys = on; PRAGMA cache_size = -32768; \
+         PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = memory",
+    )?;
+    Ok(connection)
 }
 
 /// The connections that read; the file must exist.
@@ -68,7 +81,7 @@ pub(super) async fn readers(path: &Path) -> Result<SqlitePool> {
         .filename(path)
         .read_only(true)
         .busy_timeout(BUSY_TIMEOUT)
-        .statement_cache_capacity(256)
+        .statement_cache_capacity(STATEMENTS)
         .pragma("cache_size", "-8192")
         .disable_statement_logging();
     let pool = SqlitePoolOptions::new()
@@ -138,13 +151,8 @@ pub(super) async fn install(connection: &mut SqliteConnection) -> Result<()> {
     Ok(())
 }
 
-/// Opens the writer's connection.
-pub(super) async fn connect(options: &SqliteConnectOptions) -> Result<SqliteConnection> {
-    Ok(options.connect().await?)
-}
-
 /// Writes a row that means nothing.
-pub(super) async fn probe(connection: &mut SqliteConnection) -> Result<()> {
-    sqlx::query("UPDATE counters SET probes = probes + 1").execute(connection).await?;
+pub(super) fn probe(tx: &Tx) -> Result<()> {
+    tx.execute("UPDATE counters SET probes = probes + 1", [])?;
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use sqlx::sqlite::SqliteConnection;
 
-use super::rows::{Row, hex, json, position};
+use super::rows::{Row, key, position};
 use super::writer::Tx;
 use crate::domain::ids::{Owner, SubmissionId};
 use crate::domain::queue::{Priority, QueueKey, fair_rank};
@@ -29,15 +29,6 @@ struct OwnerStanding {
     last_ranks: HashMap<Priority, i64>,
 }
 
-/// What is read for an owner, as one document: a row each for the classes would cost a multiple.
-#[derive(serde::Deserialize)]
-struct StandingDocument {
-    last_ticket: i64,
-    of_owner: i64,
-    /// Priority, highest rank that was started, how many are queued, the owner's last rank.
-    classes: Vec<(i64, i64, i64, i64)>,
-}
-
 /// What a cap refuses.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
@@ -49,15 +40,15 @@ pub(super) enum Refusal {
 
 impl Entrance {
     /// Whether one more of each of these would be too much; an owner who comes twice wants two.
-    pub(super) async fn refusal(
+    pub(super) fn refusal<'o>(
         &mut self,
-        tx: &mut Tx,
-        wanted: impl Iterator<Item = &Owner>,
+        tx: &Tx,
+        wanted: impl Iterator<Item = &'o Owner>,
         caps: QueueCaps,
     ) -> Result<Option<Refusal>> {
         let mut refused = None;
         for owner in wanted {
-            let standing = self.standing(tx, owner).await?;
+            let standing = self.standing(tx, owner)?;
             standing.queued = standing.queued.saturating_add(1);
             if standing.queued > caps.per_owner {
                 refused = refused.or_else(|| Some(Refusal::Owner(owner.clone())));
@@ -71,43 +62,46 @@ impl Entrance {
     }
 
     /// The key of the owner's next submission in a class.
-    pub(super) async fn key(&mut self, tx: &mut Tx, priority: Priority, owner: &Owner) -> Result<QueueKey> {
-        let standing = self.standing(tx, owner).await?;
+    pub(super) fn key(&mut self, tx: &Tx, priority: Priority, owner: &Owner) -> Result<QueueKey> {
+        let standing = self.standing(tx, owner)?;
         let last = standing.last_ranks.get(&priority).copied().unwrap_or(0);
         let rank = fair_rank(self.started.get(&priority).copied().unwrap_or(0), last);
-        self.standing(tx, owner).await?.last_ranks.insert(priority, rank);
+        self.standing(tx, owner)?.last_ranks.insert(priority, rank);
         self.last_ticket = self.last_ticket.saturating_add(1);
         Ok(QueueKey { priority, rank, ticket: self.last_ticket })
     }
 
     /// What the owner has: read when he is first met, together with what all have.
-    async fn standing(&mut self, tx: &mut Tx, owner: &Owner) -> Result<&mut OwnerStanding> {
+    fn standing(&mut self, tx: &Tx, owner: &Owner) -> Result<&mut OwnerStanding> {
         if !self.owners.contains_key(owner) {
-            let standing = self.read(tx, owner).await?;
+            let standing = self.read(tx, owner)?;
             self.owners.insert(owner.clone(), standing);
         }
         Ok(self.owners.entry(owner.clone()).or_default())
     }
 
-    async fn read(&mut self, tx: &mut Tx, owner: &Owner) -> Result<OwnerStanding> {
-        let (db, select) = tx.with_opening(
-            "SELECT json_object('last_ticket', last_ticket, \
-               'of_owner', coalesce((SELECT queued FROM owners WHERE name = ?1), 0), \
-               'classes', (SELECT json_group_array(json_array(c.priority, c.started, c.queued, coalesce(r.last_rank, 0))) \
-                           FROM classes AS c LEFT JOIN owner_ranks AS r ON r.priority = c.priority AND r.owner = ?1)) \
-             FROM counters",
-        );
-        let document: String = sqlx::query_scalar(select).bind(owner.as_str()).fetch_one(db).await?;
-        let of = Row { table: "classes", key: owner };
-        let read: StandingDocument = of.json("queued", &document)?;
+    fn read(&mut self, tx: &Tx, owner: &Owner) -> Result<OwnerStanding> {
         let is_first = self.owners.is_empty();
-        let mut standing =
-            OwnerStanding { queued: of.number("queued", read.of_owner)?, ..OwnerStanding::default() };
-        for (class, started, queued, last_rank) in read.classes {
+        if is_first {
+            self.last_ticket = tx.one("SELECT last_ticket FROM counters", [], |row| row.get(0))?;
+        }
+        let queued: Option<i64> =
+            tx.first("SELECT queued FROM owners WHERE name = ?1", [owner.as_str()], |row| row.get(0))?;
+        let mut standing = OwnerStanding {
+            queued: Row { table: "owners", key: owner }.number("queued", queued.unwrap_or(0))?,
+            ..OwnerStanding::default()
+        };
+        let of = Row { table: "classes", key: owner };
+        let classes: Vec<(i64, i64, i64, i64)> = tx.rows(
+            "SELECT c.priority, c.started, c.queued, coalesce(r.last_rank, 0) FROM classes AS c \
+             LEFT JOIN owner_ranks AS r ON r.priority = c.priority AND r.owner = ?1",
+            [owner.as_str()],
+            |row| row.try_into(),
+        )?;
+        for (class, started, queued, last_rank) in classes {
             let priority = of.priority(class)?;
             standing.last_ranks.insert(priority, last_rank);
             if is_first {
-                self.last_ticket = read.last_ticket;
                 self.started.insert(priority, started);
                 self.queued = self.queued.saturating_add(of.number("queued", queued)?);
             }
@@ -125,22 +119,14 @@ pub(super) async fn queued_of(db: &mut SqliteConnection, owner: &Owner) -> Resul
     Row { table: "owners", key: owner }.number("queued", queued.unwrap_or(0))
 }
 
-/// The places of queued submissions, in the order they are asked for.
-pub(super) async fn positions(db: &mut SqliteConnection, queued: &[&Submission]) -> Result<Vec<Position>> {
-    if queued.is_empty() {
-        return Ok(Vec::new());
-    }
-    let document: Vec<String> = queued.iter().map(|submission| hex(submission.id)).collect();
-    let positions: Vec<i64> = sqlx::query_scalar(concat!(
-        "SELECT ",
-        position!(),
-        " FROM json_each(?1) AS asked CROSS JOIN submissions AS s ON s.id = unhex(asked.value) ORDER BY asked.key"
-    ))
-    .bind(json(&document)?)
-    .fetch_all(db)
-    .await?;
-    let of = Row { table: "submissions", key: &"queue" };
-    positions.into_iter().map(|position| of.number("position", position)).collect()
+/// The place of a queued submission.
+pub(super) fn place(tx: &Tx, of: &Submission) -> Result<Position> {
+    let position: i64 = tx.one(
+        concat!("SELECT ", position!(), " FROM submissions AS s WHERE s.id = ?1"),
+        [key(of.id)],
+        |row| row.get(0),
+    )?;
+    Row { table: "submissions", key: &of.id }.number("position", position)
 }
 
 /// An entry as it stands in the one document that [`all`] reads.

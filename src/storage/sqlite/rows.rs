@@ -52,7 +52,7 @@ macro_rules! select_submissions {
 }
 pub(super) use select_submissions;
 
-/// A submission as selected by `select_submissions!`.
+/// A submission as selected by `select_submissions!`, by whoever reads and by the writer.
 #[derive(sqlx::FromRow)]
 pub(super) struct SubmissionRow {
     id: Vec<u8>,
@@ -123,6 +123,37 @@ impl TryFrom<SubmissionRow> for Placed {
 }
 
 impl SubmissionRow {
+    /// Reads it by the names of its columns.
+    pub(super) fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            id: row.get("id")?,
+            owner: row.get("owner")?,
+            backend: row.get("backend")?,
+            legacy_id: row.get("legacy_id")?,
+            exercise_id: row.get("exercise_id")?,
+            exercise_version: row.get("exercise_version")?,
+            run: row.get("run")?,
+            runtime: row.get("runtime")?,
+            priority: row.get("priority")?,
+            metadata: row.get("metadata")?,
+            created_at: row.get("created_at")?,
+            round: row.get("round")?,
+            attempt: row.get("attempt")?,
+            state: row.get("state")?,
+            rank: row.get("rank")?,
+            ticket: row.get("ticket")?,
+            queued_at: row.get("queued_at")?,
+            started_at: row.get("started_at")?,
+            finished_at: row.get("finished_at")?,
+            failure: row.get("failure")?,
+            worker: row.get("worker")?,
+            cancel_requested_at: row.get("cancel_requested_at")?,
+            summary: row.get("summary")?,
+            tests: row.get("tests")?,
+            position: row.get("position")?,
+        })
+    }
+
     fn state(&self, of: &Row<'_>) -> Result<State> {
         let attempt = of.number("attempt", self.attempt)?;
         let started_at = self.started_at.map(Timestamp::from_millis);
@@ -223,11 +254,6 @@ pub(super) fn key(id: SubmissionId) -> Vec<u8> {
     id.uuid().as_bytes().to_vec()
 }
 
-/// How an id stands in a document that a statement reads with `unhex`.
-pub(super) fn hex(id: SubmissionId) -> String {
-    id.uuid().simple().to_string()
-}
-
 /// The id stored in the first column of `table`.
 pub(super) fn submission_id(table: &'static str, bytes: &[u8]) -> Result<SubmissionId> {
     uuid::Uuid::from_slice(bytes).map(SubmissionId::from_uuid).map_err(|_source| Error::Inconsistent {
@@ -239,5 +265,5 @@ pub(super) fn submission_id(table: &'static str, bytes: &[u8]) -> Result<Submiss
 
 /// A document as it is stored.
 pub(super) fn json<T: Serialize + ?Sized>(value: &T) -> Result<String> {
-    serde_json::to_string(value).map_err(|source| Error::Unavailable(sqlx::Error::Encode(Box::new(source))))
+    serde_json::to_string(value).map_err(Error::unavailable)
 }

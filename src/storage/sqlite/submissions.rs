@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use rusqlite::params;
 use sha2::{Digest as _, Sha256};
-use sqlx::query::Query;
-use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteConnection};
-use sqlx::{QueryBuilder, Row as _, query_as};
+use sqlx::sqlite::{Sqlite, SqliteConnection};
+use sqlx::{QueryBuilder, query_as};
 
 use super::queue::{Entrance, Refusal};
-use super::rows::{Row, SubmissionRow, json, key, position, select_submissions, submission_id};
+use super::rows::{SubmissionRow, json, key, select_submissions, submission_id};
 use super::writer::Tx;
 use super::{events, idempotency, legacy, queue};
 use crate::domain::event::EventBody;
@@ -21,6 +21,11 @@ use crate::storage::{
     IdempotencyKey, Inserted, ListCursor, Placed, Position, QueueCaps, Result, SubmissionFilter,
 };
 
+/// A submission by its id.
+const BY_ID: &str = select_submissions!("r.tests", "WHERE s.id = ?1");
+/// A submission by its id at a backend.
+const BY_LEGACY: &str = select_submissions!("r.tests", "WHERE s.backend = ?1 AND s.legacy_id = ?2");
+
 /// What is asked by [`insert`].
 pub(super) struct Insert {
     pub(super) new: Vec<NewSubmission>,
@@ -31,82 +36,64 @@ pub(super) struct Insert {
 }
 
 /// Stores new submissions, all or none.
-pub(super) async fn insert(tx: &mut Tx, asked: Insert) -> Result<Inserted> {
+pub(super) fn insert(tx: &mut Tx, asked: Insert) -> Result<Inserted> {
     let Insert { new, key, caps, pace, now } = asked;
     if let Some(key) = &key
-        && let Some(before) = idempotency::replay(tx.db().await?, key, now).await?
+        && let Some(before) = idempotency::stored(tx, key, now)?
     {
         return Ok(before);
     }
-    if let Some((index, submission)) = taken_legacy_id(tx, &new).await? {
+    if let Some((index, submission)) = taken_legacy_id(tx, &new)? {
         return Ok(Inserted::LegacyIdTaken { index, submission });
     }
     let mut entrance = Entrance::default();
     let wanted = new.iter().filter(|new| new.enqueue).map(|new| &new.owner);
-    match entrance.refusal(tx, wanted, caps).await? {
+    match entrance.refusal(tx, wanted, caps)? {
         None => {}
         Some(Refusal::Full) => return Ok(Inserted::QueueFull),
         Some(Refusal::Owner(owner)) => return Ok(Inserted::TooManyQueued(owner)),
     }
-    if let Some(owner) = too_many_drafts(tx, &new, caps.drafts_per_owner).await? {
+    if let Some(owner) = too_many_drafts(tx, &new, caps.drafts_per_owner)? {
         return Ok(Inserted::TooManyDrafts(owner));
     }
-    let (stored, only_position) = store(tx, entrance, new, now).await?;
-    let queued: Vec<&Submission> =
-        stored.iter().filter(|submission| submission.state.queue_key().is_some()).collect();
-    let positions = match only_position {
-        Some(position) => vec![position],
-        None => queue::positions(tx.db().await?, &queued).await?,
-    };
-    announce(tx, &queued, &positions, &pace, now).await?;
-    let mut positions = positions.into_iter();
-    let place = |submission: Submission| {
-        let position = submission.state.queue_key().and_then(|_| positions.next());
-        Placed { submission, position }
-    };
-    let placed: Vec<Placed> = stored.into_iter().map(place).collect();
+    let mut stored = Vec::with_capacity(new.len());
+    for new in new {
+        stored.push(store(tx, &mut entrance, new, now)?);
+    }
+    // When all are in: a later one may stand before an earlier one.
+    let mut placed = Vec::with_capacity(stored.len());
+    for submission in stored {
+        let queued = submission.state.queue_key().is_some();
+        let position = if queued { Some(announce(tx, &submission, &pace, now)?) } else { None };
+        placed.push(Placed { submission, position });
+    }
     if let Some(key) = &key {
-        idempotency::keep(tx.db().await?, key, &placed, now).await?;
+        idempotency::keep(tx, key, &placed, now)?;
     }
     Ok(Inserted::Stored(placed))
 }
 
-/// Writes the events of submissions that entered the queue.
-///
-/// * `positions` — their places, when all are in: a later one may stand before an earlier one.
-pub(super) async fn announce(
-    tx: &mut Tx,
-    queued: &[&Submission],
-    positions: &[Position],
-    pace: &Pace,
-    now: Timestamp,
-) -> Result<()> {
-    if queued.is_empty() {
-        return Ok(());
-    }
-    let mut entries = Vec::with_capacity(queued.len());
-    for (submission, position) in queued.iter().zip(positions) {
-        entries.push((*submission, EventBody::Queued { position: *position, eta: pace.eta(*position) }));
-    }
-    events::append(tx, &entries, now).await?;
+/// Writes the event of a submission that entered the queue; its place.
+pub(super) fn announce(tx: &mut Tx, queued: &Submission, pace: &Pace, now: Timestamp) -> Result<Position> {
+    let position = queue::place(tx, queued)?;
+    events::append(tx, queued, &EventBody::Queued { position, eta: pace.eta(position) }, now)?;
     tx.hint_entered();
-    Ok(())
+    Ok(position)
 }
 
 /// The first of `new` whose id at a backend is taken, also by one before it, and who has it.
-async fn taken_legacy_id(tx: &mut Tx, new: &[NewSubmission]) -> Result<Option<(usize, SubmissionId)>> {
+fn taken_legacy_id(tx: &Tx, new: &[NewSubmission]) -> Result<Option<(usize, SubmissionId)>> {
     let mut seen: HashMap<&LegacyRef, SubmissionId> = HashMap::new();
     for (index, submission) in new.iter().enumerate() {
         let Some(legacy) = &submission.legacy else { continue };
         if let Some(before) = seen.insert(legacy, submission.id) {
             return Ok(Some((index, before)));
         }
-        let stored: Option<Vec<u8>> =
-            sqlx::query_scalar("SELECT id FROM submissions WHERE backend = ?1 AND legacy_id = ?2")
-                .bind(legacy.backend.as_str())
-                .bind(legacy.legacy_id.as_str())
-                .fetch_optional(tx.db().await?)
-                .await?;
+        let stored: Option<Vec<u8>> = tx.first(
+            "SELECT id FROM submissions WHERE backend = ?1 AND legacy_id = ?2",
+            [legacy.backend.as_str(), legacy.legacy_id.as_str()],
+            |row| row.get(0),
+        )?;
         if let Some(stored) = stored {
             return Ok(Some((index, submission_id("submissions", &stored)?)));
         }
@@ -115,17 +102,17 @@ async fn taken_legacy_id(tx: &mut Tx, new: &[NewSubmission]) -> Result<Option<(u
 }
 
 /// An owner of more than `most` drafts, `new` ones included.
-async fn too_many_drafts(tx: &mut Tx, new: &[NewSubmission], most: u64) -> Result<Option<Owner>> {
+fn too_many_drafts(tx: &Tx, new: &[NewSubmission], most: u64) -> Result<Option<Owner>> {
     let mut wanted: BTreeMap<&Owner, u64> = BTreeMap::new();
     for new in new.iter().filter(|new| !new.enqueue) {
         *wanted.entry(&new.owner).or_default() += 1;
     }
     for (owner, wanted) in wanted.into_iter().filter(|_| most < u64::MAX) {
-        let stored: i64 =
-            sqlx::query_scalar("SELECT count(*) FROM submissions WHERE owner = ?1 AND state = 'draft'")
-                .bind(owner.as_str())
-                .fetch_one(tx.db().await?)
-                .await?;
+        let stored: i64 = tx.one(
+            "SELECT count(*) FROM submissions WHERE owner = ?1 AND state = 'draft'",
+            [owner.as_str()],
+            |row| row.get(0),
+        )?;
         if u64::try_from(stored).unwrap_or(0).saturating_add(wanted) > most {
             return Ok(Some(owner.clone()));
         }
@@ -133,125 +120,75 @@ async fn too_many_drafts(tx: &mut Tx, new: &[NewSubmission], most: u64) -> Resul
     Ok(None)
 }
 
-/// Writes new submissions; of a single one that enters the queue, the place is read in the same turn.
-async fn store(
-    tx: &mut Tx,
-    mut entrance: Entrance,
-    new: Vec<NewSubmission>,
-    now: Timestamp,
-) -> Result<(Vec<Submission>, Option<Position>)> {
-    let (is_only, mut position) = (new.len() == 1, None);
-    let mut stored = Vec::with_capacity(new.len());
-    for new in new {
-        let state = if new.enqueue {
-            let key = entrance.key(tx, new.priority, &new.owner).await?;
-            State::Queued { key, queued_at: now, attempt: 0 }
-        } else {
-            State::Draft
-        };
-        let digest = digest(&new.files);
-        let submission = Submission {
-            id: new.id,
-            owner: new.owner,
-            legacy: new.legacy,
-            purpose: new.purpose,
-            runtime: new.runtime,
-            priority: new.priority,
-            metadata: new.metadata,
-            created_at: now,
-            round: 1,
-            state,
-            result: None,
-            failure: None,
-        };
-        let mut files = (0_i64..).zip(new.files);
-        if is_only && new.enqueue {
-            position = Some(write_row_and_place(tx.db().await?, &submission, &digest, files.next()).await?);
-        } else {
-            writing(write_row!(), &submission, &digest, files.next())?.execute(tx.db().await?).await?;
-        }
-        write_files(tx.db().await?, submission.id, files).await?;
-        legacy::supersede(tx.db().await?, &submission).await?;
-        stored.push(submission);
-    }
-    Ok((stored, position))
-}
-
-/// Stores a submission with its owner, and with its first file: most have one.
-///
-/// `SQLx` counts the numbers that each statement of a script skips: as many as there are values, and the rest are NULL.
-/// A statement behind these may name `?1` only.
-macro_rules! write_row {
-    () => {
-        "INSERT INTO owners (name) VALUES (?2) ON CONFLICT DO NOTHING; \
-         INSERT INTO submissions (id, owner, backend, legacy_id, exercise_id, exercise_version, run, runtime, \
-         priority, metadata, created_at, files_digest, queued_digest, round, attempt, state, rank, ticket, \
-         queued_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 1, 0, ?14, ?15, ?16, ?17); \
-         INSERT INTO files (submission_id, ordinal, path, content) \
-         SELECT ?1, 0, ?18, ?19 WHERE ?18 IS NOT NULL"
+/// Writes a new submission with its files.
+fn store(tx: &Tx, entrance: &mut Entrance, new: NewSubmission, now: Timestamp) -> Result<Submission> {
+    let state = if new.enqueue {
+        let key = entrance.key(tx, new.priority, &new.owner)?;
+        State::Queued { key, queued_at: now, attempt: 0 }
+    } else {
+        State::Draft
     };
+    let submission = Submission {
+        id: new.id,
+        owner: new.owner,
+        legacy: new.legacy,
+        purpose: new.purpose,
+        runtime: new.runtime,
+        priority: new.priority,
+        metadata: new.metadata,
+        created_at: now,
+        round: 1,
+        state,
+        result: None,
+        failure: None,
+    };
+    write_row(tx, &submission, &digest(&new.files))?;
+    write_files(tx, submission.id, new.files)?;
+    legacy::supersede(tx, &submission)?;
+    Ok(submission)
 }
-use write_row;
 
-/// Stores a submission that enters the queue; its place.
-async fn write_row_and_place(
-    db: &mut SqliteConnection,
-    submission: &Submission,
-    digest: &[u8],
-    first: Option<(i64, SourceFile)>,
-) -> Result<Position> {
-    let script = concat!(write_row!(), "; SELECT ", position!(), " FROM submissions AS s WHERE s.id = ?1");
-    let position: i64 = writing(script, submission, digest, first)?.fetch_one(db).await?.try_get(0)?;
-    Row { table: "submissions", key: &submission.id }.number("position", position)
-}
-
-/// `script`, which begins with `write_row!`, with its values.
-fn writing(
-    script: &'static str,
-    submission: &Submission,
-    digest: &[u8],
-    first: Option<(i64, SourceFile)>,
-) -> Result<Query<'static, Sqlite, SqliteArguments>> {
+/// Writes a new submission's row, and its owner's if he is new.
+fn write_row(tx: &Tx, submission: &Submission, digest: &[u8]) -> Result<()> {
+    let owner = submission.owner.as_str();
+    tx.execute("INSERT INTO owners (name) VALUES (?1) ON CONFLICT DO NOTHING", [owner])?;
     let exercise = submission.purpose.exercise();
     let queued = submission.state.queue_key();
-    let (path, content) = first.map(|(_, file)| (file.path, file.content.into_bytes())).unzip();
-    Ok(sqlx::query(script)
-        .bind(key(submission.id))
-        .bind(submission.owner.as_str().to_owned())
-        .bind(submission.legacy.as_ref().map(|legacy| legacy.backend.as_str()))
-        .bind(submission.legacy.as_ref().map(|legacy| legacy.legacy_id.as_str()))
-        .bind(exercise.map(|exercise| exercise.id.as_str()))
-        .bind(exercise.map(|exercise| i64::from(exercise.version)))
-        .bind(submission.purpose.run().map(json).transpose()?)
-        .bind(submission.runtime.as_str().to_owned())
-        .bind(i64::from(submission.priority.class()))
-        .bind(json(&submission.metadata)?)
-        .bind(submission.created_at.millis())
-        .bind(digest.to_vec())
-        .bind(queued.map(|_| digest.to_vec()))
-        .bind(submission.state.name().name())
-        .bind(queued.map(|key| key.rank))
-        .bind(queued.map(|key| key.ticket))
-        .bind(queued.map(|_| submission.created_at.millis()))
-        .bind(path)
-        .bind(content))
+    tx.execute(
+        "INSERT INTO submissions (id, owner, backend, legacy_id, exercise_id, exercise_version, run, runtime, \
+         priority, metadata, created_at, files_digest, queued_digest, round, attempt, state, rank, ticket, \
+         queued_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, 1, 0, ?14, ?15, ?16, ?17)",
+        params![
+            key(submission.id),
+            owner,
+            submission.legacy.as_ref().map(|legacy| legacy.backend.as_str()),
+            submission.legacy.as_ref().map(|legacy| legacy.legacy_id.as_str()),
+            exercise.map(|exercise| exercise.id.as_str()),
+            exercise.map(|exercise| exercise.version),
+            submission.purpose.run().map(json).transpose()?,
+            submission.runtime.as_str(),
+            submission.priority.class(),
+            json(&submission.metadata)?,
+            submission.created_at.millis(),
+            digest,
+            queued.map(|_| digest),
+            submission.state.name().name(),
+            queued.map(|key| key.rank),
+            queued.map(|key| key.ticket),
+            queued.map(|_| submission.created_at.millis()),
+        ],
+    )?;
+    Ok(())
 }
 
-/// Stores files of a submission with their places among them.
-pub(super) async fn write_files(
-    db: &mut SqliteConnection,
-    id: SubmissionId,
-    files: impl Iterator<Item = (i64, SourceFile)>,
-) -> Result<()> {
-    for (ordinal, file) in files {
-        sqlx::query("INSERT INTO files (submission_id, ordinal, path, content) VALUES (?1, ?2, ?3, ?4)")
-            .bind(key(id))
-            .bind(ordinal)
-            .bind(file.path)
-            .bind(file.content.into_bytes())
-            .execute(&mut *db)
-            .await?;
+/// Stores files of a submission in their order.
+pub(super) fn write_files(tx: &Tx, id: SubmissionId, files: Vec<SourceFile>) -> Result<()> {
+    for (ordinal, file) in (0_i64..).zip(files) {
+        tx.execute(
+            "INSERT INTO files (submission_id, ordinal, path, content) VALUES (?1, ?2, ?3, ?4)",
+            params![key(id), ordinal, file.path, file.content.into_bytes()],
+        )?;
     }
     Ok(())
 }
@@ -276,24 +213,34 @@ pub(super) fn placed(rows: Vec<SubmissionRow>) -> Result<Vec<Placed>> {
 
 /// A submission and its place.
 pub(super) async fn by_id(db: &mut SqliteConnection, id: SubmissionId) -> Result<Option<Placed>> {
-    row(db, id).await?.map(Placed::try_from).transpose()
-}
-
-/// The row of a submission.
-pub(super) async fn row(db: &mut SqliteConnection, id: SubmissionId) -> Result<Option<SubmissionRow>> {
-    let found = query_as(select_submissions!("r.tests", "WHERE s.id = ?1"));
-    Ok(found.bind(key(id)).fetch_optional(db).await?)
+    let row: Option<SubmissionRow> = query_as(BY_ID).bind(key(id)).fetch_optional(db).await?;
+    row.map(Placed::try_from).transpose()
 }
 
 /// The submission with that id at a backend.
 pub(super) async fn by_legacy(db: &mut SqliteConnection, legacy: &LegacyRef) -> Result<Option<Placed>> {
-    let row: Option<SubmissionRow> =
-        query_as(select_submissions!("r.tests", "WHERE s.backend = ?1 AND s.legacy_id = ?2"))
-            .bind(legacy.backend.as_str())
-            .bind(legacy.legacy_id.as_str())
-            .fetch_optional(db)
-            .await?;
+    let row: Option<SubmissionRow> = query_as(BY_LEGACY)
+        .bind(legacy.backend.as_str())
+        .bind(legacy.legacy_id.as_str())
+        .fetch_optional(db)
+        .await?;
     row.map(Placed::try_from).transpose()
+}
+
+/// The row of a submission, for the writer.
+pub(super) fn row(tx: &Tx, id: SubmissionId) -> Result<Option<SubmissionRow>> {
+    Ok(tx.first(BY_ID, [key(id)], SubmissionRow::read)?)
+}
+
+/// A submission and its place, for the writer.
+pub(super) fn stored(tx: &Tx, id: SubmissionId) -> Result<Option<Placed>> {
+    row(tx, id)?.map(Placed::try_from).transpose()
+}
+
+/// The submission with that id at a backend, for the writer.
+pub(super) fn stored_by_legacy(tx: &Tx, legacy: &LegacyRef) -> Result<Option<Placed>> {
+    let names = [legacy.backend.as_str(), legacy.legacy_id.as_str()];
+    tx.first(BY_LEGACY, names, SubmissionRow::read)?.map(Placed::try_from).transpose()
 }
 
 /// One file of a submission.

@@ -1,7 +1,7 @@
 //! The one writer: what has queued up is committed together, and answered after the durable commit.
 //!
 //! ```text
-//! write() ──bounded channel──► task: BEGIN IMMEDIATE · op · op · … · COMMIT ──► hints ──► answers
+//! write() ──bounded channel──► thread: BEGIN IMMEDIATE · op · op · … · COMMIT ──► hints ──► answers
 //! ```
 //!
 //! Nothing waits for company: a group is what arrived before its commit began. An operation that isn't the first of
@@ -10,23 +10,25 @@
 //!
 //! An operation may stand: if it found nothing to do, it runs again at the end of each transaction in which a
 //! submission entered the queue, before the commit.
+//!
+//! The thread calls `SQLite` itself: where each statement is handed to another thread, the hand-overs cost several times
+//! what the statements do.
 
 mod operation;
 mod tx;
 
 use std::collections::VecDeque;
 use std::fs::File;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use futures_util::future::BoxFuture;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{ConnectOptions as _, Connection as _};
-use tokio::runtime::Handle;
+use rusqlite::Connection;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::open;
 use crate::storage::{Change, Error, Result};
 use operation::{Once, Operation, Standing};
 
@@ -37,47 +39,36 @@ const GROUP: usize = 64;
 /// Operations that may wait before callers do.
 const WAITING: usize = 256;
 
-/// Hands operations to the writing task.
+/// Hands operations to the writing thread.
 #[derive(Clone, Debug)]
 pub(super) struct Writer {
     handed: mpsc::Sender<Handed>,
-    stop: CancellationToken,
     stopped: CancellationToken,
 }
 
 impl Writer {
-    /// Starts the writing task.
+    /// Starts the writing thread.
     ///
-    /// * `lock` — held until the task ended.
+    /// * `path` — of the database, to open it again after a failure.
+    /// * `lock` — held until the thread ended.
     pub(super) fn start(
-        connection: SqliteConnection,
-        options: SqliteConnectOptions,
+        connection: Connection,
+        path: PathBuf,
         lock: File,
         changes: broadcast::Sender<Change>,
         tasks: &TaskTracker,
     ) -> Self {
         let (handed, waiting) = mpsc::channel(WAITING);
-        let (stop, stopped) = (CancellationToken::new(), CancellationToken::new());
+        let stopped = CancellationToken::new();
         let open = Some(Tx::new(connection));
-        let task = Task {
-            open,
-            options,
-            waiting,
-            standing: Vec::new(),
-            again: VecDeque::new(),
-            changes,
-            stop: stop.clone(),
-        };
+        let thread = Thread { open, path, waiting, standing: Vec::new(), again: VecDeque::new(), changes };
         let ended = stopped.clone().drop_guard();
-        // On a thread of its own: each statement waits for SQLite's thread, and a thread is woken at less cost than a
-        // task of the runtime.
-        let runtime = Handle::current();
         tasks.spawn_blocking(move || {
-            runtime.block_on(task.run());
+            thread.run();
             drop(lock);
             drop(ended);
         });
-        Self { handed, stop, stopped }
+        Self { handed, stopped }
     }
 
     /// Runs `work` in a transaction and answers after its commit.
@@ -86,7 +77,7 @@ impl Writer {
     pub(super) async fn write<T, F>(&self, name: &'static str, work: F) -> Result<T>
     where
         T: Send + 'static,
-        F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
+        F: FnOnce(&mut Tx) -> Result<T> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
         self.hand(Handed::Operation(Box::new(Once::new(name, work, answer)))).await?;
@@ -103,7 +94,7 @@ impl Writer {
     ) -> Result<Option<T>>
     where
         T: Send + 'static,
-        F: for<'t> FnMut(&'t mut Tx) -> BoxFuture<'t, Result<Option<T>>> + Send + 'static,
+        F: FnMut(&mut Tx) -> Result<Option<T>> + Send + 'static,
     {
         let (answer, mut answered) = oneshot::channel();
         let standing = Standing::new(name, work, withdrawn.clone(), answer);
@@ -121,15 +112,16 @@ impl Writer {
         self.handed.send(handed).await.map_err(|_closed| closed())
     }
 
-    /// Does what was handed over, empties the write-ahead log, and ends the task.
+    /// Does what was handed over, empties the write-ahead log, and ends the thread.
     pub(super) async fn close(&self) {
-        self.stop.cancel();
+        // An error means that the thread has ended.
+        drop(self.hand(Handed::Close).await);
         self.stopped.cancelled().await;
     }
 }
 
 fn closed() -> Error {
-    Error::Unavailable(sqlx::Error::PoolClosed)
+    Error::unavailable("the database is closed")
 }
 
 /// What comes through the channel.
@@ -137,49 +129,50 @@ enum Handed {
     Operation(Box<dyn Operation>),
     /// A standing operation was withdrawn.
     Withdrawn,
+    /// Nothing more shall be taken in.
+    Close,
 }
 
-struct Task {
+struct Thread {
     /// Between transactions; `None` after a failure, and opened anew for the next one.
     open: Option<Tx>,
-    options: SqliteConnectOptions,
+    path: PathBuf,
     waiting: mpsc::Receiver<Handed>,
     /// What runs again when a submission has entered the queue.
     standing: Vec<Box<dyn Operation>>,
     /// Those of them that still have to run in this transaction.
     again: VecDeque<Box<dyn Operation>>,
     changes: broadcast::Sender<Change>,
-    stop: CancellationToken,
 }
 
-impl Task {
-    async fn run(mut self) {
-        let stop = self.stop.clone();
-        loop {
-            let first = tokio::select! {
-                biased;
-                () = stop.cancelled(), if !self.waiting.is_closed() => {
-                    self.waiting.close();
-                    continue;
-                }
-                first = self.waiting.recv() => first,
-            };
-            match first {
-                Some(Handed::Operation(first)) if first.is_abandoned() => {}
-                Some(Handed::Operation(first)) => self.settle(first).await,
-                Some(Handed::Withdrawn) => self.dismiss(),
-                None => break,
+impl Thread {
+    fn run(mut self) {
+        while let Some(handed) = self.waiting.blocking_recv() {
+            if let Some(first) = self.take(handed) {
+                self.settle(first);
             }
         }
-        if let Err(source) = self.leave().await {
+        if let Err(source) = self.leave() {
             tracing::warn!(error = %source, "the write-ahead log was not emptied; the next start reads it");
         }
     }
 
-    async fn settle(&mut self, first: Box<dyn Operation>) {
+    /// The operation that was handed over, if it is one for which somebody waits.
+    fn take(&mut self, handed: Handed) -> Option<Box<dyn Operation>> {
+        match handed {
+            Handed::Operation(operation) => {
+                return Some(operation).filter(|operation| !operation.is_abandoned());
+            }
+            Handed::Withdrawn => self.dismiss(),
+            Handed::Close => self.waiting.close(),
+        }
+        None
+    }
+
+    fn settle(&mut self, first: Box<dyn Operation>) {
         let begun = Instant::now();
         let mut group = Vec::new();
-        let committed = self.commit(first, &mut group).await;
+        let committed = self.commit(first, &mut group);
         metrics::histogram!("guichet_database_commit_seconds").record(begun.elapsed().as_secs_f64());
         match committed {
             Ok(hints) => {
@@ -201,19 +194,15 @@ impl Task {
 
     /// Answers a group of which nothing was committed, and what waited meanwhile: it would meet the same, and its
     /// callers know sooner.
-    fn fail(&mut self, mut group: Vec<Box<dyn Operation>>, source: sqlx::Error) {
+    fn fail(&mut self, mut group: Vec<Box<dyn Operation>>, source: rusqlite::Error) {
         tracing::error!(error = %source, operations = group.len(), "a transaction of the database failed");
         self.standing.extend(self.again.drain(..));
-        while let Ok(next) = self.waiting.try_recv() {
-            match next {
-                Handed::Operation(next) => group.push(next),
-                Handed::Withdrawn => self.dismiss(),
-            }
+        while let Ok(handed) = self.waiting.try_recv() {
+            group.extend(self.take(handed));
         }
         let source = Arc::new(source);
         for operation in group {
-            let shared = sqlx::Error::Io(std::io::Error::other(Arc::clone(&source)));
-            operation.answer(Some(Error::Unavailable(shared)));
+            operation.answer(Some(Error::unavailable(Arc::clone(&source))));
         }
     }
 
@@ -221,35 +210,25 @@ impl Task {
     /// again.
     ///
     /// * `group` — those that ran.
-    async fn commit(
+    fn commit(
         &mut self,
         first: Box<dyn Operation>,
         group: &mut Vec<Box<dyn Operation>>,
-    ) -> sqlx::Result<Vec<Change>> {
-        let mut tx = match self.open.take() {
-            Some(tx) => tx,
-            None => match self.options.connect().await {
-                Ok(connection) => Tx::new(connection),
-                Err(source) => {
-                    group.push(first);
-                    return Err(source);
-                }
-            },
+    ) -> rusqlite::Result<Vec<Change>> {
+        let opened = match self.open.take() {
+            Some(tx) => Ok(tx),
+            None => open::writer(&self.path).map(Tx::new),
         };
-        let mut begun = false;
         let mut next = Some(first);
+        let mut tx = opened.inspect_err(|_source| group.extend(next.take()))?;
         while let Some(mut operation) = next {
-            let ran = if begun {
-                within_savepoint(&mut tx, operation.as_mut()).await
-            } else {
-                begin_with(&mut tx, operation.as_mut()).await.map(|succeeded| begun = succeeded)
-            };
+            let ran = run(&mut tx, operation.as_mut());
             group.push(operation);
             ran?;
             next = self.next(group, &mut tx.entered);
         }
-        if begun {
-            sqlx::query("COMMIT").execute(&mut tx.connection).await?;
+        if !tx.connection.is_autocommit() {
+            tx.execute("COMMIT", [])?;
         }
         let hints = std::mem::take(&mut tx.hints);
         self.open = Some(tx);
@@ -263,12 +242,11 @@ impl Task {
         group: &mut Vec<Box<dyn Operation>>,
         entered: &mut bool,
     ) -> Option<Box<dyn Operation>> {
-        while group.len() < GROUP {
-            match self.waiting.try_recv() {
-                Ok(Handed::Operation(next)) if next.is_abandoned() => {}
-                Ok(Handed::Operation(next)) => return Some(next),
-                Ok(Handed::Withdrawn) => self.dismiss(),
-                Err(_none) => break,
+        while group.len() < GROUP
+            && let Ok(handed) = self.waiting.try_recv()
+        {
+            if let Some(next) = self.take(handed) {
+                return Some(next);
             }
         }
         if std::mem::take(entered) {
@@ -285,45 +263,32 @@ impl Task {
         }
     }
 
-    async fn leave(self) -> sqlx::Result<()> {
-        let Some(mut tx) = self.open else { return Ok(()) };
-        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut tx.connection).await?;
-        tx.connection.close().await
+    fn leave(self) -> rusqlite::Result<()> {
+        let Some(tx) = self.open else { return Ok(()) };
+        tx.one("PRAGMA wal_checkpoint(TRUNCATE)", [], |_row| Ok(()))?;
+        tx.connection.close().map_err(|(_connection, source)| source)
     }
 }
 
-/// Begins a transaction with an operation; `false` if it failed or did nothing, and there is no transaction.
+/// Runs an operation so that it can be undone alone: in a transaction of its own, or in a savepoint if there is one. What
+/// it began is left open: the commit ends it.
 ///
 /// # Errors
-/// What the operation failed for, if that cannot be undone: maybe the transaction did not begin.
-async fn begin_with(tx: &mut Tx, operation: &mut dyn Operation) -> sqlx::Result<bool> {
-    tx.opening = Some("BEGIN IMMEDIATE");
-    let succeeded = operation.run(tx).await;
-    if tx.opening.take().is_some() {
-        return Ok(false);
-    }
-    if !succeeded {
-        tx.hints.clear();
-        let undone = sqlx::query("ROLLBACK").execute(&mut tx.connection).await;
-        undone.map_err(|source| match operation.failure() {
-            Some(failure) => sqlx::Error::Io(std::io::Error::other(failure)),
-            None => source,
-        })?;
-    }
-    Ok(succeeded)
-}
-
-/// Runs an operation so that it can be undone alone. The savepoint is left open: the commit ends it.
-async fn within_savepoint(tx: &mut Tx, operation: &mut dyn Operation) -> sqlx::Result<()> {
+/// That it could not begin, or that more than its own is undone.
+fn run(tx: &mut Tx, operation: &mut dyn Operation) -> rusqlite::Result<()> {
+    let is_first = tx.connection.is_autocommit();
+    tx.execute(if is_first { "BEGIN IMMEDIATE" } else { "SAVEPOINT operation" }, [])?;
     let hints = tx.hints.len();
-    tx.opening = Some("SAVEPOINT operation");
-    let succeeded = operation.run(tx).await;
-    if tx.opening.take().is_none() && !succeeded {
-        tx.hints.truncate(hints);
-        // This fails if the whole transaction is gone.
-        sqlx::query("ROLLBACK TO operation").execute(&mut tx.connection).await?;
+    if operation.run(tx) {
+        return Ok(());
     }
-    Ok(())
+    tx.hints.truncate(hints);
+    // Some failures undo everything by themselves.
+    match (is_first, tx.connection.is_autocommit()) {
+        (true, true) => Ok(()),
+        (true, false) => tx.execute("ROLLBACK", []).map(drop),
+        (false, _) => tx.execute("ROLLBACK TO operation", []).map(drop),
+    }
 }
 
 /// The points at which a test kills the process.

@@ -1,6 +1,5 @@
 //! What is handed to the writer: work, with whoever waits for its answer.
 
-use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
@@ -15,11 +14,9 @@ pub(super) trait Operation: Send {
     /// Whether nobody waits for it any more.
     fn is_abandoned(&self) -> bool;
     /// Runs it; whether it succeeded.
-    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, bool>;
+    fn run(&mut self, tx: &mut Tx) -> bool;
     /// Whether it changed nothing and is to run again when a submission has entered the queue.
     fn stands(&self) -> bool;
-    /// Why it failed.
-    fn failure(&self) -> Option<String>;
     /// Answers after the transaction ended; `failure` says that nothing was committed.
     fn answer(self: Box<Self>, failure: Option<Error>);
 }
@@ -31,11 +28,6 @@ struct Caller<T> {
 }
 
 impl<T> Caller<T> {
-    fn failure(&self) -> Option<String> {
-        let failure = self.outcome.as_ref()?.as_ref().err()?;
-        Some(crate::chain::Chain(failure).to_string())
-    }
-
     fn tell(self, operation: &'static str, failure: Option<Error>) {
         let outcome = match (self.outcome, failure) {
             (Some(Err(own)), _) => Err(own),
@@ -65,7 +57,7 @@ impl<T, F> Once<T, F> {
 impl<T, F> Operation for Once<T, F>
 where
     T: Send + 'static,
-    F: for<'t> FnOnce(&'t mut Tx) -> BoxFuture<'t, Result<T>> + Send + 'static,
+    F: FnOnce(&mut Tx) -> Result<T> + Send + 'static,
 {
     fn name(&self) -> &'static str {
         self.name
@@ -75,21 +67,15 @@ where
         self.caller.answer.is_closed()
     }
 
-    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, bool> {
-        Box::pin(async move {
-            if let Some(work) = self.work.take() {
-                self.caller.outcome = Some(work(tx).await);
-            }
-            matches!(self.caller.outcome, Some(Ok(_)))
-        })
+    fn run(&mut self, tx: &mut Tx) -> bool {
+        if let Some(work) = self.work.take() {
+            self.caller.outcome = Some(work(tx));
+        }
+        matches!(self.caller.outcome, Some(Ok(_)))
     }
 
     fn stands(&self) -> bool {
         false
-    }
-
-    fn failure(&self) -> Option<String> {
-        self.caller.failure()
     }
 
     fn answer(self: Box<Self>, failure: Option<Error>) {
@@ -119,7 +105,7 @@ impl<T, F> Standing<T, F> {
 impl<T, F> Operation for Standing<T, F>
 where
     T: Send + 'static,
-    F: for<'t> FnMut(&'t mut Tx) -> BoxFuture<'t, Result<Option<T>>> + Send + 'static,
+    F: FnMut(&mut Tx) -> Result<Option<T>> + Send + 'static,
 {
     fn name(&self) -> &'static str {
         self.name
@@ -129,21 +115,15 @@ where
         self.caller.answer.is_closed()
     }
 
-    fn run<'t>(&'t mut self, tx: &'t mut Tx) -> BoxFuture<'t, bool> {
-        Box::pin(async move {
-            self.caller.outcome = Some((self.work)(tx).await);
-            matches!(self.caller.outcome, Some(Ok(_)))
-        })
+    fn run(&mut self, tx: &mut Tx) -> bool {
+        self.caller.outcome = Some((self.work)(tx));
+        matches!(self.caller.outcome, Some(Ok(_)))
     }
 
     fn stands(&self) -> bool {
         matches!(self.caller.outcome, Some(Ok(None)))
             && !self.withdrawn.is_cancelled()
             && !self.is_abandoned()
-    }
-
-    fn failure(&self) -> Option<String> {
-        self.caller.failure()
     }
 
     fn answer(self: Box<Self>, failure: Option<Error>) {

@@ -1,7 +1,6 @@
 //! A transaction in which operations run, and what is told after its commit.
 
-use sqlx::AssertSqlSafe;
-use sqlx::sqlite::SqliteConnection;
+use rusqlite::{Connection, OptionalExtension as _, Params};
 
 use crate::domain::ids::{Owner, SubmissionId};
 use crate::storage::{Change, RoundEnd};
@@ -9,37 +8,50 @@ use crate::storage::{Change, RoundEnd};
 /// A transaction in which an operation runs.
 #[derive(Debug)]
 pub struct Tx {
-    pub(super) connection: SqliteConnection,
+    pub(super) connection: Connection,
     pub(super) hints: Vec<Change>,
     /// Whether a submission entered the queue; maybe one whose operation was undone.
     pub(super) entered: bool,
-    /// How the operation going on begins; `None` once that is done.
-    pub(super) opening: Option<&'static str>,
 }
 
 impl Tx {
-    pub(super) const fn new(connection: SqliteConnection) -> Self {
-        Self { connection, hints: Vec::new(), entered: false, opening: None }
+    pub(super) const fn new(connection: Connection) -> Self {
+        Self { connection, hints: Vec::new(), entered: false }
     }
 
-    /// The connection, inside the transaction.
-    pub async fn db(&mut self) -> sqlx::Result<&mut SqliteConnection> {
-        if let Some(opening) = self.opening.take() {
-            sqlx::query(opening).execute(&mut self.connection).await?;
-        }
-        Ok(&mut self.connection)
+    /// Runs a statement; how many rows it changed.
+    pub fn execute(&self, statement: &str, values: impl Params) -> rusqlite::Result<usize> {
+        self.connection.prepare_cached(statement)?.execute(values)
     }
 
-    /// The connection, and its next statement with what begins the operation: they are handed over together.
-    pub fn with_opening(
-        &mut self,
-        statement: &'static str,
-    ) -> (&mut SqliteConnection, AssertSqlSafe<String>) {
-        let statement = match self.opening.take() {
-            Some(opening) => format!("{opening}; {statement}"),
-            None => statement.to_owned(),
-        };
-        (&mut self.connection, AssertSqlSafe(statement))
+    /// All rows of a query.
+    pub fn rows<T>(
+        &self,
+        query: &str,
+        values: impl Params,
+        read: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<Vec<T>> {
+        self.connection.prepare_cached(query)?.query_map(values, read)?.collect()
+    }
+
+    /// The first row of a query, which must have one.
+    pub fn one<T>(
+        &self,
+        query: &str,
+        values: impl Params,
+        read: impl FnOnce(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
+        self.connection.prepare_cached(query)?.query_row(values, read)
+    }
+
+    /// The first row of a query, if there is one.
+    pub fn first<T>(
+        &self,
+        query: &str,
+        values: impl Params,
+        read: impl FnOnce(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<Option<T>> {
+        self.one(query, values, read).optional()
     }
 
     /// Tells of a change after the commit.
