@@ -12,6 +12,7 @@ mod attacks;
 mod bad_input;
 mod cancelling;
 mod compiling;
+mod cores;
 #[cfg(feature = "failpoints")]
 mod crash;
 mod faults;

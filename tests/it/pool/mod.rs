@@ -6,4 +6,5 @@ mod hosts;
 mod lifecycle;
 mod profile;
 mod running;
+mod turns;
 mod wires;
