@@ -28,10 +28,15 @@ async fn arm(guichet: &TestGuichet, point: &str) {
     guichet.wait_until_ready().await;
 }
 
-/// Waits for the death that was prepared, and starts anew.
-async fn die_and_restart(guichet: &TestGuichet) {
+/// Waits for the death that was prepared.
+async fn die(guichet: &TestGuichet) {
     let status = guichet.ended(AT_ONCE).await;
     assert_eq!(status.signal(), Some(9), "it died of something else: {status}");
+}
+
+/// Waits for the death that was prepared, and starts anew.
+async fn die_and_restart(guichet: &TestGuichet) {
+    die(guichet).await;
     guichet.set_env("FAILPOINTS", "");
     guichet.restart().await;
 }
@@ -100,14 +105,18 @@ async fn what_was_committed_before_the_answer_was_lost_is_found_by_its_key() {
     };
 
     assert!(request().send().await.is_err(), "the answer was to be lost");
-    die_and_restart(&guichet).await;
+    die(&guichet).await;
+    // One if its container was warm already: the lease is a part of the entry's commit then.
+    let begun: i64 = guichet.query("SELECT attempt FROM submissions").await;
+    guichet.set_env("FAILPOINTS", "");
+    guichet.restart().await;
     let again = text(&client::send(request()).await.expect(202)["id"]);
 
     let listed = alice.get("/v1/submissions").await.expect(200);
     assert_eq!(listed["items"].as_array().map(Vec::len), Some(1), "{listed}");
     assert_eq!(listed["items"][0]["id"], json!(again));
     let ended = all_is_told_once(&alice, std::slice::from_ref(&again)).await;
-    assert_eq!((&ended[&again]["state"], &ended[&again]["attempt"]), (&json!("finished"), &json!(1)));
+    assert_eq!((&ended[&again]["state"], &ended[&again]["attempt"]), (&json!("finished"), &json!(begun + 1)));
 }
 
 #[tokio::test]
