@@ -237,9 +237,9 @@ pub struct CompileReport {
 /// Milliseconds of each phase of an attempt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timings {
-    /// From entering the queue to the lease.
+    /// From entering the queue until the container was there.
     pub queued_ms: u64,
-    /// From the lease to the files in the container.
+    /// From then to the files in the container.
     pub prepared_ms: u64,
     /// Compilation.
     pub compiled_ms: u64,

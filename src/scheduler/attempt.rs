@@ -34,7 +34,7 @@ impl Scheduler {
         let Leased { work, queued_at } = leased;
         let lease = work.lease.clone();
         let stop = registered.stop.clone();
-        let Some(mut container) = self.container(reservation, &stop).await else {
+        let Some(mut container) = self.container(&lease, reservation, &stop).await else {
             return self.store(&lease, Outcome::Aborted, Vec::new(), &stop).await;
         };
         let begun = self.inner.clock.now();
@@ -78,11 +78,21 @@ impl Scheduler {
         }
     }
 
-    /// The container that was free when the submission was leased, or the one that takes its place.
-    async fn container(&self, reservation: Option<Reservation>, stop: &Stop) -> Option<Container> {
+    /// The container that was reserved for a leased submission; `None` if it is not to run, or none came.
+    async fn container(
+        &self,
+        lease: &Lease,
+        reservation: Option<Reservation>,
+        stop: &Stop,
+    ) -> Option<Container> {
         tokio::select! {
             biased;
-            container = reservation?.container() => container,
+            container = reservation?.container() => {
+                if container.is_none() {
+                    tracing::warn!(submission.id = %lease.submission, "no container came; it goes back to its place");
+                }
+                container
+            }
             () = stop.abort.cancelled() => None,
             () = self.inner.tasks.handing_back().cancelled() => None,
         }

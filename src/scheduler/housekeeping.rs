@@ -23,12 +23,12 @@ impl Scheduler {
             let slots = {
                 let free = free.borrow_and_update();
                 figures::show_slots(&free);
-                u64::try_from(free.at_once).unwrap_or(u64::MAX)
+                (count(free.total), count(free.at_once))
             };
             self.show_queue().await;
             match self.inner.storage.recent_durations(OBSERVED).await {
                 Ok(durations) => {
-                    let observed = Pace::observed(slots, &durations);
+                    let observed = Pace::observed(slots.0, &durations).at_most(slots.1);
                     pace.send_if_modified(|known| {
                         let changed = *known != observed;
                         *known = observed;
@@ -78,13 +78,21 @@ impl Scheduler {
     }
 }
 
-/// Waits until another number of submissions can run at the same time.
-async fn slots_changed(free: &mut watch::Receiver<crate::pool::Free>, known: u64) {
+fn count(slots: usize) -> u64 {
+    u64::try_from(slots).unwrap_or(u64::MAX)
+}
+
+/// Waits until another number of slots works, or of programs in them at the same time.
+async fn slots_changed(free: &mut watch::Receiver<crate::pool::Free>, known: (u64, u64)) {
     loop {
         if free.changed().await.is_err() {
             return std::future::pending().await;
         }
-        if u64::try_from(free.borrow().at_once).unwrap_or(u64::MAX) != known {
+        let present = {
+            let free = free.borrow();
+            (count(free.total), count(free.at_once))
+        };
+        if present != known {
             return;
         }
     }

@@ -7,12 +7,12 @@ use super::names::Role;
 use super::submission::Eta;
 use crate::domain::{limits, runtime};
 
-/// Slots that programs run in.
+/// Slots for running submissions. Where there are more than cores, they take turns on these.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Slots {
     /// In all.
     pub total: u64,
-    /// Waiting for a program.
+    /// Without a submission. One beyond the cores is filled when a last command runs.
     pub free: u64,
 }
 
@@ -23,7 +23,7 @@ pub struct Queue {
     pub queued: u64,
     /// Running submissions.
     pub running: u64,
-    /// Slots that programs run in.
+    /// Slots for running submissions.
     pub slots: Slots,
     /// How long the oldest queued one has waited, in seconds; 0 if none waits.
     pub oldest_queued_s: u64,

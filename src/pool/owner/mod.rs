@@ -321,7 +321,10 @@ impl Owner {
     }
 
     fn publish(&mut self) {
-        let supply = self.machine.supply().without(self.reserved.iter().map(Reserved::runtime));
+        let supply = self
+            .machine
+            .supply(Instant::now().into_std())
+            .without(self.reserved.iter().map(Reserved::runtime));
         let id = |index: &usize| self.runtimes.get(*index).map(|runtime| runtime.id.clone());
         let runtimes = supply.claimable.keys().filter_map(id).collect();
         let free = Free { total: supply.total, at_once: supply.at_once, free: supply.free, runtimes };

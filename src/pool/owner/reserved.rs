@@ -52,7 +52,8 @@ impl Owner {
         self.reserved.iter().filter_map(|reserved| reserved.lacking).min().map(|since| since + PATIENCE)
     }
 
-    /// Gives containers to those who wait, in their order, and makes room for those who want a fresh one.
+    /// Gives containers to those who wait, in their order, and makes room for those who want a fresh one; whoever has
+    /// waited long enough hears that there is none.
     pub(super) fn serve(&mut self) {
         let now = Instant::now();
         let mut fresh = vec![0; self.runtimes.len()];
@@ -65,10 +66,9 @@ impl Owner {
                 let _unclaimed = reply.send(container);
                 continue;
             }
-            let lacks = !self.machine.holds(runtime, isolation);
+            let lacks = !self.machine.holds(runtime, isolation, now.into_std());
             let lacking = lacks.then(|| lacking.unwrap_or(now));
             if lacking.is_some_and(|since| since + PATIENCE <= now) {
-                tracing::warn!("no container came for a submission; it goes back to its place");
                 continue;
             }
             if isolation == Isolation::Fresh

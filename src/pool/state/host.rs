@@ -120,11 +120,9 @@ impl<C> Host<C> {
         last_serial: &mut u64,
         actions: &mut Vec<Action<C>>,
     ) {
-        let free = self.slots.iter().filter(|slot| slot.taken_by.is_none()).count();
-        let wanted = warm_per_runtime.min(free);
         let mut going_on = self.cells().filter(|cell| matches!(cell.content, Content::Starting)).count();
         while going_on < LAUNCHES_AT_ONCE {
-            let Some((slot_index, runtime)) = self.next_launch(wanted, now) else { return };
+            let Some((slot_index, runtime)) = self.next_launch(warm_per_runtime, now) else { return };
             let slot = self.slots.get_mut(slot_index);
             let Some(cell) = slot.and_then(|slot| slot.cells.get_mut(runtime)) else { return };
             *last_serial += 1;
@@ -135,17 +133,34 @@ impl<C> Host<C> {
         }
     }
 
-    /// The runtime that lacks most and the emptiest free slot for it.
-    pub(super) fn next_launch(&self, wanted: usize, now: Instant) -> Option<(usize, usize)> {
+    /// The runtime that lacks most and the emptiest free slot for it, on an idle core if there is one. Where a core works,
+    /// slots count for no more than the idle cores' slots leave to be wanted.
+    pub(super) fn next_launch(&self, warm_per_runtime: usize, now: Instant) -> Option<(usize, usize)> {
+        let (at_work, idle): (Vec<_>, Vec<_>) = self
+            .slots
+            .iter()
+            .enumerate()
+            .filter(|(_, slot)| slot.taken_by.is_none())
+            .partition(|(index, _)| self.core_works(*index));
+        let wanted = warm_per_runtime.min(idle.len() + at_work.len());
+        let count = |slots: &[(usize, &Slot<C>)], runtime| {
+            slots.iter().filter(|(_, slot)| slot.will_serve(runtime)).count()
+        };
         let ready = self.images.iter().enumerate().filter(|(_, (image, _))| matches!(image, Image::Ready));
         let mut lacking: Vec<(usize, usize)> = ready
-            .map(|(runtime, _)| (self.slots.iter().filter(|slot| slot.will_serve(runtime)).count(), runtime))
+            .map(|(runtime, _)| {
+                let spare = count(&at_work, runtime).min(wanted.saturating_sub(idle.len()));
+                (count(&idle, runtime) + spare, runtime)
+            })
             .filter(|(have, _)| *have < wanted)
             .collect();
         lacking.sort_unstable();
         lacking.into_iter().find_map(|(_, runtime)| {
-            let open = self.slots.iter().enumerate().filter(|(_, slot)| slot.can_launch(runtime, now));
-            open.min_by_key(|(_, slot)| slot.inhabited()).map(|(slot, _)| (slot, runtime))
+            let open = |slots: &[(usize, &Slot<C>)]| {
+                let open = slots.iter().filter(|(_, slot)| slot.can_launch(runtime, now));
+                open.min_by_key(|(_, slot)| slot.inhabited()).map(|(slot, _)| (*slot, runtime))
+            };
+            open(&idle).or_else(|| open(&at_work))
         })
     }
 
@@ -168,9 +183,26 @@ impl<C> Host<C> {
         (0..self.at_once()).filter(|core| !self.core_works(*core)).count()
     }
 
-    /// Cores on which nothing runs, or a last command.
-    pub(super) fn cores_to_come(&self) -> usize {
-        self.idle_cores() + self.slots.iter().filter(|slot| slot.phase() == Some(Phase::LastCommand)).count()
+    /// Slots without a submission, or whose container is being emptied.
+    pub(super) fn free_slots(&self) -> usize {
+        self.slots.iter().filter(|slot| slot.taken_by.is_none() || slot.emptying().is_some()).count()
+    }
+
+    /// For each core on which nothing runs, or a last command: the runtimes of which there is a container on it that
+    /// needs no more than that and maybe to be emptied.
+    pub(super) fn offers(&self, now: Instant) -> impl Iterator<Item = BTreeSet<usize>> + '_ {
+        let is_to_come = |slot: &Slot<C>| !slot.works() || slot.phase() == Some(Phase::LastCommand);
+        (0..self.at_once()).filter_map(move |core| {
+            let slots = || self.slots.iter().skip(core).step_by(self.cores);
+            let offers = || slots().flat_map(|slot| slot.warm().chain(slot.comes_back(now))).collect();
+            slots().all(is_to_come).then(offers)
+        })
+    }
+
+    /// Whether a slot's core keeps for now what may still run of a submission that has ended.
+    pub(super) fn core_in_doubt(&self, slot: usize) -> bool {
+        let mut slots = self.slots.iter().skip(slot % self.cores).step_by(self.cores);
+        slots.any(|slot| slot.taken_by.is_some() && slot.phase().is_none())
     }
 
     /// A slot that could serve somebody at once.
@@ -186,15 +218,18 @@ impl<C> Host<C> {
 
 impl<C> Slot<C> {
     pub(super) fn can_serve(&self, runtime: usize, isolation: Isolation) -> bool {
+        self.taken_by.is_none() && self.holds_warm(runtime, isolation)
+    }
+
+    /// Whether a container waits in it that suits, be it free or not.
+    pub(super) fn holds_warm(&self, runtime: usize, isolation: Isolation) -> bool {
         let suits = |life: &Life| match isolation {
             Isolation::Reset => true,
             Isolation::Fresh => life.submissions == 0,
         };
-        self.taken_by.is_none()
-            && self
-                .cells
-                .get(runtime)
-                .is_some_and(|cell| matches!(&cell.content, Content::Warm { life, .. } if suits(life)))
+        self.cells
+            .get(runtime)
+            .is_some_and(|cell| matches!(&cell.content, Content::Warm { life, .. } if suits(life)))
     }
 
     /// Whether the slot holds a container that has served nobody, or will as soon as one starts there.
@@ -236,8 +271,16 @@ impl<C> Slot<C> {
         self.cells.iter().position(emptying)
     }
 
+    /// Runtime of the container that will serve again once its submission's last command has ended.
+    pub(super) fn comes_back(&self, now: Instant) -> Option<usize> {
+        self.cells.iter().position(|cell| match cell.content {
+            Content::Busy { phase, life } => phase >= Phase::LastCommand && !life.is_spent(now),
+            Content::Empty | Content::Starting | Content::Warm { .. } | Content::Removing => false,
+        })
+    }
+
     /// How far its submission is.
-    fn phase(&self) -> Option<Phase> {
+    pub(super) fn phase(&self) -> Option<Phase> {
         self.cells.iter().find_map(|cell| match cell.content {
             Content::Busy { phase, .. } => Some(phase),
             Content::Empty | Content::Starting | Content::Warm { .. } | Content::Removing => None,

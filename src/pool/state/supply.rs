@@ -1,8 +1,9 @@
 //! What can be claimed, and claiming it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 
-use super::host::{Content, Life, Phase, Slot};
+use super::host::{Content, Life, Phase};
 use super::{Action, Link, Machine, Place};
 use crate::domain::exercise::Isolation;
 
@@ -15,9 +16,9 @@ pub struct Supply {
     pub at_once: usize,
     /// Slots without a submission, or whose container is being emptied.
     pub free: usize,
-    /// How many of the free slots have a core on which nothing runs, or a last command.
+    /// How many more may be leased: no more than there are free slots, and cores on which nothing runs, or a last command.
     pub room: usize,
-    /// Runtimes of which there is a container in a free slot, or will be as soon as it is empty, and in how many; none
+    /// Runtimes of which there is a container on such a core, or will be as soon as it is empty, and on how many; none
     /// without room.
     pub claimable: BTreeMap<usize, usize>,
     /// Runtimes of which a container has started on a healthy host that still has the image.
@@ -42,22 +43,18 @@ impl Supply {
 
 impl<C> Machine<C> {
     /// What can be claimed.
-    pub fn supply(&self) -> Supply {
+    pub fn supply(&self, now: Instant) -> Supply {
         let mut supply = Supply::default();
         for host in self.hosts.iter().filter(|host| host.link == Link::Healthy && !self.closed) {
             supply.total += host.slots.len();
             supply.at_once += host.at_once();
             supply.started.extend(&host.started);
-            let is_free = |slot: &&Slot<C>| slot.taken_by.is_none() || slot.emptying().is_some();
-            let free = host.slots.iter().filter(is_free);
-            let count = free.clone().count();
-            supply.free += count;
-            let room = count.min(host.cores_to_come());
+            let free = host.free_slots();
+            let room = free.min(host.offers(now).count());
+            supply.free += free;
             supply.room += room;
-            for slot in free.filter(|_| room > 0) {
-                for runtime in slot.warm().chain(slot.emptying()) {
-                    *supply.claimable.entry(runtime).or_default() += 1;
-                }
+            for runtime in host.offers(now).flatten().filter(|_| room > 0) {
+                *supply.claimable.entry(runtime).or_default() += 1;
             }
         }
         supply
@@ -87,10 +84,18 @@ impl<C> Machine<C> {
         Some((place, container))
     }
 
-    /// Whether somebody is served without a new container, maybe not before a core is idle.
-    pub fn holds(&self, runtime: usize, isolation: Isolation) -> bool {
-        let healthy = self.hosts.iter().filter(|host| host.link == Link::Healthy);
-        healthy.flat_map(|host| &host.slots).any(|slot| slot.can_serve(runtime, isolation))
+    /// Whether somebody will be served without a new container: now, when the submissions on a core have had their turn,
+    /// or after a last command.
+    pub fn holds(&self, runtime: usize, isolation: Isolation, now: Instant) -> bool {
+        self.hosts.iter().filter(|host| host.link == Link::Healthy).any(|host| {
+            host.slots.iter().enumerate().any(|(index, slot)| {
+                let comes_back = slot.comes_back(now);
+                let suits =
+                    slot.holds_warm(runtime, isolation) && (slot.taken_by.is_none() || comes_back.is_some());
+                let returns = isolation == Isolation::Reset && comes_back == Some(runtime);
+                (suits || returns) && !host.core_in_doubt(index)
+            })
+        })
     }
 
     /// Takes a warm container that has served somebody out of a free slot, so that a fresh one takes its place;

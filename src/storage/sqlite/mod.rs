@@ -26,6 +26,7 @@ mod writer;
 
 use std::sync::Arc;
 
+use sqlx::Connection as _;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{Sqlite, SqlitePool};
 use tokio::sync::broadcast;
@@ -83,6 +84,7 @@ impl SqliteStorage {
             open::check_schema(&mut connection).await?;
         }
         open::install(&mut connection).await?;
+        connection.close().await?;
         let readers = open::readers(&options.path).await?;
         let connection = open::writer(&options.path)?;
         let (changes, _) = broadcast::channel(HINTS);

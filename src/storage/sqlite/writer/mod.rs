@@ -29,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::open;
-use crate::storage::{Change, Error, Result};
+use crate::storage::{self, Change, Error};
 use operation::{Once, Operation, Standing};
 
 pub(super) use tx::Tx;
@@ -74,10 +74,10 @@ impl Writer {
     /// Runs `work` in a transaction and answers after its commit.
     ///
     /// * `name` — what the operation is called in failpoints.
-    pub(super) async fn write<T, F>(&self, name: &'static str, work: F) -> Result<T>
+    pub(super) async fn write<T, F>(&self, name: &'static str, work: F) -> storage::Result<T>
     where
         T: Send + 'static,
-        F: FnOnce(&mut Tx) -> Result<T> + Send + 'static,
+        F: FnOnce(&mut Tx) -> storage::Result<T> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
         self.hand(Handed::Operation(Box::new(Once::new(name, work, answer)))).await?;
@@ -91,10 +91,10 @@ impl Writer {
         name: &'static str,
         withdrawn: CancellationToken,
         work: F,
-    ) -> Result<Option<T>>
+    ) -> storage::Result<Option<T>>
     where
         T: Send + 'static,
-        F: FnMut(&mut Tx) -> Result<Option<T>> + Send + 'static,
+        F: FnMut(&mut Tx) -> storage::Result<Option<T>> + Send + 'static,
     {
         let (answer, mut answered) = oneshot::channel();
         let standing = Standing::new(name, work, withdrawn.clone(), answer);
@@ -108,7 +108,7 @@ impl Writer {
         answered.await.map_err(|_closed| closed())?
     }
 
-    async fn hand(&self, handed: Handed) -> Result<()> {
+    async fn hand(&self, handed: Handed) -> storage::Result<()> {
         self.handed.send(handed).await.map_err(|_closed| closed())
     }
 
@@ -119,6 +119,9 @@ impl Writer {
         self.stopped.cancelled().await;
     }
 }
+
+/// Why a group failed.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 fn closed() -> Error {
     Error::unavailable("the database is closed")
@@ -194,13 +197,14 @@ impl Thread {
 
     /// Answers a group of which nothing was committed, and what waited meanwhile: it would meet the same, and its
     /// callers know sooner.
-    fn fail(&mut self, mut group: Vec<Box<dyn Operation>>, source: rusqlite::Error) {
+    fn fail(&mut self, mut group: Vec<Box<dyn Operation>>, source: Failure) {
         tracing::error!(error = %source, operations = group.len(), "a transaction of the database failed");
         self.standing.extend(self.again.drain(..));
         while let Ok(handed) = self.waiting.try_recv() {
             group.extend(self.take(handed));
         }
-        let source = Arc::new(source);
+        self.dismiss();
+        let source: Arc<dyn std::error::Error + Send + Sync> = source.into();
         for operation in group {
             operation.answer(Some(Error::unavailable(Arc::clone(&source))));
         }
@@ -214,7 +218,7 @@ impl Thread {
         &mut self,
         first: Box<dyn Operation>,
         group: &mut Vec<Box<dyn Operation>>,
-    ) -> rusqlite::Result<Vec<Change>> {
+    ) -> Result<Vec<Change>, Failure> {
         let opened = match self.open.take() {
             Some(tx) => Ok(tx),
             None => open::writer(&self.path).map(Tx::new),
@@ -274,8 +278,8 @@ impl Thread {
 /// it began is left open: the commit ends it.
 ///
 /// # Errors
-/// That it could not begin, or that more than its own is undone.
-fn run(tx: &mut Tx, operation: &mut dyn Operation) -> rusqlite::Result<()> {
+/// That it could not begin, or why it failed if more than its own may be undone.
+fn run(tx: &mut Tx, operation: &mut dyn Operation) -> Result<(), Failure> {
     let is_first = tx.connection.is_autocommit();
     tx.execute(if is_first { "BEGIN IMMEDIATE" } else { "SAVEPOINT operation" }, [])?;
     let hints = tx.hints.len();
@@ -283,12 +287,9 @@ fn run(tx: &mut Tx, operation: &mut dyn Operation) -> rusqlite::Result<()> {
         return Ok(());
     }
     tx.hints.truncate(hints);
-    // Some failures undo everything by themselves.
-    match (is_first, tx.connection.is_autocommit()) {
-        (true, true) => Ok(()),
-        (true, false) => tx.execute("ROLLBACK", []).map(drop),
-        (false, _) => tx.execute("ROLLBACK TO operation", []).map(drop),
-    }
+    // This fails if the operation's own failure, like a full disk, undid everything.
+    let undone = tx.execute(if is_first { "ROLLBACK" } else { "ROLLBACK TO operation" }, []);
+    undone.map(drop).map_err(|source| operation.failure().map_or_else(|| source.into(), Failure::from))
 }
 
 /// The points at which a test kills the process.

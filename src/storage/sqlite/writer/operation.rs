@@ -17,6 +17,8 @@ pub(super) trait Operation: Send {
     fn run(&mut self, tx: &mut Tx) -> bool;
     /// Whether it changed nothing and is to run again when a submission has entered the queue.
     fn stands(&self) -> bool;
+    /// Why it failed.
+    fn failure(&self) -> Option<String>;
     /// Answers after the transaction ended; `failure` says that nothing was committed.
     fn answer(self: Box<Self>, failure: Option<Error>);
 }
@@ -28,6 +30,11 @@ struct Caller<T> {
 }
 
 impl<T> Caller<T> {
+    fn failure(&self) -> Option<String> {
+        let failure = self.outcome.as_ref()?.as_ref().err()?;
+        Some(crate::chain::Chain(failure).to_string())
+    }
+
     fn tell(self, operation: &'static str, failure: Option<Error>) {
         let outcome = match (self.outcome, failure) {
             (Some(Err(own)), _) => Err(own),
@@ -78,6 +85,10 @@ where
         false
     }
 
+    fn failure(&self) -> Option<String> {
+        self.caller.failure()
+    }
+
     fn answer(self: Box<Self>, failure: Option<Error>) {
         self.caller.tell(self.name, failure);
     }
@@ -124,6 +135,10 @@ where
         matches!(self.caller.outcome, Some(Ok(None)))
             && !self.withdrawn.is_cancelled()
             && !self.is_abandoned()
+    }
+
+    fn failure(&self) -> Option<String> {
+        self.caller.failure()
     }
 
     fn answer(self: Box<Self>, failure: Option<Error>) {
