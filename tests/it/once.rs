@@ -35,3 +35,32 @@ async fn a_request_with_the_same_key_is_done_once() {
     bob.ended(&bobs).await;
     assert_eq!(post(&alice, &body).await.expect(202), ended, "the submission as it is now");
 }
+
+#[tokio::test]
+async fn whoever_sends_a_request_again_while_it_waits_gets_the_same_result() {
+    let guichet = TestGuichet::start().await;
+    guichet.teacher().put_exercise("sum", &exercises::sum()).await;
+    let alice = guichet.student("alice");
+    let mut body = programs::sleep_then_sum(0.3).body();
+    body["exercise_id"] = json!("sum");
+    let post = || {
+        let request = alice
+            .request(reqwest::Method::POST, "/v1/submissions")
+            .header("Idempotency-Key", "\"key-1\"")
+            .header("Prefer", "wait=30")
+            .json(&body);
+        crate::support::client::send(request)
+    };
+
+    let answers = futures_util::future::join_all((0..10).map(|_| post())).await;
+    let answers: Vec<_> = answers.into_iter().map(|answer| answer.expect(200)).collect();
+
+    let first = &answers[0];
+    assert_eq!(
+        (&first["state"], &first["result"]["verdict"]),
+        (&json!("finished"), &json!("accepted")),
+        "{first}"
+    );
+    assert!(answers.iter().all(|answer| answer == first), "{answers:?}");
+    assert_eq!(alice.get("/v1/submissions").await.expect(200)["items"].as_array().map(Vec::len), Some(1));
+}

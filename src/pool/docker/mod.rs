@@ -14,7 +14,9 @@ use std::time::Duration;
 
 use bollard::container::LogOutput;
 use bollard::errors::Error as DockerError;
-use bollard::models::{EventMessage, SystemInfo, SystemInfoCgroupDriverEnum, SystemInfoCgroupVersionEnum};
+use bollard::models::{
+    ContainerSummary, EventMessage, SystemInfo, SystemInfoCgroupDriverEnum, SystemInfoCgroupVersionEnum,
+};
 use bollard::query_parameters::{
     AttachContainerOptionsBuilder, CreateContainerOptions, EventsOptionsBuilder, InspectContainerOptions,
     ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
@@ -221,10 +223,27 @@ impl Engine {
     /// # Errors
     /// That the engine could not say.
     pub async fn list(&self, labels: &[String]) -> Result<Vec<String>, Error> {
+        let found = self.found(labels, WORK_DEADLINE).await?;
+        Ok(found.into_iter().filter_map(|container| container.id).collect())
+    }
+
+    /// All containers with these labels, each with what the engine says of it, for the log.
+    ///
+    /// # Errors
+    /// That the engine could not say.
+    pub async fn describe(&self, labels: &[String]) -> Result<Vec<String>, Error> {
+        let found = self.found(labels, QUESTION_DEADLINE).await?;
+        let describe = |container: ContainerSummary| {
+            let known = [container.id, container.status];
+            known.map(Option::unwrap_or_default).join(" ")
+        };
+        Ok(found.into_iter().map(describe).collect())
+    }
+
+    async fn found(&self, labels: &[String], deadline: Duration) -> Result<Vec<ContainerSummary>, Error> {
         let filters = HashMap::from([("label", labels.to_vec())]);
         let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
-        let found = within(WORK_DEADLINE, self.docker.list_containers(Some(options))).await?;
-        Ok(found.into_iter().filter_map(|container| container.id).collect())
+        within(deadline, self.docker.list_containers(Some(options))).await
     }
 
     /// Removes all containers with these labels; returns how many there were.

@@ -165,7 +165,9 @@ impl Owner {
         let sweeps = self.links.iter().flatten().map(|link| sweep_until_gone(link, &labels));
         let rest = latest.saturating_duration_since(Instant::now()).max(Duration::from_secs(5));
         if timeout(rest, join_all(sweeps)).await.is_err() {
-            tracing::warn!("some containers could not be removed; the next start removes them");
+            for link in self.links.iter().flatten() {
+                tell_what_is_left(link, &labels).await;
+            }
         }
         for link in self.links.iter().flatten() {
             link.gone.cancel();
@@ -337,6 +339,21 @@ impl Owner {
         replace(&self.free, free);
         replace(&self.status, status);
         self.figures.show(&self.settings.hosts, &self.runtimes, self.machine.populations());
+    }
+}
+
+async fn tell_what_is_left(link: &HostLink, labels: &[String]) {
+    match link.engine.describe(labels).await {
+        Ok(left) if left.is_empty() => {}
+        Ok(left) => tracing::warn!(
+            host = link.address,
+            containers = left.join(", "),
+            "some containers could not be removed; the next start removes them"
+        ),
+        Err(error) => tracing::warn!(
+            host = link.address, %error,
+            "containers may not be removed; the next start removes them"
+        ),
     }
 }
 
