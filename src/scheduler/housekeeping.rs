@@ -6,6 +6,7 @@ use tokio::sync::watch;
 
 use super::{Scheduler, figures};
 use crate::domain::pace::Pace;
+use crate::pool::Free;
 use crate::storage::{Retention, Storage as _};
 
 /// Attempts that the pace is drawn from.
@@ -23,12 +24,12 @@ impl Scheduler {
             let slots = {
                 let free = free.borrow_and_update();
                 figures::show_slots(&free);
-                (count(free.total), count(free.at_once))
+                Slots::of(&free)
             };
             self.show_queue().await;
             match self.inner.storage.recent_durations(OBSERVED).await {
                 Ok(durations) => {
-                    let observed = Pace::observed(slots.0, &durations).at_most(slots.1);
+                    let observed = Pace::observed(slots.total, &durations).at_most(slots.at_once);
                     pace.send_if_modified(|known| {
                         let changed = *known != observed;
                         *known = observed;
@@ -78,21 +79,27 @@ impl Scheduler {
     }
 }
 
-fn count(slots: usize) -> u64 {
-    u64::try_from(slots).unwrap_or(u64::MAX)
+/// How many slots work, and how many programs in them at the same time.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Slots {
+    total: u64,
+    at_once: u64,
 }
 
-/// Waits until another number of slots works, or of programs in them at the same time.
-async fn slots_changed(free: &mut watch::Receiver<crate::pool::Free>, known: (u64, u64)) {
+impl Slots {
+    fn of(free: &Free) -> Self {
+        let count = |slots| u64::try_from(slots).unwrap_or(u64::MAX);
+        Self { total: count(free.total), at_once: count(free.at_once) }
+    }
+}
+
+/// Waits until either number is another one.
+async fn slots_changed(free: &mut watch::Receiver<Free>, known: Slots) {
     loop {
         if free.changed().await.is_err() {
             return std::future::pending().await;
         }
-        let present = {
-            let free = free.borrow();
-            (count(free.total), count(free.at_once))
-        };
-        if present != known {
+        if Slots::of(&free.borrow()) != known {
             return;
         }
     }

@@ -58,7 +58,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Why it cannot be reached or written.
+    /// That it cannot be reached or written, and why.
     pub(crate) fn unavailable(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Unavailable(source.into())
     }

@@ -37,16 +37,13 @@ pub struct Options {
 pub(super) fn lock(path: &Path) -> Result<File> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
-    let file = File::options().create(true).truncate(false).write(true).open(name).map_err(unavailable)?;
+    let file =
+        File::options().create(true).truncate(false).write(true).open(name).map_err(Error::unavailable)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => Err(Error::Locked),
-        Err(std::fs::TryLockError::Error(source)) => Err(unavailable(source)),
+        Err(std::fs::TryLockError::Error(source)) => Err(Error::unavailable(source)),
     }
-}
-
-fn unavailable(source: std::io::Error) -> Error {
-    Error::unavailable(source)
 }
 
 /// A connection that makes the file if it is missing, and may change its schema.
@@ -141,8 +138,7 @@ pub(super) async fn check_schema(connection: &mut SqliteConnection) -> Result<()
 /// Makes what is made once for a database.
 pub(super) async fn install(connection: &mut SqliteConnection) -> Result<()> {
     let mut secret = [0_u8; 32];
-    aws_lc_rs::rand::fill(&mut secret)
-        .map_err(|_source| unavailable(std::io::Error::other("no random bytes")))?;
+    aws_lc_rs::rand::fill(&mut secret).map_err(|_source| Error::unavailable("no random bytes"))?;
     sqlx::query("INSERT INTO installation (only_row, id, secret) VALUES (1, ?1, ?2) ON CONFLICT DO NOTHING")
         .bind(uuid::Uuid::new_v4().to_string())
         .bind(secret.as_slice())

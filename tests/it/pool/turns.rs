@@ -29,9 +29,19 @@ async fn crowded() -> (Bench, Vec<Container>) {
     (bench, held)
 }
 
+/// Whoever waits gets the core of one of `held`, as soon as that is released.
+async fn gets_the_core_that_becomes_idle(
+    next: impl Future<Output = Option<Container>>,
+    mut held: Vec<Container>,
+) {
+    held.remove(0).release(Isolation::Reset).await;
+    let next = timeout(SOON, next).await.expect("an idle core").expect("the pool goes on");
+    next.release(Isolation::Reset).await;
+}
+
 #[tokio::test]
 async fn a_slot_beyond_the_cores_is_promised_for_a_last_command_and_given_when_it_has_ended() {
-    let (bench, mut held) = crowded().await;
+    let (bench, held) = crowded().await;
     let mut free = bench.pool.free();
     assert!(free.borrow().runtimes.is_empty(), "a promise while more commands may follow");
 
@@ -45,26 +55,20 @@ async fn a_slot_beyond_the_cores_is_promised_for_a_last_command_and_given_when_i
 
     assert!(free.borrow().runtimes.is_empty(), "a promise that was taken");
     assert!(next.as_mut().now_or_never().is_none(), "two submissions on one core");
-    held.remove(0).release(Isolation::Reset).await;
-    let next = timeout(SOON, next).await.expect("an idle core").expect("the pool goes on");
-    next.release(Isolation::Reset).await;
-    drop(held);
+    gets_the_core_that_becomes_idle(next, held).await;
     bench.end().await;
 }
 
 #[tokio::test]
 async fn whoever_waits_for_a_core_waits_as_long_as_it_takes() {
-    let (bench, mut held) = crowded().await;
+    let (bench, held) = crowded().await;
     let next = bench.pool.reserve(&id("python"), Isolation::Reset).await.expect("the pool goes on");
     let mut next = Box::pin(next.container());
 
     let waited = timeout(PATIENCE + Duration::from_secs(2), next.as_mut()).await;
 
     assert!(waited.is_err(), "{waited:?}");
-    held.remove(0).release(Isolation::Reset).await;
-    let next = timeout(SOON, next).await.expect("an idle core").expect("the pool goes on");
-    next.release(Isolation::Reset).await;
-    drop(held);
+    gets_the_core_that_becomes_idle(next, held).await;
     bench.end().await;
 }
 
