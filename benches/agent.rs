@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use guichet::domain::exercise::{Isolation, SourceFile};
 use guichet::domain::ids::RuntimeId;
-use guichet::pool::{Container, Pool, Settings, Transport};
+use guichet::pool::{Container, Pool, Settings, TransportKind};
 use guichet::shutdown::Tasks;
 use guichet_agent::{Ended, Exec, Limits};
 use tokio_util::sync::CancellationToken;
@@ -73,12 +73,12 @@ fn main() {
     let mut floor = Floor::start_on_host();
     let measured = threads.block_on(async {
         let attach = Bench::start(None);
-        let socket = Bench::start(Some(folder.path().join("wires")));
+        let socket = Bench::start(Some(folder.path().join("sockets")));
         let mut measured = Measured::default();
         for _ in 0..ROUNDS {
             measured.floor.push(floor.run(&hello, RUNS));
-            measured.attach.push(attach.round(Transport::Attach).await);
-            measured.socket.push(socket.round(Transport::Socket).await);
+            measured.attach.push(attach.round(TransportKind::Attach).await);
+            measured.socket.push(socket.round(TransportKind::Socket).await);
             measured.docker_run.measure(DOCKER_RUNS, docker_run);
         }
         attach.stop().await;
@@ -145,7 +145,7 @@ struct Bench {
 }
 
 impl Bench {
-    fn start(wires: Option<PathBuf>) -> Self {
+    fn start(sockets: Option<PathBuf>) -> Self {
         let known = engine::runtime("c");
         let runtime = known.id.clone();
         let settings = Settings {
@@ -155,7 +155,7 @@ impl Bench {
             installation: Uuid::new_v4(),
             boot: Uuid::new_v4(),
             warm_per_runtime: 1,
-            wires,
+            sockets,
         };
         let tasks = Tasks::default();
         let runtimes = Arc::new(BTreeMap::from([(runtime.clone(), known)]));
@@ -174,7 +174,7 @@ impl Bench {
         reserved.container().await.expect("the pool goes on")
     }
 
-    async fn round(&self, transport: Transport) -> Vec<Duration> {
+    async fn round(&self, transport: TransportKind) -> Vec<Duration> {
         let mut container = self.claim().await;
         assert_eq!(
             container.transport(),

@@ -264,8 +264,8 @@ impl Config {
     }
 
     /// The folder of sockets that agents in containers listen at for a moment.
-    pub fn wires_dir(&self) -> PathBuf {
-        self.data.dir.join("wires")
+    pub fn sockets_dir(&self) -> PathBuf {
+        self.data.dir.join("sockets")
     }
 
     /// The key that signs tokens if none is configured.

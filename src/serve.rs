@@ -21,7 +21,7 @@ use crate::domain::pace::Pace;
 use crate::feed::Feed;
 use crate::http::{self, HttpState};
 use crate::legacy::kryonet;
-use crate::legacy::websocket::{self, Door};
+use crate::legacy::websocket::{self, Sessions};
 use crate::pool::{self, Pool};
 use crate::scheduler::{self, Scheduler};
 use crate::shutdown::Tasks;
@@ -105,10 +105,11 @@ async fn run(
     });
     let mut links = links.start(&app, tasks);
     let patience = websocket::Patience::default();
-    let door = Door::new(app.clone(), verifier.clone(), tasks.clone(), &config.legacy.websocket, patience);
+    let sessions =
+        Sessions::new(app.clone(), verifier.clone(), tasks.clone(), &config.legacy.websocket, patience);
     if let Some(listener) = listeners.websockets {
         tracing::info!(address = %listener.local_addr()?, "websockets are taken at every path");
-        tasks.start(http::serve(listener, websocket::router_of_any_path(&door), tasks.hard().clone()));
+        tasks.start(http::serve(listener, websocket::router_of_any_path(&sessions), tasks.hard().clone()));
     }
     let state = HttpState::new(app, verifier, metrics.clone(), tasks.clone(), http_settings(config));
     if let Some(listener) = listeners.metrics {
@@ -116,7 +117,7 @@ async fn run(
     }
     tracing::info!(address = %listeners.api.local_addr()?, version = env!("CARGO_PKG_VERSION"), "guichet serves");
     // It answers until running work has ended: not ready, and taking nothing new.
-    let router = http::router(state).merge(websocket::router(&door, &config.legacy.websocket.paths));
+    let router = http::router(state).merge(websocket::router(&sessions, &config.legacy.websocket.paths));
     tasks.start(http::serve(listeners.api, router, tasks.hard().clone()));
     signals.next().await;
     Ok(stop(config.server.shutdown_grace, tasks, &pool, &scheduler, &mut links, &mut signals).await)
@@ -215,7 +216,7 @@ fn pool_settings(config: &Config, installation: uuid::Uuid) -> pool::Settings {
             0 => usize::MAX,
             some => some,
         },
-        wires: Some(config.wires_dir()),
+        sockets: Some(config.sockets_dir()),
     }
 }
 

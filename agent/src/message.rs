@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 pub const VERSION: u32 = 2;
 
 /// Where the agent listens inside its container, if the folder is there and can be written to.
-pub const SOCKET: &str = "/.guichet/wire/agent";
+pub const SOCKET: &str = "/.guichet/socket/agent";
 
 /// Most bytes of standard input that Guichet sends ahead of what the command has taken.
 ///

@@ -5,7 +5,7 @@ use crate::storage;
 
 /// Where in a request something is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Location {
     /// The body; the pointer is a JSON pointer.
     Body,
     /// The query; the pointer is the parameter's name.
@@ -20,7 +20,7 @@ pub enum Place {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldError {
     /// In which part of the request.
-    pub place: Place,
+    pub place: Location,
     /// Which field.
     pub pointer: String,
     /// What is wrong: a lower-case fragment.
@@ -30,7 +30,7 @@ pub struct FieldError {
 impl FieldError {
     /// Something wrong in the body.
     pub fn body(pointer: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { place: Place::Body, pointer: pointer.into(), message: message.into() }
+        Self { place: Location::Body, pointer: pointer.into(), message: message.into() }
     }
 }
 

@@ -37,7 +37,7 @@ pub enum LegacyEnqueue {
 impl App {
     /// Queues what a backend stored under its own id, past the limits of the queue.
     ///
-    /// A draft in the inbox is held to all rules of [`App::submit`] and taken in. Two equal wishes at the same time are
+    /// A draft in the inbox is held to all rules of [`App::submit`] and taken in. Two equal requests at the same time are
     /// one: whoever comes second finds the submission queued.
     ///
     /// # Errors

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use crate::storage::{ExercisePut, Expected, ListCursor, Placed, SubmissionFilter};
 pub use caller::{Caller, Role};
-pub use error::{Conflict, Error, FieldError, InvalidCode, Place};
+pub use error::{Conflict, Error, FieldError, InvalidCode, Location};
 pub use legacy::LegacyEnqueue;
 pub use open_streams::{OpenStream, OpenStreams, TooManyStreams};
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::validate::{self, Faults};
-use super::{App, Caller, Conflict, Error, FieldError, InvalidCode, Place};
+use super::{App, Caller, Conflict, Error, FieldError, InvalidCode, Location};
 use crate::domain::exercise::{Exercise, SourceFile};
 use crate::domain::ids::{BackendName, ExerciseId, LegacyId, Owner, SubmissionId};
 use crate::domain::pace::Pace;
@@ -163,7 +163,7 @@ impl App {
             Inserted::KeyReused => Err(Error::Invalid {
                 code: InvalidCode::IdempotencyKeyReused,
                 errors: vec![FieldError {
-                    place: Place::Header,
+                    place: Location::Header,
                     pointer: "Idempotency-Key".to_owned(),
                     message: "was used for another request".to_owned(),
                 }],

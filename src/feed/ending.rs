@@ -11,17 +11,17 @@ use crate::domain::submission::Submission;
 use crate::storage::{self, Placed, RoundEnd, Storage as _};
 
 /// What those who wait for a submission were told last: how it finished, or `None`: that they have to look.
-type Told = Option<Arc<Submission>>;
+type Outcome = Option<Arc<Submission>>;
 
 /// All who wait, by submission. The lock is never held across an await, and whoever holds it takes no other but those
 /// inside a channel.
 #[derive(Debug, Default)]
 pub(super) struct Waiters {
-    by_submission: Mutex<HashMap<SubmissionId, watch::Sender<Told>>>,
+    by_submission: Mutex<HashMap<SubmissionId, watch::Sender<Outcome>>>,
 }
 
 impl Waiters {
-    fn open(&self, id: SubmissionId) -> watch::Receiver<Told> {
+    fn open(&self, id: SubmissionId) -> watch::Receiver<Outcome> {
         self.lock().entry(id).or_default().subscribe()
     }
 
@@ -53,7 +53,7 @@ impl Waiters {
     }
 
     /// Locks; what a panicking holder left is still a valid map.
-    fn lock(&self) -> MutexGuard<'_, HashMap<SubmissionId, watch::Sender<Told>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<SubmissionId, watch::Sender<Outcome>>> {
         self.by_submission.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -62,17 +62,17 @@ impl Waiters {
 #[derive(Debug)]
 pub struct Waiter {
     // Dropped before its place is given up, which counts those that are left.
-    told: watch::Receiver<Told>,
-    place: Place,
+    told: watch::Receiver<Outcome>,
+    registration: Registration,
 }
 
 #[derive(Debug)]
-struct Place {
+struct Registration {
     feed: Feed,
     id: SubmissionId,
 }
 
-impl Drop for Place {
+impl Drop for Registration {
     fn drop(&mut self) {
         self.feed.inner.waiters.close(self.id);
     }
@@ -81,12 +81,12 @@ impl Drop for Place {
 impl Waiter {
     pub(super) fn new(feed: Feed, id: SubmissionId) -> Self {
         let told = feed.inner.waiters.open(id);
-        Self { told, place: Place { feed, id } }
+        Self { told, registration: Registration { feed, id } }
     }
 
     /// Whose end it is.
     pub const fn submission(&self) -> SubmissionId {
-        self.place.id
+        self.registration.id
     }
 
     /// Waits until the round has ended; the submission then, or `None` if there is none.
@@ -119,7 +119,7 @@ impl Waiter {
     }
 
     async fn look(&self) -> storage::Result<Option<Placed>> {
-        self.place.feed.inner.storage.submission(self.place.id).await
+        self.registration.feed.inner.storage.submission(self.registration.id).await
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use super::slots::{Slot, Topic};
+use super::mailboxes::{Mailbox, Topic};
 use super::{Feed, Follow, Notice, Position, Resume};
 use crate::domain::event::{Event, EventBody};
 use crate::domain::ids::{Owner, SubmissionId};
@@ -18,7 +18,7 @@ const PAGE: u32 = 16;
 pub struct Follower {
     feed: Feed,
     topic: Topic,
-    slot: Arc<Slot>,
+    mailbox: Arc<Mailbox>,
     from: Resume,
     /// Whether [`Self::from`] was dealt with.
     begun: bool,
@@ -68,12 +68,12 @@ impl Follower {
     }
 
     fn open(feed: Feed, topic: Topic, from: Resume) -> Self {
-        let slot = feed.inner.slots.open(topic.clone());
+        let mailbox = feed.inner.mailboxes.open(topic.clone());
         let waiting = HashMap::new();
         Self {
             feed,
             topic,
-            slot,
+            mailbox,
             from,
             begun: false,
             after: 0,
@@ -95,18 +95,18 @@ impl Follower {
                 return Ok(Some(notice));
             }
             // Asked before the log is read: what grows meanwhile is seen the next time.
-            let grew = self.slot.take_growth();
-            if (grew || !self.caught_up) && self.read_log().await? {
+            let changed = self.mailbox.take_change();
+            if (changed || !self.caught_up) && self.read_log().await? {
                 return Ok(None);
             }
             if !self.caught_up {
                 continue;
             }
-            for place in self.slot.take_places() {
+            for place in self.mailbox.take_places() {
                 self.take_place(place);
             }
             if self.pending.is_empty() {
-                self.slot.rung().await;
+                self.mailbox.rung().await;
             }
         }
     }
@@ -275,7 +275,7 @@ impl Follower {
 
 impl Drop for Follower {
     fn drop(&mut self) {
-        self.slot = Arc::default();
-        self.feed.inner.slots.close(&self.topic);
+        self.mailbox = Arc::default();
+        self.feed.inner.mailboxes.close(&self.topic);
     }
 }

@@ -1,17 +1,17 @@
 //! Who is told what: the logs' followers, places in the queue, wake-ups.
 //!
 //! A follower reads its log from the database, page by page as its reader takes it, so nothing piles up here. What
-//! this room keeps in memory is who waits for what: one slot per open stream. Commits ring a bell
+//! this room keeps in memory is who waits for what: one mailbox per open stream. Commits ring a bell
 //! ([`crate::storage::Change`]); whoever waits for nothing but an end is handed the finished submission with it, unless
-//! that is large. Once a second one task asks the database which logs grew and rings for their followers: a bell that is
+//! that is large. Once a second one task asks the database which logs changed and rings for their followers: a bell that is
 //! lost costs a delay, never an event, and an open stream costs nothing while nothing happens.
 //!
-//! Invariant: a follower registers its slot before it first reads the log.
+//! Invariant: a follower registers its mailbox before it first reads the log.
 
 mod ending;
 mod follower;
+mod mailboxes;
 mod places;
-mod slots;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,16 +26,16 @@ use crate::domain::ids::{LegacyId, Owner, SubmissionId};
 use crate::domain::pace::{Eta, Pace};
 use crate::domain::queue::PositionReason;
 use crate::shutdown::Tasks;
-use crate::storage::{self, Change, GrownLogs, Growth, LogMark, Placed, Storage as _, Store};
+use crate::storage::{self, Change, ChangedLogs, LogChanges, LogMark, Placed, Storage as _, Store};
 
 pub use ending::Waiter;
 use ending::Waiters;
 pub use follower::Follower;
-use slots::Slots;
+use mailboxes::Mailboxes;
 
 /// Pause between two rounds of pushed places.
 const COALESCE: Duration = Duration::from_millis(200);
-/// Pause between two looks at which logs grew, should a bell be lost.
+/// Pause between two looks at which logs changed, should a bell be lost.
 const POLL: Duration = Duration::from_secs(1);
 
 /// Refusals that a slow listener may fall behind.
@@ -115,11 +115,11 @@ pub struct Feed {
 struct Inner {
     storage: Store,
     /// Open streams.
-    slots: Slots,
+    mailboxes: Mailboxes,
     /// Those who wait for an end only.
     waiters: Waiters,
     queue_changed: Notify,
-    /// Rung when logs grew, for the case that the bell above was lost.
+    /// Rung when logs changed, for the case that the bell above was lost.
     queue_may_have_changed: Notify,
     pace: watch::Receiver<Pace>,
     refusals: broadcast::Sender<RefusedDraft>,
@@ -128,11 +128,11 @@ struct Inner {
 impl Feed {
     /// Starts to listen for commits and to push places.
     pub fn start(storage: Store, pace: watch::Receiver<Pace>, tasks: &Tasks) -> Self {
-        let (slots, waiters) = (Slots::default(), Waiters::default());
+        let (mailboxes, waiters) = (Mailboxes::default(), Waiters::default());
         let (refusals, _) = broadcast::channel(REFUSALS);
         let inner = Inner {
             storage,
-            slots,
+            mailboxes,
             waiters,
             queue_changed: Notify::new(),
             queue_may_have_changed: Notify::new(),
@@ -174,7 +174,7 @@ impl Feed {
 
     /// Open followers.
     pub fn followers(&self) -> usize {
-        self.inner.slots.count()
+        self.inner.mailboxes.count()
     }
 
     async fn listen(self, stop: CancellationToken) {
@@ -193,7 +193,7 @@ impl Feed {
             };
             match change {
                 Ok(Change::Log { submission, owner, end }) => {
-                    self.inner.slots.wake(submission, &owner);
+                    self.inner.mailboxes.wake(submission, &owner);
                     if let Some(end) = end {
                         self.inner.waiters.tell(submission, end);
                     }
@@ -206,32 +206,32 @@ impl Feed {
         }
     }
 
-    /// Rings for the followers of all logs that grew since `mark`; answers how far that was.
+    /// Rings for the followers of all logs that changed since `mark`; answers how far that was.
     async fn look(&self, mark: Option<LogMark>) -> Option<LogMark> {
-        match self.inner.storage.grown_logs(mark).await {
-            Ok(Growth { logs: GrownLogs::Any, mark }) => {
+        match self.inner.storage.changed_logs(mark).await {
+            Ok(LogChanges { logs: ChangedLogs::Any, mark }) => {
                 self.wake_all();
                 Some(mark)
             }
-            Ok(Growth { logs: GrownLogs::These(logs), mark }) => {
+            Ok(LogChanges { logs: ChangedLogs::These(logs), mark }) => {
                 if !logs.is_empty() {
                     self.inner.queue_may_have_changed.notify_one();
                 }
                 for (submission, owner) in logs {
-                    self.inner.slots.wake(submission, &owner);
+                    self.inner.mailboxes.wake(submission, &owner);
                     self.inner.waiters.wake(submission);
                 }
                 Some(mark)
             }
             Err(error) => {
-                tracing::warn!(error = %crate::chain::Chain(&error), "it could not be read which logs grew");
+                tracing::warn!(error = %crate::chain::Chain(&error), "it could not be read which logs changed");
                 mark
             }
         }
     }
 
     fn wake_all(&self) {
-        self.inner.slots.wake_all();
+        self.inner.mailboxes.wake_all();
         self.inner.waiters.wake_all();
         self.inner.queue_changed.notify_one();
     }

@@ -23,7 +23,7 @@ pub(super) async fn push(feed: Feed, stop: CancellationToken) {
             () = feed.inner.queue_may_have_changed.notified() => known = false,
             changed = pace.changed() => if changed.is_err() { return },
         }
-        if feed.inner.slots.is_empty() {
+        if feed.inner.mailboxes.is_empty() {
             board = Board::default();
             continue;
         }
@@ -39,8 +39,8 @@ pub(super) async fn push(feed: Feed, stop: CancellationToken) {
                     shown.clear();
                 }
                 for (entry, place) in shown {
-                    if feed.inner.slots.follows(entry.submission, &entry.owner) {
-                        feed.inner.slots.place(&entry.owner, place);
+                    if feed.inner.mailboxes.follows(entry.submission, &entry.owner) {
+                        feed.inner.mailboxes.place(&entry.owner, place);
                     }
                 }
                 metrics::histogram!("guichet_positions_queue_length")
@@ -280,7 +280,7 @@ mod tests {
 
         assert!(moved(&queue, 2));
         assert!(!moved(&queue, 2));
-        assert!(moved(&queue, 1), "a slot less");
+        assert!(moved(&queue, 1), "a mailbox less");
         assert!(moved(&queue[1..], 1), "one left");
     }
 }

@@ -12,7 +12,7 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::app::{FieldError, Place};
+use crate::app::{FieldError, Location};
 use crate::domain::ids::{ExerciseId, SubmissionId};
 use crate::http::dto::exercise_request::ExerciseRequest;
 use crate::http::dto::queue::TicketRequest;
@@ -121,11 +121,11 @@ impl<T: RequestBody> FromRequest<HttpState> for JsonBody<T> {
         let digest = digest_of(what.as_bytes(), &bytes);
         let value = json::parse(&bytes).map_err(|error| match error {
             json::ParseError::Malformed(detail) => Problem::new(Code::MalformedBody, detail),
-            json::ParseError::DuplicateKey(detail) => Problem::field(Place::Body, "", detail),
+            json::ParseError::DuplicateKey(detail) => Problem::field(Location::Body, "", detail),
         })?;
         drop(bytes);
         let value = json::read(value)
-            .map_err(|misfit| Problem::field(Place::Body, misfit.pointer, misfit.message))?;
+            .map_err(|misfit| Problem::field(Location::Body, misfit.pointer, misfit.message))?;
         Ok(Self { value, digest, _room: room })
     }
 }
@@ -190,10 +190,10 @@ impl<T: DeserializeOwned> FromRequestParts<HttpState> for Query<T> {
 
     async fn from_request_parts(parts: &mut Parts, _state: &HttpState) -> Result<Self, Problem> {
         let pairs = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
-            .map_err(|_rejection| Problem::field(Place::Query, "", "cannot be read"))?;
+            .map_err(|_rejection| Problem::field(Location::Query, "", "cannot be read"))?;
         json::read_query(pairs.0)
             .map(Self)
-            .map_err(|misfit| Problem::field(Place::Query, misfit.pointer, misfit.message))
+            .map_err(|misfit| Problem::field(Location::Query, misfit.pointer, misfit.message))
     }
 }
 
@@ -256,7 +256,7 @@ impl ExercisePath {
     /// The id of something that may be made.
     pub fn writable(&self) -> Result<ExerciseId, Problem> {
         self.0.parse().map_err(|error: crate::domain::ids::InvalidId| {
-            Problem::field(Place::Path, "id", error.to_string())
+            Problem::field(Location::Path, "id", error.to_string())
         })
     }
 }

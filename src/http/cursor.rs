@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::app::{Caller, ListCursor, Place};
+use crate::app::{Caller, ListCursor, Location};
 use crate::domain::ids::{ExerciseId, SubmissionId};
 use crate::domain::time::Timestamp;
 use crate::http::problem::Problem;
@@ -16,7 +16,7 @@ const MAX_LIMIT: u32 = 100;
 pub fn limit(asked: Option<u32>) -> Result<usize, Problem> {
     match asked.unwrap_or(DEFAULT_LIMIT) {
         limit @ 1..=MAX_LIMIT => Ok(usize::try_from(limit).unwrap_or(usize::MAX)),
-        _ => Err(Problem::field(Place::Query, "limit", format!("must be between 1 and {MAX_LIMIT}"))),
+        _ => Err(Problem::field(Location::Query, "limit", format!("must be between 1 and {MAX_LIMIT}"))),
     }
 }
 
@@ -84,7 +84,11 @@ impl<'a> Cursors<'a> {
 }
 
 fn refused() -> Problem {
-    Problem::field(Place::Query, "cursor", "must be the next_cursor of a page with the same filters, for you")
+    Problem::field(
+        Location::Query,
+        "cursor",
+        "must be the next_cursor of a page with the same filters, for you",
+    )
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use axum::response::Response;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::app::{self, Place, Role};
+use crate::app::{self, Location, Role};
 use crate::domain::ids::{Owner, SubmissionId};
 use crate::feed::Resume;
 use crate::http::auth::Caller;
@@ -137,7 +137,7 @@ pub async fn follow_events(
     Query(query): Query<FollowOwnerQuery>,
 ) -> Result<Response, Problem> {
     let owner = match query.owner {
-        Some(owner) => read_owner(&owner, Place::Query, "owner")?,
+        Some(owner) => read_owner(&owner, Location::Query, "owner")?,
         None => listener.caller.subject.clone(),
     };
     match &listener.scope {
@@ -151,7 +151,7 @@ pub async fn follow_events(
     stream::respond(&state, follow, audience)
 }
 
-fn read_owner(text: &str, place: Place, pointer: &str) -> Result<Owner, Problem> {
+fn read_owner(text: &str, place: Location, pointer: &str) -> Result<Owner, Problem> {
     text.parse()
         .map_err(|error: crate::domain::ids::InvalidId| Problem::field(place, pointer, error.to_string()))
 }
@@ -175,7 +175,7 @@ pub async fn create_stream_ticket(
     let request = body.value;
     let ttl_s = request.ttl_s.unwrap_or(MAX_TTL_S);
     if !(1..=MAX_TTL_S).contains(&ttl_s) {
-        return Err(Problem::field(Place::Body, "/ttl_s", format!("must be between 1 and {MAX_TTL_S}")));
+        return Err(Problem::field(Location::Body, "/ttl_s", format!("must be between 1 and {MAX_TTL_S}")));
     }
     let speaker = match request.owner {
         None => (*caller).clone(),
@@ -183,14 +183,14 @@ pub async fn create_stream_ticket(
             return Err(Problem::new(Code::Forbidden, "only a backend or an admin may name an owner"));
         }
         Some(owner) => {
-            app::Caller { subject: read_owner(&owner, Place::Body, "/owner")?, role: Role::Student }
+            app::Caller { subject: read_owner(&owner, Location::Body, "/owner")?, role: Role::Student }
         }
     };
     let scope = match request.submission_id {
         None => Scope::Subject,
         Some(id) => {
             let wrong =
-                |_malformed| Problem::field(Place::Body, "/submission_id", "must be a submission's id");
+                |_malformed| Problem::field(Location::Body, "/submission_id", "must be a submission's id");
             let id: SubmissionId = id.parse().map_err(wrong)?;
             state.app.submission(&speaker, id).await?;
             Scope::Submission(id)

@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 
-use crate::app::Place;
+use crate::app::Location;
 use crate::chain::Chain;
 use crate::http::problem::Problem;
 
@@ -61,7 +61,7 @@ impl Wait {
 /// The `Idempotency-Key`: 1 to 255 visible ASCII characters, bare or quoted.
 pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let wrong = || {
-        Problem::field(Place::Header, "Idempotency-Key", "must be 1 to 255 visible ASCII characters, once")
+        Problem::field(Location::Header, "Idempotency-Key", "must be 1 to 255 visible ASCII characters, once")
     };
     let mut sent = headers.get_all(IDEMPOTENCY_KEY).iter();
     let Some(value) = sent.next() else { return Ok(None) };

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::app::{self, Conflict, FieldError, InvalidCode, Place};
+use crate::app::{self, Conflict, FieldError, InvalidCode, Location};
 use crate::auth::InvalidToken;
 use crate::chain::Chain;
 use crate::domain::ids::SubmissionId;
@@ -204,7 +204,7 @@ impl Problem {
     }
 
     /// One wrong field.
-    pub fn field(place: Place, pointer: impl Into<String>, message: impl Into<String>) -> Self {
+    pub fn field(place: Location, pointer: impl Into<String>, message: impl Into<String>) -> Self {
         let error = FieldError { place, pointer: pointer.into(), message: message.into() };
         Self::invalid(Code::ValidationFailed, vec![error])
     }
@@ -250,10 +250,10 @@ impl Problem {
 impl From<&FieldError> for ProblemField {
     fn from(error: &FieldError) -> Self {
         let place = match error.place {
-            Place::Body => ProblemPlace::Body,
-            Place::Query => ProblemPlace::Query,
-            Place::Path => ProblemPlace::Path,
-            Place::Header => ProblemPlace::Header,
+            Location::Body => ProblemPlace::Body,
+            Location::Query => ProblemPlace::Query,
+            Location::Path => ProblemPlace::Path,
+            Location::Header => ProblemPlace::Header,
         };
         Self { place, pointer: error.pointer.clone(), message: error.message.clone() }
     }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
 
 use crate::app::submit::Idempotency;
-use crate::app::{FieldError, Place, Placed, SubmissionFilter};
+use crate::app::{FieldError, Location, Placed, SubmissionFilter};
 use crate::domain::ids::SubmissionId;
 use crate::domain::submission::State as Life;
 use crate::domain::time::Timestamp;
@@ -221,7 +221,7 @@ impl SubmissionQuery {
         };
         if self.backend.as_ref().is_some_and(|name| name.is_empty() || name.len() > 128) {
             let message = "must be 1 to 128 bytes".to_owned();
-            errors.push(FieldError { place: Place::Query, pointer: "backend".to_owned(), message });
+            errors.push(FieldError { place: Location::Query, pointer: "backend".to_owned(), message });
         }
         refuse(errors)?;
         Ok(filter)
@@ -252,7 +252,7 @@ where
         .parse()
         .map_err(|error: T::Err| {
             let message = error.to_string();
-            errors.push(FieldError { place: Place::Query, pointer: name.to_owned(), message });
+            errors.push(FieldError { place: Location::Query, pointer: name.to_owned(), message });
         })
         .ok()
 }

@@ -8,10 +8,10 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::agent_client;
-use super::host::HostLink;
+use super::host::HostConnection;
 use super::owner::Message;
-use super::state::{Fate, Place};
-use super::wire::Transport;
+use super::state::{ContainerPlace, Fate};
+use super::transport::TransportKind;
 use super::work::Idle;
 use crate::domain::exercise::{Isolation, SourceFile};
 use crate::domain::submission::LostReason;
@@ -52,13 +52,13 @@ pub struct Container {
     /// `None` once it is given back.
     held: Option<Held>,
     usage_source: UsageSource,
-    transport: Transport,
+    transport: TransportKind,
     condition: Condition,
 }
 
 #[derive(Debug)]
 struct Held {
-    place: Place,
+    place: ContainerPlace,
     idle: Idle,
     owner: Sender<Message>,
     way_back: OwnedPermit<Message>,
@@ -66,7 +66,7 @@ struct Held {
 
 impl Held {
     /// Tells the owner how far its submission is, so that the next one can be leased meanwhile.
-    fn announce(&self, progress: impl FnOnce(Place) -> Message) {
+    fn announce(&self, progress: impl FnOnce(ContainerPlace) -> Message) {
         // A hint: without room for it, the next lease waits for the container.
         let _heard = self.owner.try_send(progress(self.place));
     }
@@ -78,7 +78,7 @@ impl Held {
 
 impl Container {
     pub(super) const fn new(
-        place: Place,
+        place: ContainerPlace,
         idle: Idle,
         owner: Sender<Message>,
         way_back: OwnedPermit<Message>,
@@ -115,7 +115,7 @@ impl Container {
     }
 
     /// How its agent is spoken to.
-    pub const fn transport(&self) -> Transport {
+    pub const fn transport(&self) -> TransportKind {
         self.transport
     }
 
@@ -238,13 +238,13 @@ fn lost(reason: LostReason, detail: String) -> Lost {
 }
 
 /// Tells a lost host from a lost container: the end of a connection alone says neither.
-async fn diagnose(host: &HostLink, id: &str, error: &agent_client::Error) -> Lost {
+async fn diagnose(host: &HostConnection, id: &str, error: &agent_client::Error) -> Lost {
     host.doubt();
     let runs = match host.engine.runs(id).await {
         Ok(runs) => runs,
         Err(silence) => return lost(LostReason::HostLost, format!("{error}; the engine: {silence}")),
     };
-    let ended = matches!(error, agent_client::Error::Closed | agent_client::Error::Wire(_));
+    let ended = matches!(error, agent_client::Error::Closed | agent_client::Error::Transport(_));
     let latest = Instant::now() + LAST_WORDS;
     // An engine that is stopping ends its containers first and its answers a little later.
     while ended && Instant::now() < latest {

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::docker::Engine;
-use super::wire::{WireFolder, WireFolders};
+use super::transport::{SocketFolder, SocketFolders};
 
 /// Time between two questions whether a host answers.
 const ROUND: Duration = Duration::from_secs(5);
@@ -30,14 +30,14 @@ const SETBACKS: u32 = 3;
 
 /// A connection to a host, as long as it holds.
 #[derive(Debug)]
-pub(super) struct HostLink {
+pub(super) struct HostConnection {
     pub(super) address: String,
     pub(super) engine: Engine,
     /// Cancelled when the host is lost: whoever waits for something there gives up.
     pub(super) gone: CancellationToken,
     doubts: Notify,
     /// `None` for an engine that is not on this machine, or if there can be no folders.
-    wires: Option<Arc<WireFolders>>,
+    sockets: Option<Arc<SocketFolders>>,
     /// Launches since the last one over a socket whose agents had to be spoken to through the engine.
     setbacks: AtomicU32,
 }
@@ -55,32 +55,32 @@ pub(super) enum News {
     Lost,
 }
 
-impl HostLink {
-    pub(super) fn new(address: String, engine: Engine, wires: Option<Arc<WireFolders>>) -> Self {
-        let wires = wires.filter(|_folders| address.starts_with("unix://"));
+impl HostConnection {
+    pub(super) fn new(address: String, engine: Engine, sockets: Option<Arc<SocketFolders>>) -> Self {
+        let sockets = sockets.filter(|_folders| address.starts_with("unix://"));
         Self {
             address,
             engine,
             gone: CancellationToken::new(),
             doubts: Notify::new(),
-            wires,
+            sockets,
             setbacks: AtomicU32::new(0),
         }
     }
 
     /// Sees to it that there can be folders for containers to share with us, or that none of them tries.
-    pub(super) async fn prepare_wires(&mut self) {
-        if let Some(folders) = &self.wires
+    pub(super) async fn prepare_sockets(&mut self) {
+        if let Some(folders) = &self.sockets
             && let Err(reason) = folders.prepare().await
         {
             self.say_that_all_are_attached(&reason);
-            self.wires = None;
+            self.sockets = None;
         }
     }
 
     /// A folder for the next container to share with us, unless that is of no use here.
-    pub(super) async fn wire_folder(&self) -> Option<WireFolder> {
-        let folders = self.wires.as_ref().filter(|_| self.setbacks.load(Ordering::Relaxed) < SETBACKS)?;
+    pub(super) async fn socket_folder(&self) -> Option<SocketFolder> {
+        let folders = self.sockets.as_ref().filter(|_| self.setbacks.load(Ordering::Relaxed) < SETBACKS)?;
         let made = folders.make().await;
         made.inspect_err(|reason| self.set_back(reason)).ok()
     }
@@ -119,25 +119,25 @@ impl HostLink {
 
 /// The watch of one connection.
 pub(super) struct HostWatch {
-    link: Arc<HostLink>,
+    connection: Arc<HostConnection>,
     labels: Vec<String>,
     closing: CancellationToken,
 }
 
 /// A watch over containers with these labels; ends when the host is lost or `closing` is cancelled.
 pub(super) const fn watch_host(
-    link: Arc<HostLink>,
+    connection: Arc<HostConnection>,
     labels: Vec<String>,
     closing: CancellationToken,
 ) -> HostWatch {
-    HostWatch { link, labels, closing }
+    HostWatch { connection, labels, closing }
 }
 
 impl HostWatch {
     /// Tells what it sees; ends when nobody listens.
-    pub(super) async fn run<Told>(self, tell: impl Fn(Arc<HostLink>, News) -> Told + Send)
+    pub(super) async fn run<Heard>(self, tell: impl Fn(Arc<HostConnection>, News) -> Heard + Send)
     where
-        Told: Future<Output = bool> + Send,
+        Heard: Future<Output = bool> + Send,
     {
         let closing = self.closing.clone();
         tokio::select! {
@@ -146,13 +146,13 @@ impl HostWatch {
         }
     }
 
-    async fn watch<Told>(self, tell: impl Fn(Arc<HostLink>, News) -> Told + Send)
+    async fn watch<Heard>(self, tell: impl Fn(Arc<HostConnection>, News) -> Heard + Send)
     where
-        Told: Future<Output = bool> + Send,
+        Heard: Future<Output = bool> + Send,
     {
-        let Self { link, labels, .. } = self;
-        let say = |news| tell(Arc::clone(&link), news);
-        let mut deaths = std::pin::pin!(link.engine.deaths(&labels).fuse());
+        let Self { connection, labels, .. } = self;
+        let say = |news| tell(Arc::clone(&connection), news);
+        let mut deaths = std::pin::pin!(connection.engine.deaths(&labels).fuse());
         let mut deaths_seen = true;
         let mut next_round = Instant::now() + ROUND;
         loop {
@@ -167,12 +167,12 @@ impl HostWatch {
                     deaths_seen = false;
                 }
                 () = sleep_until(next_round) => {}
-                () = link.doubts.notified() => {}
+                () = connection.doubts.notified() => {}
             }
             next_round = Instant::now() + ROUND;
             let mut silences = 0;
-            while let Err(error) = link.engine.ping().await {
-                tracing::debug!(host = link.address, %error, "the Docker host did not answer");
+            while let Err(error) = connection.engine.ping().await {
+                tracing::debug!(host = connection.address, %error, "the Docker host did not answer");
                 silences += 1;
                 let news = if silences < SILENCES { News::Silent } else { News::Lost };
                 if !say(news).await || silences == SILENCES {
@@ -184,7 +184,7 @@ impl HostWatch {
                 return;
             }
             if !deaths_seen {
-                deaths.set(link.engine.deaths(&labels).fuse());
+                deaths.set(connection.engine.deaths(&labels).fuse());
                 deaths_seen = true;
             }
         }

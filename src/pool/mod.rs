@@ -15,7 +15,7 @@ mod owner;
 mod removal;
 mod reservation;
 mod state;
-mod wire;
+mod transport;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,11 +30,11 @@ use crate::domain::exercise::Isolation;
 use crate::domain::ids::RuntimeId;
 use crate::domain::runtime::Runtime;
 use owner::{CHANNEL_PLACES, Message, Owner};
-use state::Link;
+use state::Connection;
 
 pub use container::{Container, Lost};
 pub use reservation::Reservation;
-pub use wire::Transport;
+pub use transport::TransportKind;
 
 /// What the pool is told at its start.
 #[derive(Clone, Debug)]
@@ -53,7 +53,7 @@ pub struct Settings {
     pub warm_per_runtime: usize,
     /// A folder that nobody else uses, for sockets of agents on engines of this machine; made if it is missing.
     /// `None`: all agents are spoken to through their engines.
-    pub wires: Option<PathBuf>,
+    pub sockets: Option<PathBuf>,
 }
 
 /// What could be reserved now.
@@ -86,7 +86,7 @@ pub enum HostState {
 /// What is known of hosts and runtimes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Status {
-    hosts: Vec<(String, Link)>,
+    hosts: Vec<(String, Connection)>,
     ready: BTreeSet<RuntimeId>,
     /// Whether each host was swept of what earlier boots left there, or could not be reached.
     swept: bool,
@@ -153,7 +153,7 @@ impl Pool {
     /// How each host does, by its address, in the order of the settings.
     pub fn hosts(&self) -> Vec<(String, HostState)> {
         let status = self.status.borrow();
-        status.hosts.iter().map(|(address, link)| (address.clone(), (*link).into())).collect()
+        status.hosts.iter().map(|(address, connection)| (address.clone(), (*connection).into())).collect()
     }
 
     /// Removes all containers of this boot; returns when they are gone.

@@ -11,9 +11,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::agent_client::{self, AgentClient};
 use super::docker::{self, AgentProgram, Engine, Labels, Placement, UIDS_PER_SLOT, first_uid};
-use super::host::HostLink;
-use super::state::Place;
-use super::wire::{Transport, Wire, WireFolder, WireFolders};
+use super::host::HostConnection;
+use super::state::ContainerPlace;
+use super::transport::{SocketFolder, SocketFolders, Transport, TransportKind};
 use crate::domain::runtime::Runtime;
 
 /// Pause between attempts to remove a container.
@@ -23,19 +23,32 @@ const REMOVAL_PAUSE: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(super) struct Idle {
     pub(super) id: String,
-    pub(super) host: Arc<HostLink>,
+    pub(super) host: Arc<HostConnection>,
     pub(super) client: AgentClient,
     pub(super) hello: Hello,
-    pub(super) transport: Transport,
+    pub(super) transport: TransportKind,
 }
 
 /// How something begun has ended.
 #[derive(Debug)]
 pub(super) enum Outcome {
-    Connected { host: usize, result: Result<Arc<HostLink>, docker::Error> },
-    ImagePrepared { host: usize, runtime: usize, link: Arc<HostLink>, result: Result<String, PrepareError> },
-    Launched { place: Place, result: Result<Idle, LaunchError> },
-    Removed { place: Place },
+    Connected {
+        host: usize,
+        result: Result<Arc<HostConnection>, docker::Error>,
+    },
+    ImagePrepared {
+        host: usize,
+        runtime: usize,
+        connection: Arc<HostConnection>,
+        result: Result<String, PrepareError>,
+    },
+    Launched {
+        place: ContainerPlace,
+        result: Result<Idle, LaunchError>,
+    },
+    Removed {
+        place: ContainerPlace,
+    },
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -79,8 +92,8 @@ impl LaunchError {
 pub(super) async fn connect(
     address: String,
     labels: Labels,
-    wires: Option<Arc<WireFolders>>,
-) -> Result<Arc<HostLink>, docker::Error> {
+    sockets: Option<Arc<SocketFolders>>,
+) -> Result<Arc<HostConnection>, docker::Error> {
     let engine = Engine::connect(&address).await?;
     crate::failpoint!("sweeping");
     let left = engine.sweep(&labels.of_installation()).await?;
@@ -90,9 +103,9 @@ pub(super) async fn connect(
     if let Err(error) = engine.prune_agent_images().await {
         tracing::debug!(host = address, %error, "images without a name stay on the host");
     }
-    let mut link = HostLink::new(address, engine, wires);
-    link.prepare_wires().await;
-    Ok(Arc::new(link))
+    let mut connection = HostConnection::new(address, engine, sockets);
+    connection.prepare_sockets().await;
+    Ok(Arc::new(connection))
 }
 
 pub(super) async fn prepare_image(
@@ -108,35 +121,40 @@ pub(super) async fn prepare_image(
 }
 
 pub(super) async fn launch(
-    link: Arc<HostLink>,
-    place: Place,
+    connection: Arc<HostConnection>,
+    place: ContainerPlace,
     labels: Labels,
     runtime: &Runtime,
     image: &str,
 ) -> Result<Idle, LaunchError> {
     let (slot, runtime_index) = (place.slot, place.runtime);
-    let placement = Placement { labels, runtime, image, slot, runtime_index, wire: None };
+    let placement = Placement { labels, runtime, image, slot, runtime_index, transport: None };
     tokio::select! {
-        started = start_the_best_way(&link, placement) => started,
-        () = link.gone.cancelled() => Err(LaunchError::HostGone),
+        started = start_the_best_way(&connection, placement) => started,
+        () = connection.gone.cancelled() => Err(LaunchError::HostGone),
     }
 }
 
 /// With a folder that the container shares with us, or without one if that does not work.
-async fn start_the_best_way(link: &Arc<HostLink>, placement: Placement<'_>) -> Result<Idle, LaunchError> {
-    let Some(folder) = link.wire_folder().await else { return start(link, placement, None).await };
-    let error = match start_with(link, placement, folder).await {
+async fn start_the_best_way(
+    connection: &Arc<HostConnection>,
+    placement: Placement<'_>,
+) -> Result<Idle, LaunchError> {
+    let Some(folder) = connection.socket_folder().await else {
+        return start(connection, placement, None).await;
+    };
+    let error = match start_with(connection, placement, folder).await {
         Err(error) if error.may_be_the_folder() => error,
         started => return started,
     };
-    match start(link, placement, None).await {
+    match start(connection, placement, None).await {
         Ok(idle) => {
-            link.set_back(&error);
+            connection.set_back(&error);
             Ok(idle)
         }
         Err(second) => {
             tracing::info!(
-                host = link.address, %error,
+                host = connection.address, %error,
                 "a container that shares a folder with us did not start, and none without one either"
             );
             Err(second)
@@ -146,20 +164,20 @@ async fn start_the_best_way(link: &Arc<HostLink>, placement: Placement<'_>) -> R
 
 /// Whatever becomes of it, the container that is given to somebody shares no folder with us any more.
 async fn start_with(
-    link: &Arc<HostLink>,
+    connection: &Arc<HostConnection>,
     placement: Placement<'_>,
-    mut folder: WireFolder,
+    mut folder: SocketFolder,
 ) -> Result<Idle, LaunchError> {
-    let started = start(link, placement, Some(&folder)).await;
+    let started = start(connection, placement, Some(&folder)).await;
     let Err(error) = folder.remove().await else {
-        if matches!(started, Ok(Idle { transport: Transport::Socket, .. })) {
-            link.speaks_over_a_socket();
+        if matches!(started, Ok(Idle { transport: TransportKind::Socket, .. })) {
+            connection.speaks_over_a_socket();
         }
         return started;
     };
     let Idle { id, client, .. } = started?;
     drop(client);
-    discard(link, &id).await;
+    discard(connection, &id).await;
     // Nobody is left who could fill it meanwhile; what stays all the same is told when it is dropped.
     match folder.remove().await {
         Ok(()) | Err(_) => Err(LaunchError::Folder(error)),
@@ -167,52 +185,54 @@ async fn start_with(
 }
 
 async fn start(
-    link: &Arc<HostLink>,
+    connection: &Arc<HostConnection>,
     placement: Placement<'_>,
-    folder: Option<&WireFolder>,
+    folder: Option<&SocketFolder>,
 ) -> Result<Idle, LaunchError> {
-    let (slot, wire) = (placement.slot, folder.map(WireFolder::path));
-    let (id, wire) = link.engine.launch(&Placement { wire, ..placement }).await?;
+    let (slot, transport) = (placement.slot, folder.map(SocketFolder::path));
+    let (id, transport) = connection.engine.launch(&Placement { transport, ..placement }).await?;
     let setup =
         Setup { version: guichet_agent::VERSION, first_uid: first_uid(slot), uid_count: UIDS_PER_SLOT };
-    match greet(link, wire, setup, folder).await {
-        Ok((client, hello, transport)) => Ok(Idle { id, host: Arc::clone(link), client, hello, transport }),
+    match greet(connection, transport, setup, folder).await {
+        Ok((client, hello, transport)) => {
+            Ok(Idle { id, host: Arc::clone(connection), client, hello, transport })
+        }
         Err(error) => {
-            discard(link, &id).await;
+            discard(connection, &id).await;
             Err(error)
         }
     }
 }
 
 /// Removes a container that nobody shall get; if that fails, the sweep at the pool's end does it.
-async fn discard(link: &HostLink, id: &str) {
-    if let Err(error) = link.engine.remove(id).await {
+async fn discard(connection: &HostConnection, id: &str) {
+    if let Err(error) = connection.engine.remove(id).await {
         tracing::warn!(container.id = id, %error, "cannot remove a container of no use");
     }
 }
 
 /// Begins over the attached streams, and goes on over the agent's socket if there is one.
 async fn greet(
-    link: &HostLink,
-    wire: Wire,
+    connection: &HostConnection,
+    transport: Transport,
     setup: Setup,
-    folder: Option<&WireFolder>,
-) -> Result<(AgentClient, Hello, Transport), LaunchError> {
-    let (client, hello) = AgentClient::greet(wire, setup).await?;
-    let Some(folder) = folder else { return Ok((client, hello, Transport::Attach)) };
+    folder: Option<&SocketFolder>,
+) -> Result<(AgentClient, Hello, TransportKind), LaunchError> {
+    let (client, hello) = AgentClient::greet(transport, setup).await?;
+    let Some(folder) = folder else { return Ok((client, hello, TransportKind::Attach)) };
     crate::failpoint!("agent_greeted");
     if !hello.listens {
-        link.set_back(&"the agent cannot use a folder of ours");
-        return Ok((client, hello, Transport::Attach));
+        connection.set_back(&"the agent cannot use a folder of ours");
+        return Ok((client, hello, TransportKind::Attach));
     }
     match folder.connect().await {
         Ok(stream) => {
             let client = client.go_on_over(stream.into()).await.map_err(LaunchError::Socket)?;
-            Ok((client, hello, Transport::Socket))
+            Ok((client, hello, TransportKind::Socket))
         }
         Err(error) => {
-            link.set_back(&format!("the agent's socket: {error}"));
-            Ok((client, hello, Transport::Attach))
+            connection.set_back(&format!("the agent's socket: {error}"));
+            Ok((client, hello, TransportKind::Attach))
         }
     }
 }
@@ -234,13 +254,13 @@ pub(super) async fn remove(idle: Idle, closing: CancellationToken) {
     }
 }
 
-pub(super) async fn sweep_until_gone(link: &HostLink, labels: &[String]) {
+pub(super) async fn sweep_until_gone(connection: &HostConnection, labels: &[String]) {
     loop {
-        match link.engine.sweep(labels).await {
+        match connection.engine.sweep(labels).await {
             Ok(0) => return,
             Ok(_some) => {}
             Err(error) => {
-                tracing::warn!(host = link.address, %error, "cannot remove the pool's containers yet");
+                tracing::warn!(host = connection.address, %error, "cannot remove the pool's containers yet");
                 sleep(REMOVAL_PAUSE).await;
             }
         }

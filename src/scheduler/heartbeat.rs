@@ -1,4 +1,4 @@
-//! Leases are renewed while attempts go on; wishes to cancel reach them; leases of the dead are taken back.
+//! Leases are renewed while attempts go on; requests to cancel reach them; leases of the dead are taken back.
 
 use tokio::sync::broadcast::error::RecvError;
 

@@ -259,9 +259,9 @@ pub trait Storage: Send + Sync + 'static {
         limit: u32,
     ) -> impl Future<Output = Result<LogPage>> + Send;
 
-    /// Which logs grew since `mark` was given (`None`: nothing is known yet), by whoever wrote to them: the truth
+    /// Which logs changed since `mark` was given (`None`: nothing is known yet), by whoever wrote to them: the truth
     /// behind the hints of [`Storage::changes`], for all who follow a log at once. Costs little if nothing grew.
-    fn grown_logs(&self, mark: Option<LogMark>) -> impl Future<Output = Result<Growth>> + Send;
+    fn changed_logs(&self, mark: Option<LogMark>) -> impl Future<Output = Result<LogChanges>> + Send;
 
     /// An owner's unfinished submissions, and where his log ends.
     fn unfinished(&self, owner: &Owner) -> impl Future<Output = Result<Snapshot>> + Send;

@@ -282,18 +282,18 @@ pub struct LogMark {
     pub(in crate::storage) newest: Option<(i64, SubmissionId, i64)>,
 }
 
-/// Which logs grew, and up to where that is told.
+/// Which logs changed, and up to where that is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Growth {
-    /// Submissions whose logs grew, with their owners.
-    pub logs: GrownLogs,
+pub struct LogChanges {
+    /// Submissions whose logs changed, with their owners.
+    pub logs: ChangedLogs,
     /// From where to ask on.
     pub mark: LogMark,
 }
 
-/// Submissions whose logs grew.
+/// Submissions whose logs changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum GrownLogs {
+pub enum ChangedLogs {
     /// These, each once.
     These(Vec<(SubmissionId, Owner)>),
     /// Any may have: it can't be told, or they are too many to name.
@@ -348,7 +348,7 @@ pub struct Installation {
 /// truth.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// A submission's log grew.
+    /// A submission's log changed.
     Log {
         /// Which submission.
         submission: SubmissionId,

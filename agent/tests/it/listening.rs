@@ -120,7 +120,7 @@ fn an_abort_is_seen_while_the_command_writes_more_than_anybody_reads() {
 fn a_command_reaches_neither_the_folder_nor_the_connection() {
     let mut agent = TestAgent::start_on_socket();
 
-    let script = "ls /.guichet/wire 2>&1; touch /.guichet/wire/agent 2>&1; ls -l /proc/self/fd";
+    let script = "ls /.guichet/socket 2>&1; touch /.guichet/socket/agent 2>&1; ls -l /proc/self/fd";
     let tried = agent.run_alone(shell(script));
 
     assert_eq!(tried.text().matches("Permission denied").count(), 2, "{tried:?}");

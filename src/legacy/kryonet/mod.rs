@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Bytes become frames (`frame`), frames messages (`codec`, `kryo`, `jsonbeans`, `message`), and a machine says what
-//! they mean (`link`); all that is pure. One task a link owns the sockets (`keeper`, `connection`), another queues what
+//! they mean (`link`); all that is pure. One task a link owns the sockets (`reconnect`, `connection`), another queues what
 //! the backend asks for (`intake`), so that a slow database never keeps a link from saying that it lives.
 //!
 //! Invariants: the HANDSHAKE is the first packet of every connection and the only one ever sent; nothing is read while
@@ -24,11 +24,11 @@ mod connection;
 pub mod frame;
 mod intake;
 pub mod jsonbeans;
-mod keeper;
 pub mod kryo;
 mod lines;
 pub mod link;
 pub mod message;
+mod reconnect;
 mod settings;
 
 use std::convert::Infallible;
@@ -40,7 +40,7 @@ pub use self::settings::{Charset, JsonSettings, KryoSettings, Serialization, Set
 
 use self::connection::Shared;
 use self::intake::Intake;
-use self::keeper::Keeper;
+use self::reconnect::Reconnect;
 use crate::app::App;
 use crate::app::links::{LinkPen, Links};
 use crate::clock::Clock;
@@ -94,7 +94,7 @@ impl Prepared {
                 drop(alive);
             });
             let (clock, stop) = (app.clock().clone(), tasks.soft().clone());
-            tasks.start(Keeper::new(Shared { settings, token, pen, ids, clock, stop }).run());
+            tasks.start(Reconnect::new(Shared { settings, token, pen, ids, clock, stop }).run());
         }
         Running { intakes }
     }

@@ -1,7 +1,7 @@
 //! Sessions of old front ends: WebSockets that carry the packets of the original system.
 //!
 //! ```text
-//! front end ──► door (upgrade) ──► connection: frame ──► message ──► app
+//! front end ──► upgrade (sessions) ──► connection: frame ──► message ──► app
 //!     ▲                                │ session: who, and what he did wrong
 //!     └────────── message ◄── told ◄───┴── feed: his log, and his places
 //! ```
@@ -10,14 +10,14 @@
 //! connection tells of nothing but what its user owns, in the order of his log.
 
 mod connection;
-mod door;
 mod failures;
 mod frame;
 mod message;
+mod notifications;
 mod recent;
 mod session;
 mod settings;
-mod told;
+mod upgrade;
 
-pub use self::door::{Door, Patience, router, router_of_any_path};
 pub use self::settings::{ErrorTarget, Settings};
+pub use self::upgrade::{Patience, Sessions, router, router_of_any_path};

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::notifications::Notifications;
 use super::recent::Recent;
-use super::told::Told;
 use crate::app::Caller;
 
 /// Refusals after which the connection is closed.
@@ -31,7 +31,7 @@ pub struct Session {
     pings: Recent,
     commands: Recent,
     /// What its user was told.
-    pub told: Told,
+    pub notifications: Notifications,
 }
 
 #[derive(Debug)]
@@ -62,7 +62,7 @@ impl Default for Session {
             mistakes: Recent::new(MOST_MISTAKES, MISTAKES_SPAN),
             pings: Recent::new(MOST_PINGS, PINGS_SPAN),
             commands: Recent::new(MOST_COMMANDS, COMMANDS_SPAN),
-            told: Told::default(),
+            notifications: Notifications::default(),
         }
     }
 }
@@ -95,7 +95,7 @@ impl Session {
         if let Some(user) = &mut self.user {
             user.is_expired = true;
         }
-        self.told = Told::default();
+        self.notifications = Notifications::default();
     }
 
     /// Counts a refusal; whether it was the last that is borne.

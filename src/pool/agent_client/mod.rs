@@ -1,4 +1,4 @@
-//! The conversation with one agent, over whatever wire leads to it.
+//! The conversation with one agent, over whatever transport leads to it.
 //!
 //! What the agent says is not trusted further than it must be: frames have a greatest length, output its limit,
 //! and every wait a deadline. After an error the conversation is over and the container of no use.
@@ -14,7 +14,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::wire::Wire;
+use super::transport::Transport;
 use crate::domain::exercise::SourceFile;
 
 /// Time an agent has to say hello once its container has started.
@@ -35,12 +35,12 @@ const INPUT_PIECE_BYTES: usize = STDIN_WINDOW_BYTES / 2;
 /// Why a conversation cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The wire ended.
+    /// The transport ended.
     #[error("the connection to the agent ended")]
     Closed,
-    /// The wire broke.
+    /// The transport broke.
     #[error("the connection to the agent broke: {0}")]
-    Wire(#[from] std::io::Error),
+    Transport(#[from] std::io::Error),
     /// What came is no message.
     #[error("the agent sent a {0}")]
     Frame(#[from] FrameError),
@@ -61,7 +61,7 @@ pub enum Error {
 /// A conversation with an agent.
 #[derive(Debug)]
 pub struct AgentClient {
-    wire: Wire,
+    transport: Transport,
     decoder: Decoder,
     /// Requests that go out with the next one that has an answer.
     queued: Vec<u8>,
@@ -72,8 +72,8 @@ impl AgentClient {
     ///
     /// # Errors
     /// That no agent of our version answered.
-    pub async fn greet(wire: Wire, setup: Setup) -> Result<(Self, Hello), Error> {
-        let mut client = Self { wire, decoder: Decoder::new(), queued: Vec::new() };
+    pub async fn greet(transport: Transport, setup: Setup) -> Result<(Self, Hello), Error> {
+        let mut client = Self { transport, decoder: Decoder::new(), queued: Vec::new() };
         client.queue(&Request::Setup(setup))?;
         match client.ask("hello", HELLO_DEADLINE).await? {
             Reply::Hello(hello) if hello.version == VERSION => Ok((client, hello)),
@@ -82,12 +82,12 @@ impl AgentClient {
         }
     }
 
-    /// Goes on over another wire, on which the agent has to answer first; the one before is then dropped.
+    /// Goes on over another transport, on which the agent has to answer first; the one before is then dropped.
     ///
     /// # Errors
-    /// That it did not answer; both wires are dropped then.
-    pub async fn go_on_over(self, wire: Wire) -> Result<Self, Error> {
-        let mut client = Self { wire, decoder: Decoder::new(), queued: Vec::new() };
+    /// That it did not answer; both transports are dropped then.
+    pub async fn go_on_over(self, transport: Transport) -> Result<Self, Error> {
+        let mut client = Self { transport, decoder: Decoder::new(), queued: Vec::new() };
         client.queue(&Request::Ping)?;
         match client.ask("answer", HELLO_DEADLINE).await? {
             Reply::Pong => Ok(client),
@@ -130,7 +130,7 @@ impl AgentClient {
         let mut input = Input::new(std::mem::take(&mut self.queued), stdin);
         input.refill()?;
         let mut aborted = false;
-        let Wire { input: writer, output: reader } = &mut self.wire;
+        let Transport { input: writer, output: reader } = &mut self.transport;
         let decoder = &mut self.decoder;
         let report = loop {
             tokio::select! {
@@ -190,7 +190,7 @@ impl AgentClient {
 
     /// Nothing may have come since the last answer: it would be taken for the next one.
     fn expect_silence(&mut self) -> Result<(), Error> {
-        while let Some(piece) = self.wire.output.next().now_or_never() {
+        while let Some(piece) = self.transport.output.next().now_or_never() {
             match piece {
                 Some(piece) => self.decoder.push(&piece?),
                 None => return Err(Error::Closed),
@@ -205,7 +205,7 @@ impl AgentClient {
 
     async fn ask(&mut self, what: &'static str, deadline: Duration) -> Result<Reply, Error> {
         let queued = std::mem::take(&mut self.queued);
-        let Wire { input: writer, output: reader } = &mut self.wire;
+        let Transport { input: writer, output: reader } = &mut self.transport;
         let decoder = &mut self.decoder;
         let asked = async {
             writer.write_all(&queued).await?;

@@ -36,7 +36,7 @@ impl Agent {
     }
 }
 
-fn wire() -> (Wire, Agent) {
+fn transport() -> (Transport, Agent) {
     let (ours, stream) = UnixStream::pair().unwrap();
     (ours.into(), Agent { stream, decoder: Decoder::new() })
 }
@@ -49,9 +49,9 @@ fn hello(version: u32) -> Reply {
 const SETUP: Setup = Setup { version: VERSION, first_uid: 1, uid_count: 1 };
 
 async fn greeted() -> (AgentClient, Agent) {
-    let (wire, mut agent) = wire();
+    let (transport, mut agent) = transport();
     agent.say(&hello(VERSION)).await;
-    let (client, _) = AgentClient::greet(wire, SETUP).await.unwrap();
+    let (client, _) = AgentClient::greet(transport, SETUP).await.unwrap();
     assert_eq!(agent.hear().await, Request::Setup(SETUP));
     (client, agent)
 }
@@ -169,10 +169,10 @@ async fn an_abort_goes_out_before_the_rest_of_the_input() {
 
 #[tokio::test]
 async fn an_agent_of_another_version_is_refused() {
-    let (wire, mut agent) = wire();
+    let (transport, mut agent) = transport();
     agent.say(&hello(VERSION + 1)).await;
 
-    let greeted = AgentClient::greet(wire, SETUP).await;
+    let greeted = AgentClient::greet(transport, SETUP).await;
 
     assert!(matches!(greeted, Err(Error::Version(_))), "{greeted:?}");
 }
@@ -186,7 +186,7 @@ async fn an_agent_that_hangs_up_ends_the_conversation() {
         drop(agent);
     });
 
-    assert!(matches!(ended, Err(Error::Closed | Error::Wire(_))), "{ended:?}");
+    assert!(matches!(ended, Err(Error::Closed | Error::Transport(_))), "{ended:?}");
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ pub(super) const AGENT: &str = "/.guichet/agent";
 pub(super) const CGROUP_FOLDER: &str = "/.guichet/cgroup";
 
 /// Where the agent finds the folder that it shares with us, if there is one.
-pub(super) const WIRE_FOLDER: &str = "/.guichet/wire";
+pub(super) const SOCKET_FOLDER: &str = "/.guichet/socket";
 
 /// Label of all agent images.
 const AGENT_LABEL: &str = "guichet.agent=true";
@@ -138,7 +138,7 @@ fn build_context(image: &str, agent: &AgentProgram) -> std::io::Result<Vec<u8>> 
     for folder in ["", "/memory", "/cpuacct", "/pids", "/unified"] {
         add(&mut tar, &format!("root{CGROUP_FOLDER}{folder}/"), tar::EntryType::Directory, 0o700, &[])?;
     }
-    add(&mut tar, &format!("root{WIRE_FOLDER}/"), tar::EntryType::Directory, 0o700, &[])?;
+    add(&mut tar, &format!("root{SOCKET_FOLDER}/"), tar::EntryType::Directory, 0o700, &[])?;
     for folder in ["root/w/", "root/tmp/"] {
         add(&mut tar, folder, tar::EntryType::Directory, 0o1777, &[])?;
     }

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::Cgroups;
-use super::agent_image::{AGENT, CGROUP_FOLDER, WIRE_FOLDER};
+use super::agent_image::{AGENT, CGROUP_FOLDER, SOCKET_FOLDER};
 use crate::domain::runtime::Runtime;
 
 /// System calls a container may make.
@@ -79,14 +79,14 @@ pub struct Placement<'a> {
     /// Number of the runtime, from 0: with the slot it makes the cell, which holds one container at a time.
     pub runtime_index: usize,
     /// Complete path of a folder on the engine's machine that the agent may make a socket in.
-    pub wire: Option<&'a str>,
+    pub transport: Option<&'a str>,
 }
 
 pub(super) fn container(placement: &Placement<'_>, cores: usize, cgroups: Cgroups) -> ContainerCreateBody {
     let mut host_config = host_config(placement, cores, cgroups);
     let profile = profile_digest(&host_config);
     // Not among the binds, of which an engine makes those that are missing.
-    host_config.mounts = placement.wire.map(|folder| vec![wire(folder)]);
+    host_config.mounts = placement.transport.map(|folder| vec![transport(folder)]);
     ContainerCreateBody {
         image: Some(placement.image.to_owned()),
         entrypoint: Some(vec![AGENT.to_owned()]),
@@ -157,11 +157,11 @@ fn host_config(placement: &Placement<'_>, cores: usize, cgroups: Cgroups) -> Hos
     }
 }
 
-fn wire(folder: &str) -> Mount {
+fn transport(folder: &str) -> Mount {
     Mount {
         typ: Some(MountType::BIND),
         source: Some(folder.to_owned()),
-        target: Some(WIRE_FOLDER.to_owned()),
+        target: Some(SOCKET_FOLDER.to_owned()),
         read_only: Some(false),
         ..Mount::default()
     }
@@ -270,7 +270,7 @@ mod tests {
         let runtime = runtime();
         let labels = Labels { installation: UUID, boot: UUID };
         let placement =
-            Placement { labels, runtime: &runtime, image: "i", slot: 3, runtime_index: 1, wire: None };
+            Placement { labels, runtime: &runtime, image: "i", slot: 3, runtime_index: 1, transport: None };
         CellCgroup::new(&placement, cgroups).map(|cell| (cell.parent, cell.binds))
     }
 

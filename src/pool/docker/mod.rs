@@ -1,7 +1,7 @@
 //! A Docker engine and what is asked of it; with `image`, the only place that knows its API.
 //!
 //! Every call ends: with an answer, an error or [`Error::Silent`]. A container's standard streams become a
-//! [`Wire`], so that nobody else sees how Docker carries them.
+//! [`Transport`], so that nobody else sees how Docker carries them.
 
 mod agent_image;
 mod fields;
@@ -28,7 +28,7 @@ use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
 use tokio::time::{sleep, timeout};
 
-use super::wire::Wire;
+use super::transport::Transport;
 
 pub use agent_image::AgentProgram;
 pub use fields::{Labels, Placement, UIDS_PER_SLOT, first_uid};
@@ -168,12 +168,12 @@ impl Engine {
     ///
     /// # Errors
     /// What the engine said; nothing of it is left then, as far as the engine still answers.
-    pub async fn launch(&self, placement: &Placement<'_>) -> Result<(String, Wire), Error> {
+    pub async fn launch(&self, placement: &Placement<'_>) -> Result<(String, Transport), Error> {
         let body = fields::container(placement, self.cores, self.cgroups);
         let created =
             within(WORK_DEADLINE, self.docker.create_container(None::<CreateContainerOptions>, body)).await?;
         match self.attach_and_start(&created.id).await {
-            Ok(wire) => Ok((created.id, wire)),
+            Ok(transport) => Ok((created.id, transport)),
             Err(error) => {
                 if let Err(error) = self.remove(&created.id).await {
                     tracing::warn!(container.id = created.id, %error, "cannot remove a container that did not start");
@@ -183,7 +183,7 @@ impl Engine {
         }
     }
 
-    async fn attach_and_start(&self, id: &str) -> Result<Wire, Error> {
+    async fn attach_and_start(&self, id: &str) -> Result<Transport, Error> {
         let options =
             AttachContainerOptionsBuilder::new().stream(true).stdin(true).stdout(true).stderr(false).build();
         let attached = within(QUESTION_DEADLINE, self.docker.attach_container(id, Some(options))).await?;
@@ -194,7 +194,7 @@ impl Engine {
             Ok(LogOutput::StdErr { .. } | LogOutput::StdIn { .. }) => Ok(Bytes::new()),
             Err(error) => Err(io::Error::other(error)),
         });
-        Ok(Wire { input: attached.input, output: Box::pin(output) })
+        Ok(Transport { input: attached.input, output: Box::pin(output) })
     }
 
     /// Kills and removes a container; one that is gone already is no error. It is gone when this returns.

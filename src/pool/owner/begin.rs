@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use super::{Message, Owner};
-use crate::pool::host::HostLink;
+use crate::pool::host::HostConnection;
 use crate::pool::state::Action;
 use crate::pool::work::{Idle, Outcome, connect, launch, prepare_image, remove};
 
@@ -13,26 +13,30 @@ impl Owner {
         match action {
             Action::Connect { host } => {
                 let Some(address) = self.settings.hosts.get(host).cloned() else { return };
-                let connecting = connect(address, self.labels, self.wires.clone());
+                let connecting = connect(address, self.labels, self.sockets.clone());
                 self.spawn(async move { Outcome::Connected { host, result: connecting.await } });
             }
             Action::PrepareImage { host, runtime } => {
-                let (Some(link), Some(known)) = (self.link(host), self.runtimes.get(runtime)) else { return };
+                let (Some(connection), Some(known)) = (self.connection(host), self.runtimes.get(runtime))
+                else {
+                    return;
+                };
                 let (image, path) = (known.image.clone(), self.settings.agent_path.clone());
                 self.spawn(async move {
-                    let result = prepare_image(&link.engine, &image, path).await;
-                    Outcome::ImagePrepared { host, runtime, link, result }
+                    let result = prepare_image(&connection.engine, &image, path).await;
+                    Outcome::ImagePrepared { host, runtime, connection, result }
                 });
             }
             Action::Launch(place) => {
-                let (Some(link), Some(known)) = (self.link(place.host), self.runtimes.get(place.runtime))
+                let (Some(connection), Some(known)) =
+                    (self.connection(place.host), self.runtimes.get(place.runtime))
                 else {
                     return;
                 };
                 let image = self.images.get(&(place.host, place.runtime)).cloned().unwrap_or_default();
                 let (runtime, labels) = (Arc::clone(known), self.labels);
                 self.spawn(async move {
-                    let result = launch(link, place, labels, &runtime, &image).await;
+                    let result = launch(connection, place, labels, &runtime, &image).await;
                     Outcome::Launched { place, result }
                 });
             }
@@ -47,8 +51,8 @@ impl Owner {
         }
     }
 
-    fn link(&self, host: usize) -> Option<Arc<HostLink>> {
-        self.links.get(host).cloned().flatten()
+    fn connection(&self, host: usize) -> Option<Arc<HostConnection>> {
+        self.connections.get(host).cloned().flatten()
     }
 
     fn spawn(&mut self, work: impl Future<Output = Outcome> + Send + 'static) {

@@ -20,9 +20,9 @@ mod reserved;
 use super::container::Container;
 use super::docker::{self, Labels};
 use super::figures::Figures;
-use super::host::{HostLink, News, watch_host};
-use super::state::{Fate, Link, Machine, Place};
-use super::wire::WireFolders;
+use super::host::{HostConnection, News, watch_host};
+use super::state::{Connection, ContainerPlace, Fate, Machine};
+use super::transport::SocketFolders;
 use super::work::{Idle, Outcome, PrepareError, sweep_until_gone};
 use super::{Free, Settings, Status};
 use crate::domain::exercise::Isolation;
@@ -50,15 +50,15 @@ pub(super) enum Message {
     /// Somebody wants his container no more, or has it.
     Withdrawn,
     /// Somebody runs the last command in one.
-    LastCommand { place: Place },
+    LastCommand { place: ContainerPlace },
     /// Somebody begins to empty one, to give it back.
-    Emptying { place: Place },
+    Emptying { place: ContainerPlace },
     /// Somebody gives one back.
-    GiveBack { place: Place, fate: Fate<Idle> },
+    GiveBack { place: ContainerPlace, fate: Fate<Idle> },
     /// Everything shall be removed.
     Close { done: oneshot::Sender<()> },
     /// A host's watch has news.
-    News { host: usize, link: Arc<HostLink>, news: News },
+    News { host: usize, connection: Arc<HostConnection>, news: News },
     /// Something begun has ended.
     Outcome(Outcome),
 }
@@ -67,10 +67,10 @@ pub(super) enum Message {
 pub(super) struct Owner {
     settings: Settings,
     labels: Labels,
-    wires: Option<Arc<WireFolders>>,
+    sockets: Option<Arc<SocketFolders>>,
     runtimes: Vec<Arc<Runtime>>,
     machine: Machine<Idle>,
-    links: Vec<Option<Arc<HostLink>>>,
+    connections: Vec<Option<Arc<HostConnection>>>,
     images: HashMap<(usize, usize), String>,
     /// The last complaint about a host, or a runtime on it: each is logged once until it changes.
     complaints: HashMap<(usize, Option<usize>), String>,
@@ -105,8 +105,11 @@ impl Owner {
             Instant::now().into_std(),
         );
         Self {
-            links: vec![None; settings.hosts.len()],
-            wires: settings.wires.clone().map(|folder| Arc::new(WireFolders::new(folder, settings.boot))),
+            connections: vec![None; settings.hosts.len()],
+            sockets: settings
+                .sockets
+                .clone()
+                .map(|folder| Arc::new(SocketFolders::new(folder, settings.boot))),
             settings,
             labels,
             runtimes,
@@ -162,15 +165,16 @@ impl Owner {
             }
         }
         let labels = self.labels.of_boot();
-        let sweeps = self.links.iter().flatten().map(|link| sweep_until_gone(link, &labels));
+        let sweeps =
+            self.connections.iter().flatten().map(|connection| sweep_until_gone(connection, &labels));
         let rest = latest.saturating_duration_since(Instant::now()).max(Duration::from_secs(5));
         if timeout(rest, join_all(sweeps)).await.is_err() {
-            for link in self.links.iter().flatten() {
-                tell_what_is_left(link, &labels).await;
+            for connection in self.connections.iter().flatten() {
+                tell_what_is_left(connection, &labels).await;
             }
         }
-        for link in self.links.iter().flatten() {
-            link.gone.cancel();
+        for connection in self.connections.iter().flatten() {
+            connection.gone.cancel();
         }
     }
 
@@ -192,7 +196,7 @@ impl Owner {
                 }
             }
             Message::Close { done } => return Some(done),
-            Message::News { host, link, news } => self.hear_news(host, &link, news),
+            Message::News { host, connection, news } => self.hear_news(host, &connection, news),
             Message::Outcome(outcome) => {
                 self.under_way = self.under_way.saturating_sub(1);
                 self.hear_outcome(outcome);
@@ -201,31 +205,32 @@ impl Owner {
         None
     }
 
-    fn hear_news(&mut self, host: usize, link: &Arc<HostLink>, news: News) {
+    fn hear_news(&mut self, host: usize, connection: &Arc<HostConnection>, news: News) {
         let now = Instant::now().into_std();
-        let current = self.links.get(host).and_then(Option::as_ref);
-        if !current.is_some_and(|current| Arc::ptr_eq(current, link)) {
+        let current = self.connections.get(host).and_then(Option::as_ref);
+        if !current.is_some_and(|current| Arc::ptr_eq(current, connection)) {
             return;
         }
         match news {
             News::Died(id) => self.machine.died(host, |idle| idle.id == id, now),
             News::Silent => {
                 tracing::warn!(
-                    host = link.address,
+                    host = connection.address,
                     "the Docker host does not answer; nothing new is sent there"
                 );
                 self.machine.suspect(host);
             }
             News::Answers => {
-                tracing::info!(host = link.address, "the Docker host answers again");
+                tracing::info!(host = connection.address, "the Docker host answers again");
                 self.machine.trust(host);
             }
             News::Lost => {
-                tracing::error!(host = link.address, "the Docker host is lost; what ran there is lost");
-                metrics::counter!("guichet_host_losses_total", "host" => link.address.clone()).increment(1);
-                link.gone.cancel();
+                tracing::error!(host = connection.address, "the Docker host is lost; what ran there is lost");
+                metrics::counter!("guichet_host_losses_total", "host" => connection.address.clone())
+                    .increment(1);
+                connection.gone.cancel();
                 self.images.retain(|(of, _), _| *of != host);
-                if let Some(place) = self.links.get_mut(host) {
+                if let Some(place) = self.connections.get_mut(host) {
                     *place = None;
                 }
                 self.machine.lost(host, now);
@@ -237,12 +242,12 @@ impl Owner {
         let now = Instant::now().into_std();
         match outcome {
             Outcome::Connected { host, result } => self.connected(host, result),
-            Outcome::ImagePrepared { host, runtime, link, result } => {
+            Outcome::ImagePrepared { host, runtime, connection, result } => {
                 if self
-                    .links
+                    .connections
                     .get(host)
                     .and_then(Option::as_ref)
-                    .is_some_and(|known| Arc::ptr_eq(known, &link))
+                    .is_some_and(|known| Arc::ptr_eq(known, &connection))
                 {
                     self.image_prepared(host, runtime, result);
                 }
@@ -266,22 +271,22 @@ impl Owner {
         }
     }
 
-    fn connected(&mut self, host: usize, result: Result<Arc<HostLink>, docker::Error>) {
+    fn connected(&mut self, host: usize, result: Result<Arc<HostConnection>, docker::Error>) {
         match result {
-            Ok(link) => {
-                let cores = link.engine.cores();
+            Ok(connection) => {
+                let cores = connection.engine.cores();
                 let slots = self.settings.slots.unwrap_or_else(|| usual_slots(cores));
-                tracing::info!(host = link.address, slots, "the Docker host is connected");
+                tracing::info!(host = connection.address, slots, "the Docker host is connected");
                 self.complaints.retain(|(of, _), _| *of != host);
                 self.machine.connected(host, slots, cores);
                 let messages = self.messages.clone();
-                let watch = watch_host(Arc::clone(&link), self.labels.of_boot(), self.closing.clone());
-                self.tasks.spawn(watch.run(move |link, news| {
+                let watch = watch_host(Arc::clone(&connection), self.labels.of_boot(), self.closing.clone());
+                self.tasks.spawn(watch.run(move |connection, news| {
                     let messages = messages.clone();
-                    async move { messages.send(Message::News { host, link, news }).await.is_ok() }
+                    async move { messages.send(Message::News { host, connection, news }).await.is_ok() }
                 }));
-                if let Some(place) = self.links.get_mut(host) {
-                    *place = Some(link);
+                if let Some(place) = self.connections.get_mut(host) {
+                    *place = Some(connection);
                 }
             }
             Err(error) => {
@@ -330,7 +335,7 @@ impl Owner {
         let id = |index: &usize| self.runtimes.get(*index).map(|runtime| runtime.id.clone());
         let runtimes = supply.claimable.keys().filter_map(id).collect();
         let free = Free { total: supply.total, at_once: supply.at_once, free: supply.free, runtimes };
-        let hosts = self.settings.hosts.iter().cloned().zip(self.machine.links()).collect();
+        let hosts = self.settings.hosts.iter().cloned().zip(self.machine.connections()).collect();
         let status = Status {
             hosts,
             ready: supply.started.iter().filter_map(id).collect(),
@@ -342,16 +347,16 @@ impl Owner {
     }
 }
 
-async fn tell_what_is_left(link: &HostLink, labels: &[String]) {
-    match link.engine.describe(labels).await {
+async fn tell_what_is_left(connection: &HostConnection, labels: &[String]) {
+    match connection.engine.describe(labels).await {
         Ok(left) if left.is_empty() => {}
         Ok(left) => tracing::warn!(
-            host = link.address,
+            host = connection.address,
             containers = left.join(", "),
             "some containers could not be removed; the next start removes them"
         ),
         Err(error) => tracing::warn!(
-            host = link.address, %error,
+            host = connection.address, %error,
             "containers may not be removed; the next start removes them"
         ),
     }
@@ -370,13 +375,13 @@ fn replace<T: PartialEq>(sender: &watch::Sender<T>, value: T) {
     });
 }
 
-impl From<Link> for super::HostState {
-    fn from(link: Link) -> Self {
-        match link {
-            Link::Away { .. } => Self::Unreachable,
-            Link::Connecting => Self::Connecting,
-            Link::Healthy => Self::Healthy,
-            Link::Suspect => Self::Suspect,
+impl From<Connection> for super::HostState {
+    fn from(connection: Connection) -> Self {
+        match connection {
+            Connection::Away { .. } => Self::Unreachable,
+            Connection::Connecting => Self::Connecting,
+            Connection::Healthy => Self::Healthy,
+            Connection::Suspect => Self::Suspect,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use super::{Action, Link, Place};
+use super::{Action, Connection, ContainerPlace};
 use crate::domain::exercise::Isolation;
 
 /// First and longest pause after something failed.
@@ -78,7 +78,7 @@ pub(super) struct Slot<C> {
 
 #[derive(Debug)]
 pub(super) struct Host<C> {
-    pub(super) link: Link,
+    pub(super) connection: Connection,
     pub(super) failures: u32,
     pub(super) images: Vec<(Image, Pause)>,
     pub(super) slots: Vec<Slot<C>>,
@@ -105,7 +105,7 @@ impl<C> Host<C> {
                     && let Content::Warm { container, .. } =
                         std::mem::replace(&mut cell.content, Content::Removing)
                 {
-                    let place = Place { host, slot: slot_index, runtime, serial: cell.serial };
+                    let place = ContainerPlace { host, slot: slot_index, runtime, serial: cell.serial };
                     actions.push(Action::Remove(place, container));
                 }
             }
@@ -129,7 +129,12 @@ impl<C> Host<C> {
             cell.serial = *last_serial;
             cell.content = Content::Starting;
             going_on += 1;
-            actions.push(Action::Launch(Place { host, slot: slot_index, runtime, serial: cell.serial }));
+            actions.push(Action::Launch(ContainerPlace {
+                host,
+                slot: slot_index,
+                runtime,
+                serial: cell.serial,
+            }));
         }
     }
 
@@ -165,7 +170,7 @@ impl<C> Host<C> {
     }
 
     pub(super) const fn was_tried(&self) -> bool {
-        self.failures > 0 || matches!(self.link, Link::Healthy | Link::Suspect)
+        self.failures > 0 || matches!(self.connection, Connection::Healthy | Connection::Suspect)
     }
 
     /// Submissions that can run at the same time.

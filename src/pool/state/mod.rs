@@ -29,7 +29,7 @@ const MOST_AGE: Duration = Duration::from_hours(1);
 
 /// One container's place, now and never again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct ContainerPlace {
     /// Index of the host.
     pub host: usize,
     /// Index of the slot on it.
@@ -56,9 +56,9 @@ pub enum Action<C> {
         runtime: usize,
     },
     /// Start a container; answered by `launched` or `launch_failed`.
-    Launch(Place),
+    Launch(ContainerPlace),
     /// Remove a container; answered by `removed`.
-    Remove(Place, C),
+    Remove(ContainerPlace, C),
 }
 
 /// What became of a container after a submission.
@@ -74,7 +74,7 @@ pub enum Fate<C> {
 
 /// How a host does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Link {
+pub enum Connection {
     /// Not connected; the next attempt is at this instant.
     Away {
         /// When.
@@ -106,7 +106,7 @@ impl<C> Machine<C> {
     /// * `seed` — spreads retries of different processes over time.
     pub fn new(hosts: usize, runtimes: usize, warm_per_runtime: usize, seed: u64, now: Instant) -> Self {
         let host = || Host {
-            link: Link::Away { until: now },
+            connection: Connection::Away { until: now },
             failures: 0,
             images: Vec::new(),
             slots: Vec::new(),
@@ -129,7 +129,7 @@ impl<C> Machine<C> {
     }
 
     /// The last command of a container's submission is about to run.
-    pub fn last_command(&mut self, place: Place) {
+    pub fn last_command(&mut self, place: ContainerPlace) {
         if let Some((cell, _)) = self.cell(place)
             && let Content::Busy { phase, .. } = &mut cell.content
         {
@@ -138,7 +138,7 @@ impl<C> Machine<C> {
     }
 
     /// A container's submission needs it no longer: it is being emptied, to be used again unless it is spent.
-    pub fn emptying(&mut self, place: Place, now: Instant) {
+    pub fn emptying(&mut self, place: ContainerPlace, now: Instant) {
         if let Some((cell, _)) = self.cell(place)
             && let Content::Busy { phase, life } = &mut cell.content
             && !life.is_spent(now)
@@ -148,7 +148,7 @@ impl<C> Machine<C> {
     }
 
     /// Takes a container back; answers with one that is to be removed.
-    pub fn give_back(&mut self, place: Place, fate: Fate<C>, now: Instant) -> Option<Action<C>> {
+    pub fn give_back(&mut self, place: ContainerPlace, fate: Fate<C>, now: Instant) -> Option<Action<C>> {
         let Some((cell, taken_by)) = self.cell(place) else {
             // Its host was lost meanwhile; what is left of it there is swept when the host is back.
             return None;
@@ -173,7 +173,7 @@ impl<C> Machine<C> {
     }
 
     /// A container is gone.
-    pub fn removed(&mut self, place: Place) {
+    pub fn removed(&mut self, place: ContainerPlace) {
         if let Some((cell, taken_by)) = self.cell(place)
             && matches!(cell.content, Content::Removing)
         {
@@ -185,7 +185,7 @@ impl<C> Machine<C> {
     }
 
     /// A container has started. Answers with it if nobody waits for it any more.
-    pub fn launched(&mut self, place: Place, container: C, now: Instant) -> Option<C> {
+    pub fn launched(&mut self, place: ContainerPlace, container: C, now: Instant) -> Option<C> {
         let spread = self.spread(place.serial, MOST_AGE / 4);
         let Some((cell, _)) = self.cell(place) else { return Some(container) };
         if !matches!(cell.content, Content::Starting) {
@@ -200,7 +200,7 @@ impl<C> Machine<C> {
     }
 
     /// A container did not start; with `image_gone`, for lack of its image.
-    pub fn launch_failed(&mut self, place: Place, image_gone: bool, now: Instant) {
+    pub fn launch_failed(&mut self, place: ContainerPlace, image_gone: bool, now: Instant) {
         let spread = self.spread(place.serial, FIRST_PAUSE);
         let Some((cell, _)) = self.cell(place) else { return };
         if !matches!(cell.content, Content::Starting) {
@@ -231,9 +231,9 @@ impl<C> Machine<C> {
     pub fn connected(&mut self, host: usize, slots: usize, cores: usize) {
         let runtimes = self.runtimes;
         if let Some(host) = self.hosts.get_mut(host)
-            && host.link == Link::Connecting
+            && host.connection == Connection::Connecting
         {
-            host.link = Link::Healthy;
+            host.connection = Connection::Healthy;
             host.failures = 0;
             host.images = repeat(runtimes, || (Image::Absent, Pause::none()));
             host.cores = cores.max(1);
@@ -266,12 +266,12 @@ impl<C> Machine<C> {
 
     /// A host did not answer in time: nothing new goes there.
     pub fn suspect(&mut self, host: usize) {
-        self.relink(host, Link::Healthy, Link::Suspect);
+        self.reconnect_as(host, Connection::Healthy, Connection::Suspect);
     }
 
     /// A suspected host answers again.
     pub fn trust(&mut self, host: usize) {
-        self.relink(host, Link::Suspect, Link::Healthy);
+        self.reconnect_as(host, Connection::Suspect, Connection::Healthy);
     }
 
     /// A host is gone, and what was on it.
@@ -279,7 +279,7 @@ impl<C> Machine<C> {
         self.last_serial += 1;
         let spread = self.spread(self.last_serial, FIRST_PAUSE);
         if let Some(host) = self.hosts.get_mut(host) {
-            host.link = Link::Away { until: now + pause_after(host.failures) + spread };
+            host.connection = Connection::Away { until: now + pause_after(host.failures) + spread };
             host.failures = host.failures.saturating_add(1);
             host.images.clear();
             host.slots.clear();
@@ -294,12 +294,12 @@ impl<C> Machine<C> {
             return actions;
         }
         for (index, host) in self.hosts.iter_mut().enumerate() {
-            match host.link {
-                Link::Away { until } if until <= now => {
-                    host.link = Link::Connecting;
+            match host.connection {
+                Connection::Away { until } if until <= now => {
+                    host.connection = Connection::Connecting;
                     actions.push(Action::Connect { host: index });
                 }
-                Link::Healthy => {
+                Connection::Healthy => {
                     host.plan_images(index, now, &mut actions);
                     host.retire_old(index, now, &mut actions);
                     host.plan_launches(
@@ -310,7 +310,7 @@ impl<C> Machine<C> {
                         &mut actions,
                     );
                 }
-                Link::Away { .. } | Link::Connecting | Link::Suspect => {}
+                Connection::Away { .. } | Connection::Connecting | Connection::Suspect => {}
             }
         }
         actions
@@ -319,9 +319,9 @@ impl<C> Machine<C> {
     /// The next instant at which [`Machine::plan`] may have something to say by itself.
     pub fn next_wake(&self, now: Instant) -> Option<Instant> {
         let instants = self.hosts.iter().flat_map(|host| {
-            let away = match host.link {
-                Link::Away { until } => Some(until),
-                Link::Connecting | Link::Healthy | Link::Suspect => None,
+            let away = match host.connection {
+                Connection::Away { until } => Some(until),
+                Connection::Connecting | Connection::Healthy | Connection::Suspect => None,
             };
             let images = host.images.iter().filter_map(|(_, pause)| pause.until);
             let cells =
@@ -335,7 +335,7 @@ impl<C> Machine<C> {
         instants.filter(|instant| *instant > now).min()
     }
 
-    fn cell(&mut self, place: Place) -> Option<(&mut Cell<C>, &mut Option<u64>)> {
+    fn cell(&mut self, place: ContainerPlace) -> Option<(&mut Cell<C>, &mut Option<u64>)> {
         let slot = self.hosts.get_mut(place.host)?.slots.get_mut(place.slot)?;
         let cell = slot.cells.get_mut(place.runtime)?;
         (cell.serial == place.serial).then_some((cell, &mut slot.taken_by))
@@ -346,11 +346,11 @@ impl<C> Machine<C> {
         matches!(image.0, Image::Preparing).then_some(image)
     }
 
-    fn relink(&mut self, host: usize, from: Link, to: Link) {
+    fn reconnect_as(&mut self, host: usize, from: Connection, to: Connection) {
         if let Some(host) = self.hosts.get_mut(host)
-            && host.link == from
+            && host.connection == from
         {
-            host.link = to;
+            host.connection = to;
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use super::host::{Content, Life, Phase};
-use super::{Action, Link, Machine, Place};
+use super::{Action, Connection, ContainerPlace, Machine};
 use crate::domain::exercise::Isolation;
 
 /// What can be claimed, by index of the runtime.
@@ -45,7 +45,7 @@ impl<C> Machine<C> {
     /// What can be claimed.
     pub fn supply(&self, now: Instant) -> Supply {
         let mut supply = Supply::default();
-        for host in self.hosts.iter().filter(|host| host.link == Link::Healthy && !self.closed) {
+        for host in self.hosts.iter().filter(|host| host.connection == Connection::Healthy && !self.closed) {
             supply.total += host.slots.len();
             supply.at_once += host.at_once();
             supply.started.extend(&host.started);
@@ -63,11 +63,12 @@ impl<C> Machine<C> {
     /// Gives a warm container away whose core is idle, from the host with most idle cores.
     ///
     /// * `isolation` — a fresh one has served nobody before.
-    pub fn claim(&mut self, runtime: usize, isolation: Isolation) -> Option<(Place, C)> {
+    pub fn claim(&mut self, runtime: usize, isolation: Isolation) -> Option<(ContainerPlace, C)> {
         if self.closed {
             return None;
         }
-        let healthy = self.hosts.iter().enumerate().filter(|(_, host)| host.link == Link::Healthy);
+        let healthy =
+            self.hosts.iter().enumerate().filter(|(_, host)| host.connection == Connection::Healthy);
         let able = healthy.filter_map(|(index, host)| {
             Some((host.idle_cores(), index, host.able_slot(runtime, isolation)?))
         });
@@ -80,14 +81,14 @@ impl<C> Machine<C> {
         let life = Life { submissions: life.submissions + 1, ..life };
         cell.content = Content::Busy { life, phase: Phase::Working };
         slot.taken_by = Some(cell.serial);
-        let place = Place { host: host_index, slot: slot_index, runtime, serial: cell.serial };
+        let place = ContainerPlace { host: host_index, slot: slot_index, runtime, serial: cell.serial };
         Some((place, container))
     }
 
     /// Whether somebody will be served without a new container: now, when the submissions on a core have had their turn,
     /// or after a last command.
     pub fn holds(&self, runtime: usize, isolation: Isolation, now: Instant) -> bool {
-        self.hosts.iter().filter(|host| host.link == Link::Healthy).any(|host| {
+        self.hosts.iter().filter(|host| host.connection == Connection::Healthy).any(|host| {
             host.slots.iter().enumerate().any(|(index, slot)| {
                 let comes_back = slot.comes_back(now);
                 let suits =
@@ -101,12 +102,13 @@ impl<C> Machine<C> {
     /// Takes a warm container that has served somebody out of a free slot, so that a fresh one takes its place;
     /// answers with what is to be removed. There is nothing to do while `wanted` fresh ones are there or come.
     pub fn renew(&mut self, runtime: usize, wanted: usize) -> Option<Action<C>> {
-        let healthy = self.hosts.iter().filter(|host| host.link == Link::Healthy && !self.closed);
+        let healthy = self.hosts.iter().filter(|host| host.connection == Connection::Healthy && !self.closed);
         let coming = healthy.flat_map(|host| &host.slots).filter(|slot| slot.will_be_fresh(runtime)).count();
         if self.closed || coming >= wanted {
             return None;
         }
-        let hosts = self.hosts.iter_mut().enumerate().filter(|(_, host)| host.link == Link::Healthy);
+        let hosts =
+            self.hosts.iter_mut().enumerate().filter(|(_, host)| host.connection == Connection::Healthy);
         for (host, known) in hosts {
             for (slot_index, slot) in known.slots.iter_mut().enumerate() {
                 if slot.can_serve(runtime, Isolation::Reset)
@@ -114,7 +116,7 @@ impl<C> Machine<C> {
                     && let Content::Warm { container, .. } =
                         std::mem::replace(&mut cell.content, Content::Removing)
                 {
-                    let place = Place { host, slot: slot_index, runtime, serial: cell.serial };
+                    let place = ContainerPlace { host, slot: slot_index, runtime, serial: cell.serial };
                     return Some(Action::Remove(place, container));
                 }
             }

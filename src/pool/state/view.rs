@@ -1,7 +1,7 @@
 //! What others see of the machine: how hosts do, and how many containers they have.
 
 use super::host::{Content, Host};
-use super::{Link, Machine};
+use super::{Connection, Machine};
 
 /// Containers of one runtime on one host, by what they do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,8 +31,8 @@ impl Population {
 
 impl<C> Machine<C> {
     /// How each host does.
-    pub fn links(&self) -> impl Iterator<Item = Link> + '_ {
-        self.hosts.iter().map(|host| host.link)
+    pub fn connections(&self) -> impl Iterator<Item = Connection> + '_ {
+        self.hosts.iter().map(|host| host.connection)
     }
 
     /// Whether each host was connected to, and so swept of what earlier boots left, or could not be reached.

@@ -6,9 +6,9 @@
 use rusqlite::params;
 use sqlx::sqlite::SqliteConnection;
 
+use super::commands;
 use super::rows::key;
 use super::submissions::{self, Insert};
-use super::wishes;
 use super::writer::Tx;
 use crate::domain::exercise::SourceFile;
 use crate::domain::pace::Pace;
@@ -113,14 +113,14 @@ pub(super) fn enqueue(
             Ok(LegacyEnqueued::Queued(id))
         }
         (Some(stored), None) => {
-            let changed = wishes::is_changed(tx, stored.id)?;
+            let changed = commands::is_changed(tx, stored.id)?;
             queue_if(changed, tx, stored, &pace, now)
         }
         (Some(mut stored), Some(Intake { submission: new, .. })) => {
             if stored.owner != new.owner || !is_same_exercise(&stored.purpose, &new.purpose) {
                 return Ok(LegacyEnqueued::BelongsElsewhere);
             }
-            wishes::store_files(tx, &stored, new.files)?;
+            commands::store_files(tx, &stored, new.files)?;
             let other_runtime = stored.runtime != new.runtime;
             if other_runtime {
                 tx.execute(
@@ -129,7 +129,7 @@ pub(super) fn enqueue(
                 )?;
                 stored.runtime = new.runtime;
             }
-            let changed = other_runtime || wishes::is_changed(tx, stored.id)?;
+            let changed = other_runtime || commands::is_changed(tx, stored.id)?;
             queue_if(changed, tx, stored, &pace, now)
         }
     }
@@ -146,7 +146,7 @@ fn queue_if(
     if !changed {
         return Ok(LegacyEnqueued::Unchanged(id));
     }
-    wishes::enter(tx, stored, pace, now)?;
+    commands::enter(tx, stored, pace, now)?;
     Ok(LegacyEnqueued::Queued(id))
 }
 

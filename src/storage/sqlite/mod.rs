@@ -8,10 +8,11 @@
 //! Whatever a place in the queue needs is kept by triggers in small tables of sums (`queue_blocks`,
 //! `ticket_blocks`, `classes`, `owners`), so that no method costs more when the queue is long.
 
+mod changed_logs;
+mod commands;
 mod ending;
 mod events;
 mod exercises;
-mod growth;
 mod idempotency;
 mod lease;
 mod legacy;
@@ -21,7 +22,6 @@ mod queue;
 mod rows;
 mod submissions;
 mod versions;
-mod wishes;
 mod writer;
 
 use std::sync::Arc;
@@ -38,9 +38,9 @@ use self::versions::Versions;
 use self::writer::Writer;
 use super::{
     CancelRequested, Change, DraftBounds, Ending, Enqueued, ExercisePage, ExercisePut, Expected,
-    FilesReplaced, Growth, IdempotencyKey, Inserted, Installation, Intake, LeaseRequest, Leased,
-    LegacyEnqueued, LegacyStanding, ListCursor, LogMark, LogPage, Placed, QueueCaps, QueueEntry,
-    QueueFigures, Renewed, Rescue, Rescued, Result, Retention, Snapshot, Storage, SubmissionFilter,
+    FilesReplaced, IdempotencyKey, Inserted, Installation, Intake, LeaseRequest, Leased, LegacyEnqueued,
+    LegacyStanding, ListCursor, LogChanges, LogMark, LogPage, Placed, QueueCaps, QueueEntry, QueueFigures,
+    Renewed, Rescue, Rescued, Result, Retention, Snapshot, Storage, SubmissionFilter,
 };
 use crate::domain::event::Progress;
 use crate::domain::exercise::{Exercise, ExerciseSpec, SourceFile};
@@ -146,7 +146,7 @@ impl Storage for SqliteStorage {
         pace: Pace,
         now: Timestamp,
     ) -> Result<Enqueued> {
-        self.inner.writer.write("enqueue", move |tx| wishes::enqueue(tx, id, caps, &pace, now)).await
+        self.inner.writer.write("enqueue", move |tx| commands::enqueue(tx, id, caps, &pace, now)).await
     }
 
     async fn replace_files(
@@ -155,7 +155,7 @@ impl Storage for SqliteStorage {
         files: Vec<SourceFile>,
         _now: Timestamp,
     ) -> Result<FilesReplaced> {
-        self.inner.writer.write("replace_files", move |tx| wishes::replace_files(tx, id, files)).await
+        self.inner.writer.write("replace_files", move |tx| commands::replace_files(tx, id, files)).await
     }
 
     async fn submission(&self, id: SubmissionId) -> Result<Option<Placed>> {
@@ -197,7 +197,7 @@ impl Storage for SqliteStorage {
     }
 
     async fn cancel(&self, id: SubmissionId, now: Timestamp) -> Result<CancelRequested> {
-        self.inner.writer.write("cancel", move |tx| wishes::cancel(tx, id, now)).await
+        self.inner.writer.write("cancel", move |tx| commands::cancel(tx, id, now)).await
     }
 
     async fn queued_of(&self, owner: &Owner) -> Result<u64> {
@@ -278,11 +278,11 @@ impl Storage for SqliteStorage {
         events::of_owner(&mut *self.reader().await?, owner, after, limit).await
     }
 
-    async fn grown_logs(&self, mark: Option<LogMark>) -> Result<Growth> {
+    async fn changed_logs(&self, mark: Option<LogMark>) -> Result<LogChanges> {
         let mut read = self.inner.readers.begin().await?;
-        let growth = growth::since(&mut read, mark).await?;
+        let changes = changed_logs::since(&mut read, mark).await?;
         read.rollback().await?;
-        Ok(growth)
+        Ok(changes)
     }
 
     async fn unfinished(&self, owner: &Owner) -> Result<Snapshot> {

@@ -293,7 +293,7 @@ fn no_engine(installation: uuid::Uuid) -> pool::Settings {
         installation,
         boot: uuid::Uuid::new_v4(),
         warm_per_runtime: 1,
-        wires: None,
+        sockets: None,
     }
 }
 

@@ -51,14 +51,14 @@ async fn shown(house: &House, id: SubmissionId) -> Value {
 
 /// What a place in the inbox holds, counted by another connection.
 async fn held(house: &House) -> i64 {
-    let mut stranger = stranger(house).await;
+    let mut foreign = foreign(house).await;
     let held = sqlx::query_scalar(
         "SELECT (SELECT count(*) FROM legacy_drafts) + (SELECT count(*) FROM legacy_draft_files)",
     );
-    held.fetch_one(&mut stranger).await.unwrap()
+    held.fetch_one(&mut foreign).await.unwrap()
 }
 
-async fn stranger(house: &House) -> SqliteConnection {
+async fn foreign(house: &House) -> SqliteConnection {
     SqliteConnectOptions::new().filename(house.database()).connect().await.unwrap()
 }
 
@@ -342,8 +342,8 @@ async fn a_draft_for_the_submission_of_another_is_refused() {
 async fn a_backend_that_holds_the_lock_too_long_costs_a_try_and_no_draft() {
     let house = house().await;
     store(&house, &alices(&json!("7"), "print(1)"));
-    let mut stranger = stranger(&house).await;
-    let locked = stranger.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let mut foreign = foreign(&house).await;
+    let locked = foreign.begin_with("BEGIN IMMEDIATE").await.unwrap();
 
     let (backend, id) = ("default".parse().unwrap(), "7".parse().unwrap());
     let tried = house.app.enqueue_by_legacy_id(&backend, &id);

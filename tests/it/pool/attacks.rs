@@ -138,11 +138,11 @@ async fn other_processes_cannot_be_looked_into() {
             ("root-1", "open(\"/proc/1/root/w\", O_RDONLY)"),
             ("agent", "open(\"/.guichet/agent\", O_RDONLY)"),
             ("agent-folder", "open(\"/.guichet\", O_RDONLY)"),
-            ("agent-wire", "open(\"/.guichet/wire\", O_RDONLY)"),
+            ("agent-socket", "open(\"/.guichet/socket\", O_RDONLY)"),
             (
                 "agent-socket",
                 "connect(socket(AF_UNIX, SOCK_STREAM, 0), \
-                 (void *)&(struct sockaddr_un){AF_UNIX, \"/.guichet/wire/agent\"}, sizeof(struct sockaddr_un))",
+                 (void *)&(struct sockaddr_un){AF_UNIX, \"/.guichet/socket/agent\"}, sizeof(struct sockaddr_un))",
             ),
             ("agent-cgroup", "open(\"/.guichet/cgroup/memory/memory.limit_in_bytes\", O_WRONLY)"),
         ],

@@ -10,7 +10,7 @@ use guichet::domain::exercise::{Isolation, SourceFile};
 use guichet::domain::ids::RuntimeId;
 use guichet::domain::runtime::Runtime;
 use guichet::domain::submission::LostReason;
-use guichet::pool::{Container, Lost, Pool, Settings, Transport};
+use guichet::pool::{Container, Lost, Pool, Settings, TransportKind};
 use guichet_agent::{Exec, Limits, Report, Stream};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -70,13 +70,13 @@ macro_rules! by_both_ways {
         mod over_attach {
             $(#[tokio::test]
             async fn $name() {
-                super::$name(guichet::pool::Transport::Attach).await;
+                super::$name(guichet::pool::TransportKind::Attach).await;
             })*
         }
         mod over_a_socket {
             $(#[tokio::test]
             async fn $name() {
-                super::$name(guichet::pool::Transport::Socket).await;
+                super::$name(guichet::pool::TransportKind::Socket).await;
             })*
         }
     };
@@ -114,12 +114,12 @@ impl Bench {
             installation: Uuid::new_v4(),
             boot: Uuid::new_v4(),
             warm_per_runtime: 1,
-            wires: Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("wires-{}", Uuid::new_v4()))),
+            sockets: Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("sockets-{}", Uuid::new_v4()))),
         }
     }
 
     /// With a slot on the shared engine, whose agents are spoken to like this.
-    pub async fn by(transport: Transport) -> Self {
+    pub async fn by(transport: TransportKind) -> Self {
         let bench = Self::with(Self::settings_by(transport)).await;
         let container = bench.claim("python").await;
         assert_eq!(container.transport(), transport);
@@ -128,10 +128,10 @@ impl Bench {
     }
 
     /// Settings by which agents are spoken to like this on an engine that sees our files.
-    pub fn settings_by(transport: Transport) -> Settings {
+    pub fn settings_by(transport: TransportKind) -> Settings {
         let settings = Self::settings();
-        let wires = settings.wires.filter(|_| transport == Transport::Socket);
-        Settings { wires, ..settings }
+        let sockets = settings.sockets.filter(|_| transport == TransportKind::Socket);
+        Settings { sockets, ..settings }
     }
 
     pub async fn with(settings: Settings) -> Self {
@@ -203,16 +203,16 @@ impl Bench {
         assert_eq!(self.containers().await, Vec::<String>::new(), "the pool left containers");
         self.tasks.close();
         timeout(SOON, self.tasks.wait()).await.expect("the pool left tasks");
-        assert_eq!(self.wires(), Vec::<PathBuf>::new(), "the pool left folders that it shared");
-        if let Some(folder) = &self.settings.wires {
+        assert_eq!(self.sockets(), Vec::<PathBuf>::new(), "the pool left folders that it shared");
+        if let Some(folder) = &self.settings.sockets {
             // It was never made if no host was reached.
             drop(std::fs::remove_dir(folder));
         }
     }
 
     /// The folders that are shared with containers now.
-    pub fn wires(&self) -> Vec<PathBuf> {
-        let folders = self.settings.wires.iter().flat_map(std::fs::read_dir).flatten();
+    pub fn sockets(&self) -> Vec<PathBuf> {
+        let folders = self.settings.sockets.iter().flat_map(std::fs::read_dir).flatten();
         folders.map(|folder| folder.expect("an entry").path()).collect()
     }
 }

@@ -10,7 +10,7 @@ use bollard::Docker;
 use futures_util::StreamExt;
 use guichet::domain::exercise::Isolation;
 use guichet::domain::submission::LostReason;
-use guichet::pool::{HostState, Settings, Transport};
+use guichet::pool::{HostState, Settings, TransportKind};
 use guichet_agent::Limits;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixListener, UnixStream};
@@ -103,7 +103,7 @@ pub fn connect(address: &str) -> Docker {
 }
 
 /// The engine ends while a program runs, and comes back.
-async fn lose_and_find(options: &'static [&'static str], signal: &str, transport: Transport) {
+async fn lose_and_find(options: &'static [&'static str], signal: &str, transport: TransportKind) {
     let engine = OwnEngine::start(options).await;
     let settings = Bench::settings_by(transport);
     let bench = Bench::with(Settings { hosts: vec![engine.address()], ..settings }).await;
@@ -128,32 +128,32 @@ async fn lose_and_find(options: &'static [&'static str], signal: &str, transport
 
 #[tokio::test]
 async fn a_killed_engine_loses_its_runs_and_serves_again_when_it_is_back() {
-    lose_and_find(&[], "-KILL", Transport::Socket).await;
+    lose_and_find(&[], "-KILL", TransportKind::Socket).await;
 }
 
 #[tokio::test]
 async fn a_killed_engine_loses_runs_that_went_through_it_and_serves_again_when_it_is_back() {
-    lose_and_find(&[], "-KILL", Transport::Attach).await;
+    lose_and_find(&[], "-KILL", TransportKind::Attach).await;
 }
 
 #[tokio::test]
 async fn a_stopped_engine_loses_its_runs_and_serves_again_when_it_is_back() {
-    lose_and_find(&[], "-TERM", Transport::Socket).await;
+    lose_and_find(&[], "-TERM", TransportKind::Socket).await;
 }
 
 #[tokio::test]
 async fn a_stopped_engine_loses_runs_that_went_through_it_and_serves_again_when_it_is_back() {
-    lose_and_find(&[], "-TERM", Transport::Attach).await;
+    lose_and_find(&[], "-TERM", TransportKind::Attach).await;
 }
 
 #[tokio::test]
 async fn an_engine_that_keeps_containers_alive_loses_runs_that_went_through_it_and_serves_again() {
-    lose_and_find(&["--live-restore"], "-KILL", Transport::Attach).await;
+    lose_and_find(&["--live-restore"], "-KILL", TransportKind::Attach).await;
 }
 
 #[tokio::test]
 async fn an_engine_that_keeps_containers_alive_loses_its_runs_and_serves_again_when_it_is_back() {
-    lose_and_find(&["--live-restore"], "-KILL", Transport::Socket).await;
+    lose_and_find(&["--live-restore"], "-KILL", TransportKind::Socket).await;
 }
 
 #[tokio::test]
@@ -267,7 +267,7 @@ async fn carry(
 }
 
 /// A host falls silent while a program runs there, and answers again.
-async fn silence_and_find(valve: Valve, transport: Transport) {
+async fn silence_and_find(valve: Valve, transport: TransportKind) {
     let settings = Settings { hosts: vec![valve.address.clone()], ..Bench::settings() };
     let bench = Bench::over(connect(&shared_engine()), settings);
     assert_eq!(bench.run("python", "print('here')").await.stdout, "here\n");
@@ -284,7 +284,7 @@ async fn silence_and_find(valve: Valve, transport: Transport) {
     container.release(Isolation::Reset).await;
     assert_ne!(bench.pool.hosts()[0].1, HostState::Healthy);
     assert_eq!(bench.pool.free().borrow().total, 0);
-    if transport == Transport::Socket {
+    if transport == TransportKind::Socket {
         // Nobody can ask the engine to end it: it ends by itself, because we hang up.
         wait_for("end of the run that was given up", Duration::from_secs(10), async || {
             bench.containers().await.iter().all(|id| !lost.contains(id)).then_some(())
@@ -303,27 +303,27 @@ async fn silence_and_find(valve: Valve, transport: Transport) {
 
 #[tokio::test]
 async fn a_host_that_falls_silent_is_lost_within_15_seconds_and_taken_back_when_it_answers() {
-    silence_and_find(Valve::far().await, Transport::Attach).await;
+    silence_and_find(Valve::far().await, TransportKind::Attach).await;
 }
 
 #[tokio::test]
 async fn a_run_on_a_local_host_that_falls_silent_is_given_up_and_ends_though_its_agent_is_in_reach() {
-    silence_and_find(Valve::near(), Transport::Socket).await;
+    silence_and_find(Valve::near(), TransportKind::Socket).await;
 }
 
 #[tokio::test]
 async fn what_kept_a_host_from_sockets_is_looked_at_again_when_it_is_connected_anew() {
     let (valve, folder) = (Valve::near(), tempfile::tempdir().expect("a folder"));
     let elsewhere = tempfile::tempdir().expect("a folder");
-    let wires = folder.path().join("wires");
-    std::os::unix::fs::symlink(elsewhere.path(), &wires).expect("a link");
+    let sockets = folder.path().join("sockets");
+    std::os::unix::fs::symlink(elsewhere.path(), &sockets).expect("a link");
     let settings =
-        Settings { hosts: vec![valve.address.clone()], wires: Some(wires.clone()), ..Bench::settings() };
+        Settings { hosts: vec![valve.address.clone()], sockets: Some(sockets.clone()), ..Bench::settings() };
     let bench = Bench::over(connect(&shared_engine()), settings);
     let through_the_engine = bench.claim("python").await;
-    assert_eq!(through_the_engine.transport(), Transport::Attach);
+    assert_eq!(through_the_engine.transport(), TransportKind::Attach);
 
-    std::fs::remove_file(&wires).expect("the link is gone");
+    std::fs::remove_file(&sockets).expect("the link is gone");
     valve.set_open(false);
     wait_for("loss of the host", SOON, async || {
         (bench.pool.hosts()[0].1 == HostState::Unreachable).then_some(())
@@ -332,7 +332,7 @@ async fn what_kept_a_host_from_sockets_is_looked_at_again_when_it_is_connected_a
     drop(through_the_engine);
     valve.set_open(true);
 
-    assert_eq!(bench.claim("python").await.transport(), Transport::Socket);
+    assert_eq!(bench.claim("python").await.transport(), TransportKind::Socket);
     bench.end().await;
     valve.closed.cancel();
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use guichet::domain::exercise::{Isolation, SourceFile};
 use guichet::domain::submission::LostReason;
-use guichet::pool::{Container, Free, Lost, Pool, Settings, Transport};
+use guichet::pool::{Container, Free, Lost, Pool, Settings, TransportKind};
 use guichet_agent::{Ended, StoppedBy};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -51,7 +51,7 @@ async fn kill(bench: &Bench, container: &str) {
     bench.docker.kill_container(container, None).await.expect("a container to kill");
 }
 
-async fn a_container_serves_again_and_holds_nothing_of_the_submission_before(transport: Transport) {
+async fn a_container_serves_again_and_holds_nothing_of_the_submission_before(transport: TransportKind) {
     let bench = Bench::by(transport).await;
     let first = "
 import os, subprocess, sys
@@ -160,7 +160,7 @@ async fn a_fresh_container_serves_one_submission() {
     bench.end().await;
 }
 
-async fn a_running_container_killed_from_outside_is_lost_and_replaced(transport: Transport) {
+async fn a_running_container_killed_from_outside_is_lost_and_replaced(transport: TransportKind) {
     let bench = Bench::by(transport).await;
     let mut container = bench.claim("python").await;
     let victim = bench.containers_of("python").await.remove(0);
@@ -173,7 +173,7 @@ async fn a_running_container_killed_from_outside_is_lost_and_replaced(transport:
     bench.end().await;
 }
 
-async fn an_idle_container_killed_from_outside_is_replaced(transport: Transport) {
+async fn an_idle_container_killed_from_outside_is_replaced(transport: TransportKind) {
     let bench = Bench::by(transport).await;
     bench.claim("python").await.release(Isolation::Reset).await;
     let victim = bench.containers_of("python").await.remove(0);
@@ -188,7 +188,7 @@ async fn an_idle_container_killed_from_outside_is_replaced(transport: Transport)
     bench.end().await;
 }
 
-async fn an_aborted_command_ends_at_once_and_its_container_serves_on(transport: Transport) {
+async fn an_aborted_command_ends_at_once_and_its_container_serves_on(transport: TransportKind) {
     let bench = Bench::by(transport).await;
     let mut container = bench.claim("python").await;
     let before = bench.containers_of("python").await;
@@ -206,7 +206,7 @@ async fn an_aborted_command_ends_at_once_and_its_container_serves_on(transport: 
 }
 
 async fn a_long_input_reaches_a_program_that_reads_it_and_does_not_stop_one_that_does_not(
-    transport: Transport,
+    transport: TransportKind,
 ) {
     let bench = Bench::by(transport).await;
     let mut container = bench.claim("python").await;
@@ -228,7 +228,7 @@ async fn a_long_input_reaches_a_program_that_reads_it_and_does_not_stop_one_that
     bench.end().await;
 }
 
-async fn a_command_that_ignores_a_long_input_can_be_aborted(transport: Transport) {
+async fn a_command_that_ignores_a_long_input_can_be_aborted(transport: TransportKind) {
     let bench = Bench::by(transport).await;
     let mut container = bench.claim("python").await;
     container.prepare(&[]);
@@ -243,7 +243,7 @@ async fn a_command_that_ignores_a_long_input_can_be_aborted(transport: Transport
     bench.end().await;
 }
 
-async fn a_flood_of_output_is_cut_at_its_limit(transport: Transport) {
+async fn a_flood_of_output_is_cut_at_its_limit(transport: TransportKind) {
     let bench = Bench::by(transport).await;
     let mut container = bench.claim("python").await;
     let limits = guichet_agent::Limits { output_bytes: 1 << 20, ..ROOMY };
@@ -332,12 +332,12 @@ async fn leave_behind(bench: &Bench, installation: Uuid) -> String {
 /// Our process dies without a word: the connections end, and with them the containers.
 #[test]
 fn containers_of_a_killed_process_vanish_by_themselves() {
-    kill_the_process_that_has(Bench::settings_by(Transport::Socket));
+    kill_the_process_that_has(Bench::settings_by(TransportKind::Socket));
 }
 
 #[test]
 fn containers_of_a_killed_process_that_spoke_through_the_engine_vanish_by_themselves() {
-    kill_the_process_that_has(Bench::settings_by(Transport::Attach));
+    kill_the_process_that_has(Bench::settings_by(TransportKind::Attach));
 }
 
 fn kill_the_process_that_has(settings: Settings) {

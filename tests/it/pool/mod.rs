@@ -6,5 +6,5 @@ mod hosts;
 mod lifecycle;
 mod profile;
 mod running;
+mod transports;
 mod turns;
-mod wires;

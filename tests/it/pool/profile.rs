@@ -41,14 +41,14 @@ async fn a_container_has_the_hardening_profile() {
     assert_eq!(host.devices.unwrap_or_default().len(), 0);
     let masked = host.masked_paths.expect("masked paths");
     assert!(masked.iter().any(|path| path == "/sys") && masked.iter().any(|path| path == "/proc/kcore"));
-    let wires = bench.settings.wires.as_ref().and_then(|path| path.to_str()).expect("a folder");
+    let sockets = bench.settings.sockets.as_ref().and_then(|path| path.to_str()).expect("a folder");
     let mounts = found.mounts.unwrap_or_default();
     assert!(
         mounts.iter().all(|mount| {
             let (inside, outside) = (mount.destination.as_deref(), mount.source.as_deref());
             let is = |path: Option<&str>, start: &str| path.is_some_and(|path| path.starts_with(start));
             is(inside, "/.guichet/cgroup/") && is(outside, "/sys/fs/cgroup/")
-                || inside == Some("/.guichet/wire") && is(outside, wires)
+                || inside == Some("/.guichet/socket") && is(outside, sockets)
         }),
         "{mounts:?}"
     );

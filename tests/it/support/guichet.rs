@@ -307,9 +307,9 @@ impl TestGuichet {
     /// What it has left behind, in words.
     fn left_behind(&self) -> Vec<String> {
         let mut left = Vec::new();
-        let wires = std::fs::read_dir(self.data().join("wires")).into_iter().flatten().count();
-        if wires != 0 {
-            left.push(format!("{wires} folders that containers shared"));
+        let sockets = std::fs::read_dir(self.data().join("sockets")).into_iter().flatten().count();
+        if sockets != 0 {
+            left.push(format!("{sockets} folders that containers shared"));
         }
         let database = self.data().join("guichet.sqlite");
         if !database.exists() {

@@ -17,10 +17,10 @@ const CONTROLLERS: [&str; 3] = ["memory", "cpuacct", "pids"];
 
 /// Builds the root file system in a fresh mount namespace and becomes the agent.
 const SCRIPT: &str = r#"
-root=$1 agent=$2 victim=$3 slot=$4 first=$5 wire=$6
+root=$1 agent=$2 victim=$3 slot=$4 first=$5 socket=$6
 mount -t tmpfs none "$root"
 cd "$root"
-mkdir -p usr proc dev/shm w tmp .guichet/wire .guichet/cgroup/memory .guichet/cgroup/cpuacct .guichet/cgroup/pids
+mkdir -p usr proc dev/shm w tmp .guichet/socket .guichet/cgroup/memory .guichet/cgroup/cpuacct .guichet/cgroup/pids
 ln -s usr/bin bin; ln -s usr/lib lib; ln -s usr/lib64 lib64
 mount --bind /usr usr
 mount -t proc proc proc
@@ -34,7 +34,7 @@ if [ -n "$slot" ]; then
         mount --bind /sys/fs/cgroup/$controller/$slot .guichet/cgroup/$controller
     done
 fi
-[ -z "$wire" ] || mount --bind "$wire" .guichet/wire
+[ -z "$socket" ] || mount --bind "$socket" .guichet/socket
 mount -o remount,ro "$root"
 if [ "$first" ]; then replace=exec; else replace=; fi
 $replace chroot "$root" /usr/bin/setpriv --no-new-privs --inh-caps=-all \
@@ -77,7 +77,7 @@ pub enum Place {
 
 /// Whether the container shares a folder with us in which the agent can listen.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Wire {
+pub enum Sharing {
     /// It does.
     Shared,
     /// It does not.
@@ -89,12 +89,12 @@ pub struct Container {
     child: Child,
     slot: Option<String>,
     root: PathBuf,
-    wire: Option<PathBuf>,
+    socket: Option<PathBuf>,
 }
 
 impl Container {
     /// Starts the agent.
-    pub fn start(cgroups: Cgroups, place: Place, wire: Wire) -> Self {
+    pub fn start(cgroups: Cgroups, place: Place, socket: Sharing) -> Self {
         assert!(
             fs::metadata("/proc/self").is_ok_and(|facts| std::os::unix::fs::MetadataExt::uid(&facts) == 0),
             "these tests make namespaces and cgroups: run them as root"
@@ -109,8 +109,8 @@ impl Container {
         }
         let root = std::env::temp_dir().join(name);
         fs::create_dir(&root).unwrap();
-        let wire = (wire == Wire::Shared).then(|| root.with_extension("wire"));
-        if let Some(folder) = &wire {
+        let socket = (socket == Sharing::Shared).then(|| root.with_extension("socket"));
+        if let Some(folder) = &socket {
             fs::DirBuilder::new().mode(0o700).create(folder).unwrap();
         }
         let child = Command::new("unshare")
@@ -129,17 +129,17 @@ impl Container {
             .args([env!("CARGO_BIN_EXE_guichet-agent"), victim_program().to_str().unwrap()])
             .arg(slot.as_deref().unwrap_or_default())
             .arg(if place == Place::First { "first" } else { "" })
-            .arg(wire.as_deref().unwrap_or(Path::new("")))
+            .arg(socket.as_deref().unwrap_or(Path::new("")))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .expect("these tests need `unshare` of util-linux");
-        Self { child, slot, root, wire }
+        Self { child, slot, root, socket }
     }
 
     /// Where the agent listens, seen from outside.
     pub fn socket(&self) -> PathBuf {
-        self.wire.as_ref().expect("a shared folder").join("agent")
+        self.socket.as_ref().expect("a shared folder").join("agent")
     }
 
     pub fn streams(&mut self) -> (ChildStdin, ChildStdout) {
@@ -208,7 +208,7 @@ impl Drop for Container {
             drop(fs::remove_dir(&folder));
         }
         drop(fs::remove_dir(&self.root));
-        self.wire.iter().for_each(|folder| drop(fs::remove_dir_all(folder)));
+        self.socket.iter().for_each(|folder| drop(fs::remove_dir_all(folder)));
     }
 }
 

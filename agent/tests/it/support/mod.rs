@@ -15,7 +15,7 @@ use guichet_agent::{
     Clean, Decoder, Exec, Hello, Limits, Reply, Report, Request, Setup, Stream, UsageSource, VERSION, encode,
 };
 
-pub use self::container::{Cgroups, Container, Place, Wire};
+pub use self::container::{Cgroups, Container, Place, Sharing};
 
 /// First uid of the slot that the tests play.
 pub const FIRST_UID: u32 = 30_000;
@@ -75,22 +75,22 @@ impl Outcome {
 impl TestAgent {
     /// An agent that measures by the slot's cgroups.
     pub fn start() -> Self {
-        Self::start_in(Container::start(Cgroups::Slot, Place::First, Wire::None))
+        Self::start_in(Container::start(Cgroups::Slot, Place::First, Sharing::None))
     }
 
     /// An agent that finds no cgroups.
     pub fn start_without_cgroups() -> Self {
-        Self::start_in(Container::start(Cgroups::None, Place::First, Wire::None))
+        Self::start_in(Container::start(Cgroups::None, Place::First, Sharing::None))
     }
 
     /// An agent that is not process 1.
     pub fn start_later() -> Self {
-        Self::start_in(Container::start(Cgroups::Slot, Place::Later, Wire::None))
+        Self::start_in(Container::start(Cgroups::Slot, Place::Later, Sharing::None))
     }
 
     /// An agent that shares a folder with us and waits for the choice.
     pub fn start_shared() -> Self {
-        Self::start_in(Container::start(Cgroups::Slot, Place::First, Wire::Shared))
+        Self::start_in(Container::start(Cgroups::Slot, Place::First, Sharing::Shared))
     }
 
     /// An agent that is spoken to over its socket.

@@ -11,8 +11,8 @@ use crate::chain::Chain;
 use crate::feed::{Follow, RefusedDraft, Resume};
 use crate::legacy::websocket::frame::CloseCode;
 use crate::legacy::websocket::message::{Command, Fault, Packet, Target};
+use crate::legacy::websocket::notifications;
 use crate::legacy::websocket::session::Proof;
-use crate::legacy::websocket::told;
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
     pub(super) async fn obey(&mut self, command: Command) -> Result<(), End> {
@@ -35,14 +35,14 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
     }
 
     async fn auth(&mut self, token: Option<String>) -> Result<(), End> {
-        let now = self.door.app.clock().now();
+        let now = self.sessions.app.clock().now();
         let verified = match token {
-            Some(token) => self.door.verifier.verify(&token, now).await.ok(),
+            Some(token) => self.sessions.verifier.verify(&token, now).await.ok(),
             None => None,
         };
         let Some(verified) = verified else {
             let begun = Instant::now();
-            let pause = self.door.failures.count(self.address, begun);
+            let pause = self.sessions.failures.count(self.address, begun);
             if pause.is_zero() {
                 return self.refuse().await;
             }
@@ -54,10 +54,10 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
             Proof::Other => self.refuse().await,
             Proof::Renews => {
                 self.send(&Packet::Ok).await?;
-                self.send_all(&self.session.told.places()).await
+                self.send_all(&self.session.notifications.places()).await
             }
             Proof::Begins => {
-                self.stranger = None;
+                self.unauthenticated = None;
                 self.count(&verified.caller)?;
                 self.follow(&verified.caller).await
             }
@@ -68,17 +68,17 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
         if self.counted.is_none() {
             let too_many =
                 |TooManyStreams| End::Closed(CloseCode::Policy, "too many connections of one user");
-            self.counted = Some(self.door.open.open(caller).map_err(too_many)?);
+            self.counted = Some(self.sessions.open.open(caller).map_err(too_many)?);
         }
         Ok(())
     }
 
     /// Follows what is the caller's. OK is sent when his log was found: whatever he does then is told.
     async fn follow(&mut self, caller: &app::Caller) -> Result<(), End> {
-        let app = self.door.app.clone();
+        let app = self.sessions.app.clone();
         let mut notices: Notices = match app.follow_owner(caller, &caller.subject, Resume::Start) {
             Ok(Follow::Live(follower)) => {
-                Source::new(app, caller.clone(), follower).notices(self.door.patience.fault)
+                Source::new(app, caller.clone(), follower).notices(self.sessions.patience.fault)
             }
             Ok(Follow::Ended) => Box::pin(futures_util::stream::empty()),
             Err(error) => Box::pin(futures_util::stream::iter([Err(error)])),
@@ -110,10 +110,10 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
 
     async fn answer_place(&mut self, id: String) -> Result<(), End> {
         let Some(caller) = self.session.caller() else { return self.refuse().await };
-        match self.door.app.own_submission_named(caller, &id).await {
+        match self.sessions.app.own_submission_named(caller, &id).await {
             Ok(placed) => {
                 if let Some(place) = placed.position {
-                    self.send(&Packet::Place { id: told::name(&placed.submission), place }).await?;
+                    self.send(&Packet::Place { id: notifications::name(&placed.submission), place }).await?;
                 }
                 self.send(&Packet::Ok).await
             }
@@ -131,7 +131,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
     }
 
     pub(super) async fn tell(&mut self, (notice, name): Named) -> Result<(), End> {
-        let packets = self.session.told.take(notice, name);
+        let packets = self.session.notifications.take(notice, name);
         self.send_all(&packets).await
     }
 

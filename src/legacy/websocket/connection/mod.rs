@@ -18,10 +18,10 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::time::Instant;
 
 use self::source::{Named, Notices};
-use super::door::{Door, Stranger};
 use super::frame::{self, CloseCode, Decoder, Incoming, Violation};
 use super::message::{Command, Packet};
 use super::session::Session;
+use super::upgrade::{Sessions, Unauthenticated};
 use crate::app::{self, OpenStream};
 use crate::feed::RefusedDraft;
 
@@ -34,7 +34,7 @@ const STOPPING: &str = "the service stops";
 /// One open WebSocket.
 pub struct Connection<S> {
     stream: S,
-    door: Arc<Door>,
+    sessions: Arc<Sessions>,
     address: IpAddr,
     session: Session,
     decoder: Decoder,
@@ -49,7 +49,7 @@ pub struct Connection<S> {
     /// When a refusal that is held back is answered; nothing is read until then.
     held_until: Option<Instant>,
     /// Until somebody proved who he is: when that must have been.
-    stranger: Option<(Stranger, Instant)>,
+    unauthenticated: Option<(Unauthenticated, Instant)>,
     /// Counts it among its user's connections.
     counted: Option<OpenStream>,
     next_ping: Instant,
@@ -81,15 +81,15 @@ enum Wake {
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
     /// A connection that was just opened from `address`.
-    pub fn new(stream: S, door: Arc<Door>, address: IpAddr) -> Self {
+    pub fn new(stream: S, sessions: Arc<Sessions>, address: IpAddr) -> Self {
         let now = Instant::now();
-        let next_ping = now + door.patience.ping;
-        let stranger = door.stranger();
-        let proof_due = now + stranger.patience;
-        let refused_drafts = door.app.refused_drafts();
+        let next_ping = now + sessions.patience.ping;
+        let unauthenticated = sessions.unauthenticated();
+        let proof_due = now + unauthenticated.patience;
+        let refused_drafts = sessions.app.refused_drafts();
         Self {
             stream,
-            door,
+            sessions,
             address,
             session: Session::default(),
             decoder: Decoder::default(),
@@ -98,7 +98,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
             refused_drafts,
             is_faulty: false,
             held_until: None,
-            stranger: Some((stranger, proof_due)),
+            unauthenticated: Some((unauthenticated, proof_due)),
             counted: None,
             next_ping,
             last_pong: now,
@@ -132,7 +132,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
         }
         let due = self.due(reads_at);
         let wake = tokio::select! {
-            () = self.door.tasks.soft().cancelled() => Wake::Stop,
+            () = self.sessions.tasks.soft().cancelled() => Wake::Stop,
             () = tokio::time::sleep_until(due) => Wake::Due,
             read = self.stream.read_buf(&mut self.input), if reads_at.is_none() => Wake::Read(read),
             notice = next(&mut self.notices) => Wake::Notice(notice),
@@ -169,7 +169,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
 
     /// When something is to be done, whatever comes.
     fn due(&self, reads_at: Option<Instant>) -> Instant {
-        let proof_due = self.stranger.as_ref().map(|(_, due)| *due);
+        let proof_due = self.unauthenticated.as_ref().map(|(_, due)| *due);
         let dates = [reads_at, proof_due, self.session.expires_at()];
         dates.into_iter().flatten().fold(self.next_ping, Instant::min)
     }
@@ -185,14 +185,14 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
             self.notices = None;
             self.refuse().await?;
         }
-        if is_over(self.stranger.as_ref().map(|(_, due)| *due)) {
+        if is_over(self.unauthenticated.as_ref().map(|(_, due)| *due)) {
             return Err(End::Closed(CloseCode::Policy, "nobody said who he is"));
         }
         if now >= self.next_ping {
-            if now.duration_since(self.last_pong) >= self.door.patience.mute {
+            if now.duration_since(self.last_pong) >= self.sessions.patience.mute {
                 return Err(End::Mute);
             }
-            self.next_ping = now + self.door.patience.ping;
+            self.next_ping = now + self.sessions.patience.ping;
             self.write(&frame::ping()).await?;
         }
         Ok(())
@@ -230,7 +230,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
         if let Packet::Error(fault) = packet {
             metrics::counter!("guichet_websocket_errors_total", "code" => fault.code()).increment(1);
         }
-        let text = packet.write(self.door.exercise);
+        let text = packet.write(self.sessions.exercise);
         self.write(&frame::text(&text)).await
     }
 
@@ -239,7 +239,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
             biased;
             written = write_whole(&mut self.stream, bytes) => written.map_err(|_broken| End::Gone),
             // Half a frame may be out: nothing can follow it.
-            () = self.door.tasks.soft().cancelled() => Err(End::Gone),
+            () = self.sessions.tasks.soft().cancelled() => Err(End::Gone),
         }
     }
 
@@ -253,7 +253,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
             End::Peer(None) => frame::close(CloseCode::Normal.number(), ""),
             End::Gone | End::Mute => return,
         };
-        let door = Arc::clone(&self.door);
+        let sessions = Arc::clone(&self.sessions);
         let leaving = async {
             write_whole(&mut self.stream, &farewell).await?;
             match end {
@@ -264,8 +264,8 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
             self.stream.shutdown().await
         };
         let left = tokio::select! {
-            left = tokio::time::timeout(door.patience.linger, leaving) => left,
-            () = door.tasks.hard().cancelled() => return,
+            left = tokio::time::timeout(sessions.patience.linger, leaving) => left,
+            () = sessions.tasks.hard().cancelled() => return,
         };
         if !matches!(left, Ok(Ok(()))) {
             tracing::debug!("a websocket's peer did not hear the goodbye out");

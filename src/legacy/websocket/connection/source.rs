@@ -7,7 +7,7 @@ use futures_util::Stream;
 
 use crate::app::{self, App, Caller};
 use crate::feed::{Follower, Notice};
-use crate::legacy::websocket::told;
+use crate::legacy::websocket::notifications;
 
 /// A notice, with the name of its submission if it takes one to tell it.
 pub(super) type Named = (Notice, Option<String>);
@@ -49,9 +49,9 @@ impl Source {
                 self.unnamed = self.follower.next().await?;
             }
             let Some(notice) = &self.unnamed else { return Ok(None) };
-            let name = match told::nameless(notice) {
+            let name = match notifications::nameless(notice) {
                 Some(id) => match self.app.submission(&self.caller, id).await {
-                    Ok(placed) => Some(told::name(&placed.submission)),
+                    Ok(placed) => Some(notifications::name(&placed.submission)),
                     // It was removed just now.
                     Err(app::Error::NotFound) => {
                         self.unnamed = None;

@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::host::{Content, Phase, Slot};
-use super::{Action, Fate, Link, Machine, Place};
+use super::{Action, Connection, ContainerPlace, Fate, Machine};
 use crate::domain::exercise::Isolation;
 
 mod supply;
@@ -49,7 +49,7 @@ struct World {
     machine: Machine<u64>,
     now: Instant,
     under_way: Vec<Action<u64>>,
-    lent: Vec<(Place, u64)>,
+    lent: Vec<(ContainerPlace, u64)>,
     slots: usize,
     cores: usize,
 }
@@ -244,7 +244,7 @@ proptest! {
         }
         world.plan();
 
-        let away = world.machine.links().any(|link| matches!(link, Link::Away { .. }));
+        let away = world.machine.connections().any(|connection| matches!(connection, Connection::Away { .. }));
 
         prop_assert!(!away || world.machine.next_wake(world.now).is_some());
     }

@@ -66,7 +66,7 @@ impl Tx {
         }
     }
 
-    /// Tells after the commit that a log grew, and how the round ended if it did.
+    /// Tells after the commit that a log changed, and how the round ended if it did.
     pub fn hint_log(&mut self, submission: SubmissionId, owner: &Owner, end: Option<RoundEnd>) {
         self.hint(Change::Log { submission, owner: owner.clone(), end });
     }

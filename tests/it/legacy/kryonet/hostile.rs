@@ -263,7 +263,7 @@ async fn a_port_that_nobody_listens_at_is_tried_again_and_again() {
 async fn datagrams_go_to_the_machine_that_accepted_and_answers_come_over_tcp_only() {
     let backend = Listening::bind().await;
     let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    let stranger = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let foreign = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let port = udp.local_addr().unwrap().port();
     let _house = house(vec![settings(backend.port(), &format!("udp_port = {port}"))]).await;
     let mut peer = backend.accept().await;
@@ -272,8 +272,8 @@ async fn datagrams_go_to_the_machine_that_accepted_and_answers_come_over_tcp_onl
     let (length, link) = udp.recv_from(&mut datagram).await.unwrap();
     assert_eq!(&datagram[..length], [0x0d, 0x54]);
 
-    // What looks like an answer, and the question that servers answer, from a stranger and from the true port.
-    for socket in [&stranger, &udp] {
+    // What looks like an answer, and the question that servers answer, from a foreign port and from the true port.
+    for socket in [&foreign, &udp] {
         for fake in [&[0x0d, 0x00][..], &[0x0d, 0x54], &[0x0f], &exercise("x")] {
             socket.send_to(fake, link).await.unwrap();
         }
@@ -282,7 +282,7 @@ async fn datagrams_go_to_the_machine_that_accepted_and_answers_come_over_tcp_onl
 
     assert_eq!((&datagram[..length], again), (&[0x0d, 0x54][..], link));
     assert!(peer.stream.try_read(&mut [0; 1]).is_err(), "nothing goes over TCP before the answer");
-    assert!(stranger.try_recv_from(&mut [0; 1]).is_err(), "a stranger gets no answer");
+    assert!(foreign.try_recv_from(&mut [0; 1]).is_err(), "a foreign port gets no answer");
     peer.send(&[0x0d, 0x00]).await;
     peer.expect_handshake().await;
 }

@@ -210,7 +210,7 @@ async fn who_never_says_who_he_is_is_closed_in_the_end() {
 #[tokio::test]
 async fn in_a_crowd_of_strangers_the_next_has_less_time_and_the_known_are_not_touched() {
     let crowded = Duration::from_millis(200);
-    let lounge = impatient(Patience { crowded, strangers: 2, ..Patience::default() }).await;
+    let lounge = impatient(Patience { crowded, unauthenticated: 2, ..Patience::default() }).await;
     let mut alice = lounge.join("alice").await;
     let mut early = [lounge.connect().await, lounge.connect().await];
 

@@ -10,7 +10,7 @@ use guichet::domain::lease::{AttemptCaps, Lease};
 use guichet::domain::submission::{GivenUp, NewSubmission};
 use guichet::domain::verdict::Verdict;
 use guichet::http;
-use guichet::legacy::websocket::{Door, ErrorTarget, Patience, Settings, router};
+use guichet::legacy::websocket::{ErrorTarget, Patience, Sessions, Settings, router};
 use guichet::storage::{CancelRequested, Storage as _};
 use tokio::net::TcpListener;
 
@@ -60,7 +60,7 @@ impl Lounge {
             origins: plan.origins,
             error_target: plan.error_target,
         };
-        let door = Door::new(
+        let sessions = Sessions::new(
             house.app.clone(),
             house.verifier.clone(),
             house.tasks.clone(),
@@ -70,7 +70,7 @@ impl Lounge {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let patience = http::Patience { stalled: plan.stalled, ..http::Patience::default() };
-        let router = house.router.clone().merge(router(&door, &settings.paths));
+        let router = house.router.clone().merge(router(&sessions, &settings.paths));
         house.tasks.start(http::serve_with(patience, listener, router, house.tasks.hard().clone()));
         Self { house, address }
     }

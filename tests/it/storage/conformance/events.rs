@@ -8,7 +8,9 @@ use guichet::domain::ids::SubmissionId;
 use guichet::domain::lease::Guarded;
 use guichet::domain::submission::{LostReason, NewSubmission, Purpose, RunInput};
 use guichet::domain::verdict::Verdict;
-use guichet::storage::{Change, Ending, GrownLogs, Growth, LogMark, LogPage, Retention, RoundEnd, Storage};
+use guichet::storage::{
+    Change, ChangedLogs, Ending, LogChanges, LogMark, LogPage, Retention, RoundEnd, Storage,
+};
 use tokio::sync::broadcast::error::TryRecvError;
 
 use crate::storage::factory::{
@@ -183,37 +185,37 @@ pub async fn a_wish_to_cancel_is_told(db: &impl Storage) {
 
 /// How far all logs have come.
 async fn mark(db: &impl Storage) -> LogMark {
-    db.grown_logs(None).await.unwrap().mark
+    db.changed_logs(None).await.unwrap().mark
 }
 
 pub async fn a_first_look_at_all_logs_names_none(db: &impl Storage) {
-    let empty = db.grown_logs(None).await.unwrap();
+    let empty = db.changed_logs(None).await.unwrap();
     insert(db, new("alice")).await;
 
-    let written = db.grown_logs(None).await.unwrap();
+    let written = db.changed_logs(None).await.unwrap();
 
-    assert_eq!([empty.logs, written.logs], [GrownLogs::Any, GrownLogs::Any]);
+    assert_eq!([empty.logs, written.logs], [ChangedLogs::Any, ChangedLogs::Any]);
     assert_ne!(empty.mark, written.mark);
 }
 
 pub async fn the_logs_that_grew_since_a_look_are_named_once_each(db: &impl Storage) {
     let empty = mark(db).await;
     let alice = insert(db, new("alice")).await;
-    let first = db.grown_logs(Some(empty)).await.unwrap();
+    let first = db.changed_logs(Some(empty)).await.unwrap();
     let bob = insert(db, new("bob")).await;
     insert(db, draft("carol")).await;
     grade(db, at(1)).await;
 
-    let second = db.grown_logs(Some(first.mark)).await.unwrap();
-    let third = db.grown_logs(Some(second.mark)).await.unwrap();
+    let second = db.changed_logs(Some(first.mark)).await.unwrap();
+    let third = db.changed_logs(Some(second.mark)).await.unwrap();
 
-    assert_eq!(first.logs, GrownLogs::These(vec![(alice, owner("alice"))]));
-    let GrownLogs::These(mut named) = second.logs else { panic!("{second:?}") };
+    assert_eq!(first.logs, ChangedLogs::These(vec![(alice, owner("alice"))]));
+    let ChangedLogs::These(mut named) = second.logs else { panic!("{second:?}") };
     named.sort_unstable();
     let mut grown = vec![(alice, owner("alice")), (bob, owner("bob"))];
     grown.sort_unstable();
     assert_eq!(named, grown);
-    assert_eq!(third, Growth { logs: GrownLogs::These(vec![]), mark: second.mark });
+    assert_eq!(third, LogChanges { logs: ChangedLogs::These(vec![]), mark: second.mark });
 }
 
 pub async fn a_log_that_grew_after_the_newest_events_were_pruned_is_not_missed(db: &impl Storage) {
@@ -225,11 +227,11 @@ pub async fn a_log_that_grew_after_the_newest_events_were_pruned_is_not_missed(d
     let bob = insert_all(db, vec![new("bob")], at(101)).await[0].submission.id;
     grade(db, at(102)).await;
 
-    let growth = db.grown_logs(Some(before)).await.unwrap();
+    let changes = db.changed_logs(Some(before)).await.unwrap();
 
-    let is_told = match &growth.logs {
-        GrownLogs::Any => true,
-        GrownLogs::These(logs) => logs.contains(&(bob, owner("bob"))),
+    let is_told = match &changes.logs {
+        ChangedLogs::Any => true,
+        ChangedLogs::These(logs) => logs.contains(&(bob, owner("bob"))),
     };
-    assert!(is_told, "{growth:?}");
+    assert!(is_told, "{changes:?}");
 }

@@ -12,13 +12,13 @@ use crate::app::links::{LinkError, LinkState};
 
 /// Keeps one link up.
 #[derive(Debug)]
-pub struct Keeper {
+pub struct Reconnect {
     shared: Shared,
     pauses: Backoff,
     lines: Lines,
 }
 
-impl Keeper {
+impl Reconnect {
     /// A link that isn't up yet.
     pub fn new(shared: Shared) -> Self {
         let pauses = Backoff::between(shared.settings.reconnect());

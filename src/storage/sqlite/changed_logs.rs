@@ -1,4 +1,4 @@
-//! Which logs grew between two looks, of all logs at once.
+//! Which logs changed between two looks, of all logs at once.
 //!
 //! One writer appends events, so their row ids follow the order of commits. Row ids are given again once the newest
 //! events were pruned, and a `VACUUM` deals them anew: the event at the mark is another one then, or none, and
@@ -10,31 +10,31 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::rows::{Row, submission_id};
 use crate::domain::ids::{Owner, SubmissionId};
-use crate::storage::{GrownLogs, Growth, LogMark, Result};
+use crate::storage::{ChangedLogs, LogChanges, LogMark, Result};
 
-/// Events that are looked at; with more of them any log may have grown.
+/// Events that are looked at; with more of them any log may have changed.
 const MOST: u32 = 10_000;
 
 /// An event without its body: row id, submission, number, owner.
 type Heading = (i64, Vec<u8>, i64, String);
 
-/// Which logs grew since `mark` was given; within one read transaction.
-pub(super) async fn since(db: &mut SqliteConnection, mark: Option<LogMark>) -> Result<Growth> {
+/// Which logs changed since `mark` was given; within one read transaction.
+pub(super) async fn since(db: &mut SqliteConnection, mark: Option<LogMark>) -> Result<LogChanges> {
     if let Some(mark) = mark
-        && let Some(growth) = known(db, mark).await?
+        && let Some(changes) = known(db, mark).await?
     {
-        return Ok(growth);
+        return Ok(changes);
     }
     let newest: Option<Heading> =
         sqlx::query_as("SELECT rowid, submission_id, seq, owner FROM events ORDER BY rowid DESC LIMIT 1")
             .fetch_optional(db)
             .await?;
     let newest = newest.as_ref().map(place).transpose()?;
-    Ok(Growth { logs: GrownLogs::Any, mark: LogMark { newest } })
+    Ok(LogChanges { logs: ChangedLogs::Any, mark: LogMark { newest } })
 }
 
-/// The logs that grew, if that can be told.
-async fn known(db: &mut SqliteConnection, mark: LogMark) -> Result<Option<Growth>> {
+/// The logs that changed, if that can be told.
+async fn known(db: &mut SqliteConnection, mark: LogMark) -> Result<Option<LogChanges>> {
     let headings: Vec<Heading> = sqlx::query_as(
         "SELECT rowid, submission_id, seq, owner FROM events WHERE rowid >= ?1 ORDER BY rowid LIMIT ?2",
     )
@@ -56,7 +56,7 @@ async fn known(db: &mut SqliteConnection, mark: LogMark) -> Result<Option<Growth
         newest = Some(at);
         logs.insert((at.1, owner(heading)?));
     }
-    Ok(Some(Growth { logs: GrownLogs::These(logs.into_iter().collect()), mark: LogMark { newest } }))
+    Ok(Some(LogChanges { logs: ChangedLogs::These(logs.into_iter().collect()), mark: LogMark { newest } }))
 }
 
 fn place((row, submission, seq, _): &Heading) -> Result<(i64, SubmissionId, i64)> {

@@ -41,10 +41,10 @@ pub struct Patience {
     pub linger: Duration,
     /// Until somebody first proves who he is.
     pub unproven: Duration,
-    /// The same for whoever comes while [`Self::strangers`] are there who have not.
+    /// The same for whoever comes while [`Self::unauthenticated`] are there who have not.
     pub crowded: Duration,
     /// See [`Self::crowded`].
-    pub strangers: usize,
+    pub unauthenticated: usize,
     /// Before something that could not be read is read again.
     pub fault: Duration,
 }
@@ -57,7 +57,7 @@ impl Default for Patience {
             linger: Duration::from_secs(2),
             unproven: Duration::from_mins(10),
             crowded: Duration::from_secs(10),
-            strangers: 1000,
+            unauthenticated: 1000,
             fault: Duration::from_secs(2),
         }
     }
@@ -65,7 +65,7 @@ impl Default for Patience {
 
 /// What every session works with.
 #[derive(Debug)]
-pub struct Door {
+pub struct Sessions {
     pub(super) app: App,
     pub(super) verifier: Arc<Verifier>,
     pub(super) tasks: Tasks,
@@ -78,19 +78,19 @@ pub struct Door {
     /// Open connections by user.
     pub(super) open: Arc<OpenStreams>,
     /// One handle is here, and one with each connection whose user has not said who he is.
-    strangers: Arc<()>,
+    unauthenticated: Arc<()>,
 }
 
 /// A connection whose user has not said who he is.
 #[derive(Debug)]
-pub struct Stranger {
+pub struct Unauthenticated {
     _counted: Arc<()>,
     /// How long he may go on.
     pub patience: Duration,
 }
 
-impl Door {
-    /// A door to `app`, for whoever `verifier` knows.
+impl Sessions {
+    /// Sessions on `app` for the users whom `verifier` knows.
     pub fn new(
         app: App,
         verifier: Arc<Verifier>,
@@ -110,18 +110,21 @@ impl Door {
             patience,
             failures: Failures::default(),
             open: Arc::default(),
-            strangers: Arc::default(),
+            unauthenticated: Arc::default(),
         })
     }
 
     /// Counts one more who has not said who he is.
-    pub(super) fn stranger(&self) -> Stranger {
-        // The door's own handle is none of a stranger.
-        let others = Arc::strong_count(&self.strangers).saturating_sub(1);
-        let counted = Arc::clone(&self.strangers);
-        let patience =
-            if others < self.patience.strangers { self.patience.unproven } else { self.patience.crowded };
-        Stranger { _counted: counted, patience }
+    pub(super) fn unauthenticated(&self) -> Unauthenticated {
+        // The handle kept here belongs to no connection.
+        let others = Arc::strong_count(&self.unauthenticated).saturating_sub(1);
+        let counted = Arc::clone(&self.unauthenticated);
+        let patience = if others < self.patience.unauthenticated {
+            self.patience.unproven
+        } else {
+            self.patience.crowded
+        };
+        Unauthenticated { _counted: counted, patience }
     }
 
     fn admits(&self, headers: &HeaderMap) -> bool {
@@ -136,20 +139,20 @@ impl Door {
 }
 
 /// Sessions at these paths.
-pub fn router(door: &Arc<Door>, paths: &[String]) -> Router {
+pub fn router(sessions: &Arc<Sessions>, paths: &[String]) -> Router {
     paths
         .iter()
         .fold(Router::new().without_v07_checks(), |router, path| router.route(path, any(open_session)))
-        .with_state(Arc::clone(door))
+        .with_state(Arc::clone(sessions))
 }
 
 /// Sessions at every path.
-pub fn router_of_any_path(door: &Arc<Door>) -> Router {
-    Router::new().fallback(open_session).with_state(Arc::clone(door))
+pub fn router_of_any_path(sessions: &Arc<Sessions>) -> Router {
+    Router::new().fallback(open_session).with_state(Arc::clone(sessions))
 }
 
-async fn open_session(State(door): State<Arc<Door>>, mut request: Request) -> Response {
-    let accept = match check(&door, &request) {
+async fn open_session(State(sessions): State<Arc<Sessions>>, mut request: Request) -> Response {
+    let accept = match check(&sessions, &request) {
         Ok(accept) => accept,
         Err(refusal) => return refusal,
     };
@@ -158,10 +161,10 @@ async fn open_session(State(door): State<Arc<Door>>, mut request: Request) -> Re
         .get()
         .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer): &ConnectInfo<SocketAddr>| peer.ip());
     let upgrade = hyper::upgrade::on(&mut request);
-    let tasks = door.tasks.clone();
+    let tasks = sessions.tasks.clone();
     tasks.start(async move {
         match upgrade.await {
-            Ok(upgraded) => Connection::new(TokioIo::new(upgraded), door, address).run().await,
+            Ok(upgraded) => Connection::new(TokioIo::new(upgraded), sessions, address).run().await,
             Err(error) => tracing::debug!(%error, "a websocket was given up before it began"),
         }
     });
@@ -175,20 +178,20 @@ async fn open_session(State(door): State<Arc<Door>>, mut request: Request) -> Re
 
 /// What a client's key is answered with; else the answer to what is no upgrade to a WebSocket.
 #[expect(clippy::result_large_err, reason = "it is answered once and taken apart at once")]
-fn check(door: &Door, request: &Request) -> Result<HeaderValue, Response> {
+fn check(sessions: &Sessions, request: &Request) -> Result<HeaderValue, Response> {
     let headers = request.headers();
-    let wishes = request.method() == Method::GET
+    let is_upgrade = request.method() == Method::GET
         && request.version() == Version::HTTP_11
         && names(headers, &header::UPGRADE, "websocket")
         && names(headers, &header::CONNECTION, "upgrade");
-    if !wishes {
+    if !is_upgrade {
         let mut response =
             refusal(StatusCode::UPGRADE_REQUIRED, "this is a WebSocket: connect with ws:// or wss://\n");
         response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
         return Err(response);
     }
-    if !door.admits(headers) {
+    if !sessions.admits(headers) {
         tracing::info!(origin = ?headers.get(header::ORIGIN), "a page of an origin that is not listed was refused");
         metrics::counter!("guichet_websocket_origins_refused_total").increment(1);
         return Err(refusal(StatusCode::FORBIDDEN, "pages of this origin may not connect\n"));

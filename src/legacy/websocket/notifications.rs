@@ -13,7 +13,7 @@ use crate::feed::Notice;
 
 /// His waiting submissions; ids sort by age.
 #[derive(Debug, Default)]
-pub struct Told {
+pub struct Notifications {
     waiting: BTreeMap<SubmissionId, Waiting>,
 }
 
@@ -48,7 +48,7 @@ pub fn nameless(notice: &Notice) -> Option<SubmissionId> {
     }
 }
 
-impl Told {
+impl Notifications {
     /// What `notice` says; `name` is that of the submission that was [`nameless`].
     pub fn take(&mut self, notice: Notice, name: Option<String>) -> Vec<Packet> {
         match notice {

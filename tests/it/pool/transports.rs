@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use guichet::domain::exercise::Isolation;
-use guichet::pool::{Settings, Transport};
+use guichet::pool::{Settings, TransportKind};
 use guichet_agent::{Hello, Reply, UsageSource, VERSION, encode};
 use tempfile::TempDir;
 use tokio::net::UnixListener;
@@ -16,13 +16,13 @@ use crate::support::engine::Engine;
 async fn an_agent_on_this_machine_is_spoken_to_over_a_socket_and_its_folder_is_gone_before_a_program_runs() {
     let bench = Bench::start().await;
     let container = bench.claim("python").await;
-    assert_eq!(container.transport(), Transport::Socket);
+    assert_eq!(container.transport(), TransportKind::Socket);
 
     let id = container.id().expect("an id").to_owned();
     // Even the container's root, which the agent is and no program of a student.
     let write = "
 try:
-    open('/.guichet/wire/file', 'w')
+    open('/.guichet/socket/file', 'w')
     print('written')
 except OSError as error:
     print(error.strerror)
@@ -32,7 +32,7 @@ except OSError as error:
     assert_eq!(tried, "No such file or directory");
     container.release(Isolation::Reset).await;
     bench.claim("c").await.release(Isolation::Reset).await;
-    assert_eq!(bench.wires(), Vec::<PathBuf>::new());
+    assert_eq!(bench.sockets(), Vec::<PathBuf>::new());
     bench.end().await;
 }
 
@@ -40,18 +40,18 @@ except OSError as error:
 async fn an_engine_that_sees_other_files_than_we_do_is_gone_through() {
     let hidden = folder();
     let engine = OwnEngine::start_blind(&[], Some(hidden.path().to_owned())).await;
-    let wires = Some(hidden.path().join("wires"));
-    let settings = Settings { hosts: vec![engine.address()], wires, ..Bench::settings() };
+    let sockets = Some(hidden.path().join("sockets"));
+    let settings = Settings { hosts: vec![engine.address()], sockets, ..Bench::settings() };
     let bench = Bench::with(settings).await;
 
     for _ in 0..2 {
         let container = bench.claim("python").await;
-        assert_eq!(container.transport(), Transport::Attach);
+        assert_eq!(container.transport(), TransportKind::Attach);
         container.destroy().await;
     }
 
     assert_eq!(bench.run("python", "print('all the same')").await.stdout, "all the same\n");
-    assert_eq!(bench.wires(), Vec::<PathBuf>::new());
+    assert_eq!(bench.sockets(), Vec::<PathBuf>::new());
     bench.end().await;
 }
 
@@ -84,8 +84,8 @@ while os.read(0, 65536):
     );
     let agent_path = folder.path().join("agent");
     std::fs::write(&agent_path, script).expect("a script");
-    let wires = Some(folder.path().join("wires"));
-    let settings = Settings { agent_path, wires, ..Bench::settings() };
+    let sockets = Some(folder.path().join("sockets"));
+    let settings = Settings { agent_path, sockets, ..Bench::settings() };
     Bench::of_one("python", settings)
 }
 
@@ -95,7 +95,7 @@ fn folder() -> TempDir {
 
 async fn ends_up_attached(bench: Bench) {
     let container = bench.claim("python").await;
-    assert_eq!(container.transport(), Transport::Attach);
+    assert_eq!(container.transport(), TransportKind::Attach);
     assert_eq!(bench.containers().await.len(), 1, "one container is left behind");
     drop(container);
     bench.end().await;
@@ -110,7 +110,7 @@ async fn a_link_that_an_agent_leaves_in_place_of_its_socket_leads_nowhere() {
 
     let container = bench.claim("python").await;
 
-    assert_eq!(container.transport(), Transport::Attach);
+    assert_eq!(container.transport(), TransportKind::Attach);
     let nobody = tokio::time::timeout(std::time::Duration::ZERO, decoy.accept()).await;
     assert!(nobody.is_err(), "the link was followed: {nobody:?}");
     drop(container);
@@ -134,18 +134,18 @@ async fn an_agent_whose_socket_nobody_listens_at_is_spoken_to_through_its_engine
 }
 
 /// How the agents of the next containers are spoken to, one after the other, while the folder of all shared folders is away.
-async fn without_the_folder<const COUNT: usize>(bench: &Bench) -> [Transport; COUNT] {
-    let wires = bench.settings.wires.clone().expect("a folder");
-    let away = wires.with_extension("away");
+async fn without_the_folder<const COUNT: usize>(bench: &Bench) -> [TransportKind; COUNT] {
+    let sockets = bench.settings.sockets.clone().expect("a folder");
+    let away = sockets.with_extension("away");
     let mut held = bench.claim("python").await;
-    std::fs::rename(&wires, &away).expect("it is away");
-    let mut seen = [Transport::Socket; COUNT];
+    std::fs::rename(&sockets, &away).expect("it is away");
+    let mut seen = [TransportKind::Socket; COUNT];
     for transport in &mut seen {
         drop(held);
         held = bench.claim("python").await;
         *transport = held.transport();
     }
-    std::fs::rename(&away, &wires).expect("it is back");
+    std::fs::rename(&away, &sockets).expect("it is back");
     drop(held);
     seen
 }
@@ -155,8 +155,8 @@ async fn faults_that_pass_leave_the_sockets_in_use() {
     let bench = Bench::of_one("python", Bench::settings());
 
     for _ in 0..2 {
-        assert_eq!(without_the_folder(&bench).await, [Transport::Attach; 2]);
-        assert_eq!(bench.claim("python").await.transport(), Transport::Socket);
+        assert_eq!(without_the_folder(&bench).await, [TransportKind::Attach; 2]);
+        assert_eq!(bench.claim("python").await.transport(), TransportKind::Socket);
     }
 
     bench.end().await;
@@ -166,9 +166,9 @@ async fn faults_that_pass_leave_the_sockets_in_use() {
 async fn after_three_faults_in_a_row_a_host_is_gone_through_for_good() {
     let bench = Bench::of_one("python", Bench::settings());
 
-    assert_eq!(without_the_folder(&bench).await, [Transport::Attach; 3]);
+    assert_eq!(without_the_folder(&bench).await, [TransportKind::Attach; 3]);
 
-    assert_eq!(bench.claim("python").await.transport(), Transport::Attach);
+    assert_eq!(bench.claim("python").await.transport(), TransportKind::Attach);
     bench.end().await;
 }
 
@@ -207,7 +207,7 @@ except OSError:
     let bench = played(&folder, deed, "");
     let container = bench.claim("python").await;
 
-    assert_eq!(bench.wires(), Vec::<PathBuf>::new());
+    assert_eq!(bench.sockets(), Vec::<PathBuf>::new());
     drop(container);
     bench.end().await;
 }
@@ -232,9 +232,9 @@ listens = False
     let mounts = "{{range .Mounts}}{{.Destination}} {{end}}";
     let mounted = Engine::at(&bench.settings.hosts[0]).ask(&["inspect", "--format", mounts, &id]);
 
-    assert!(!mounted.contains("/.guichet/wire"), "{mounted}");
+    assert!(!mounted.contains("/.guichet/socket"), "{mounted}");
     assert_eq!(bench.containers().await, [id]);
-    for left in bench.wires() {
+    for left in bench.sockets() {
         std::fs::remove_dir_all(left).expect("nobody holds it");
     }
     drop(container);

@@ -1,4 +1,4 @@
-//! Who waits for what: one slot per open stream.
+//! Who waits for what: one mailbox per open stream.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,23 +18,23 @@ pub enum Topic {
     Owner(Owner),
 }
 
-/// What waits for one stream: a bell, whether its log grew, and the newest place of each submission.
+/// What waits for one stream: a bell, whether its log changed, and the newest place of each submission.
 #[derive(Debug, Default)]
-pub struct Slot {
+pub struct Mailbox {
     bell: Notify,
-    log_grew: AtomicBool,
+    log_changed: AtomicBool,
     places: Mutex<Vec<Position>>,
 }
 
-impl Slot {
-    /// Whether the log may have grown since this was asked the last time. Whoever rang for a place only wants no look
+impl Mailbox {
+    /// Whether the log may have changed since this was asked the last time. Whoever rang for a place only wants no look
     /// at the log.
-    pub fn take_growth(&self) -> bool {
-        self.log_grew.swap(false, Ordering::AcqRel)
+    pub fn take_change(&self) -> bool {
+        self.log_changed.swap(false, Ordering::AcqRel)
     }
 
     fn wake(&self) {
-        self.log_grew.store(true, Ordering::Release);
+        self.log_changed.store(true, Ordering::Release);
         self.bell.notify_one();
     }
 
@@ -58,28 +58,28 @@ impl Slot {
     }
 }
 
-/// All slots by topic. The lock is held for map operations only.
+/// All mailboxes by topic. The lock is held for map operations only.
 #[derive(Debug, Default)]
-pub struct Slots {
-    by_topic: Mutex<HashMap<Topic, Vec<Weak<Slot>>>>,
+pub struct Mailboxes {
+    by_topic: Mutex<HashMap<Topic, Vec<Weak<Mailbox>>>>,
 }
 
-impl Slots {
-    /// A slot for a new stream; it is forgotten when the last handle is dropped.
-    pub fn open(&self, topic: Topic) -> Arc<Slot> {
-        let slot = Arc::new(Slot::default());
+impl Mailboxes {
+    /// A mailbox for a new stream; it is forgotten when the last handle is dropped.
+    pub fn open(&self, topic: Topic) -> Arc<Mailbox> {
+        let mailbox = Arc::new(Mailbox::default());
         let mut by_topic = lock(&self.by_topic);
         let of_topic = by_topic.entry(topic).or_default();
         of_topic.retain(|other| other.strong_count() > 0);
-        of_topic.push(Arc::downgrade(&slot));
-        slot
+        of_topic.push(Arc::downgrade(&mailbox));
+        mailbox
     }
 
-    /// Forgets the slots of a topic that nobody holds.
+    /// Forgets the mailboxes of a topic that nobody holds.
     pub fn close(&self, topic: &Topic) {
         let mut by_topic = lock(&self.by_topic);
         if let Some(of_topic) = by_topic.get_mut(topic) {
-            of_topic.retain(|slot| slot.strong_count() > 0);
+            of_topic.retain(|mailbox| mailbox.strong_count() > 0);
             if of_topic.is_empty() {
                 by_topic.remove(topic);
             }
@@ -89,24 +89,24 @@ impl Slots {
     /// Rings for everybody who follows the submission or its owner.
     pub fn wake(&self, submission: SubmissionId, owner: &Owner) {
         for topic in [Topic::Submission(submission), Topic::Owner(owner.clone())] {
-            for slot in self.of(&topic) {
-                slot.wake();
+            for mailbox in self.of(&topic) {
+                mailbox.wake();
             }
         }
     }
 
     /// Rings for everybody.
     pub fn wake_all(&self) {
-        for slot in lock(&self.by_topic).values().flatten().filter_map(Weak::upgrade) {
-            slot.wake();
+        for mailbox in lock(&self.by_topic).values().flatten().filter_map(Weak::upgrade) {
+            mailbox.wake();
         }
     }
 
     /// Tells everybody who follows the submission or its owner where it stands.
     pub fn place(&self, owner: &Owner, place: Position) {
         for topic in [Topic::Submission(place.submission), Topic::Owner(owner.clone())] {
-            for slot in self.of(&topic) {
-                slot.put(place);
+            for mailbox in self.of(&topic) {
+                mailbox.put(place);
             }
         }
     }
@@ -118,7 +118,7 @@ impl Slots {
 
     /// Number of open streams.
     pub fn count(&self) -> usize {
-        lock(&self.by_topic).values().flatten().filter(|slot| slot.strong_count() > 0).count()
+        lock(&self.by_topic).values().flatten().filter(|mailbox| mailbox.strong_count() > 0).count()
     }
 
     /// Whether anybody follows the submission or its owner.
@@ -128,10 +128,10 @@ impl Slots {
             || by_topic.contains_key(&Topic::Owner(owner.clone()))
     }
 
-    fn of(&self, topic: &Topic) -> Vec<Arc<Slot>> {
+    fn of(&self, topic: &Topic) -> Vec<Arc<Mailbox>> {
         lock(&self.by_topic)
             .get(topic)
-            .map(|slots| slots.iter().filter_map(Weak::upgrade).collect())
+            .map(|mailboxes| mailboxes.iter().filter_map(Weak::upgrade).collect())
             .unwrap_or_default()
     }
 }
@@ -143,26 +143,27 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Slots, Topic};
+    use super::{Mailboxes, Topic};
     use crate::domain::ids::{Owner, SubmissionId};
     use crate::domain::queue::PositionReason;
     use crate::feed::Position;
 
     #[test]
     fn who_is_told_a_place_only_needs_no_look_at_the_log() {
-        let slots = Slots::default();
+        let mailboxes = Mailboxes::default();
         let (submission, owner): (_, Owner) = (SubmissionId::generate(), "alice".parse().unwrap());
-        let slot = slots.open(Topic::Owner(owner.clone()));
+        let mailbox = mailboxes.open(Topic::Owner(owner.clone()));
         let reason = PositionReason::AheadLeft;
 
-        slots.place(&owner, Position { submission, round: 1, attempt: 0, position: 1, eta: None, reason });
-        assert!(!slot.take_growth());
-        assert_eq!(slot.take_places().len(), 1);
+        mailboxes
+            .place(&owner, Position { submission, round: 1, attempt: 0, position: 1, eta: None, reason });
+        assert!(!mailbox.take_change());
+        assert_eq!(mailbox.take_places().len(), 1);
 
-        slots.wake(submission, &owner);
-        assert!(slot.take_growth());
-        assert!(!slot.take_growth());
-        slots.wake_all();
-        assert!(slot.take_growth());
+        mailboxes.wake(submission, &owner);
+        assert!(mailbox.take_change());
+        assert!(!mailbox.take_change());
+        mailboxes.wake_all();
+        assert!(mailbox.take_change());
     }
 }

@@ -35,14 +35,14 @@ const CHUNK_BYTES: usize = 64 << 10;
 
 /// Which of the ways leads to an agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transport {
+pub enum TransportKind {
     /// The container's standard streams over the engine's API.
     Attach,
     /// A socket that the agent listened at.
     Socket,
 }
 
-impl Transport {
+impl TransportKind {
     /// Its name in metrics.
     pub const fn name(self) -> &'static str {
         match self {
@@ -53,20 +53,20 @@ impl Transport {
 }
 
 /// Both directions of one way to an agent; dropping it tells the agent that we are gone.
-pub struct Wire {
+pub struct Transport {
     /// What the agent reads.
     pub input: Pin<Box<dyn AsyncWrite + Send>>,
     /// What the agent writes, in pieces of any size; ends when the container or the connection does.
     pub output: Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>,
 }
 
-impl std::fmt::Debug for Wire {
+impl std::fmt::Debug for Transport {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("Wire")
+        formatter.write_str("Transport")
     }
 }
 
-impl From<UnixStream> for Wire {
+impl From<UnixStream> for Transport {
     fn from(stream: UnixStream) -> Self {
         let (output, input) = stream.into_split();
         let output = ReaderStream::with_capacity(output, CHUNK_BYTES);
@@ -76,14 +76,14 @@ impl From<UnixStream> for Wire {
 
 /// Where the folders of launches are; those of earlier processes are removed before the first of ours is made.
 #[derive(Debug)]
-pub struct WireFolders {
+pub struct SocketFolders {
     parent: PathBuf,
     boot: Uuid,
     /// The parent's complete path, once it is there and without folders of earlier processes.
     ready: OnceCell<String>,
 }
 
-impl WireFolders {
+impl SocketFolders {
     /// Folders below `parent`, which no other process uses.
     pub fn new(parent: PathBuf, boot: Uuid) -> Self {
         Self { parent, boot, ready: OnceCell::new() }
@@ -102,11 +102,11 @@ impl WireFolders {
     ///
     /// # Errors
     /// Why it cannot be; nothing of it is left.
-    pub async fn make(&self) -> Result<WireFolder, String> {
+    pub async fn make(&self) -> Result<SocketFolder, String> {
         let path = format!("{}/{}-{}", self.prepare().await?, self.boot.simple(), Uuid::new_v4().simple());
         // Made and guarded in one step, which nobody's giving up can come between.
         let making = spawn_blocking(move || match std::fs::DirBuilder::new().mode(0o700).create(&path) {
-            Ok(()) => Ok(WireFolder { path: Some(path) }),
+            Ok(()) => Ok(SocketFolder { path: Some(path) }),
             Err(error) => Err(format!("{path}: {error}")),
         });
         making.await.map_err(|error| error.to_string())?
@@ -131,7 +131,7 @@ async fn prepare(parent: &Path, owner: Uid) -> io::Result<String> {
     parent.into_os_string().into_string().map_err(|_path| io::Error::other("its path is not UTF-8"))
 }
 
-/// Whether a folder of that name may be one that [`WireFolders::make`] made, now or in an earlier process.
+/// Whether a folder of that name may be one that [`SocketFolders::make`] made, now or in an earlier process.
 fn is_name_of_ours(name: &str) -> bool {
     let is_id = |text: &str| text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     name.split_once('-').is_some_and(|(boot, launch)| is_id(boot) && is_id(launch))
@@ -148,12 +148,12 @@ fn say_that_it_stays(folder: &Path, error: &io::Error) {
 
 /// A folder that one container shares with us while it is launched; gone when dropped.
 #[derive(Debug)]
-pub struct WireFolder {
+pub struct SocketFolder {
     /// `None` once it is removed.
     path: Option<String>,
 }
 
-impl WireFolder {
+impl SocketFolder {
     /// Its complete path.
     pub fn path(&self) -> &str {
         self.path.as_deref().unwrap_or_default()
@@ -191,7 +191,7 @@ impl WireFolder {
     }
 }
 
-impl Drop for WireFolder {
+impl Drop for SocketFolder {
     fn drop(&mut self) {
         // Only a launch that was given up comes here, or one whose container did all to keep the folder.
         if let Some(path) = self.path.take()
@@ -211,14 +211,14 @@ mod tests {
 
     use super::*;
 
-    async fn folders() -> (tempfile::TempDir, WireFolders, WireFolder) {
+    async fn folders() -> (tempfile::TempDir, SocketFolders, SocketFolder) {
         let parent = tempfile::tempdir().unwrap();
-        let folders = WireFolders::new(parent.path().join("wires"), Uuid::new_v4());
+        let folders = SocketFolders::new(parent.path().join("sockets"), Uuid::new_v4());
         let folder = folders.make().await.unwrap();
         (parent, folders, folder)
     }
 
-    fn socket_in(folder: &WireFolder) -> PathBuf {
+    fn socket_in(folder: &SocketFolder) -> PathBuf {
         Path::new(folder.path()).join("agent")
     }
 
@@ -278,7 +278,7 @@ mod tests {
     #[tokio::test]
     async fn what_an_earlier_process_left_is_removed_before_the_first_folder_is_made() {
         let (parent, first, mut left) = folders().await;
-        let next = WireFolders::new(parent.path().join("wires"), Uuid::new_v4());
+        let next = SocketFolders::new(parent.path().join("sockets"), Uuid::new_v4());
 
         let made = next.make().await.unwrap();
         let again = first.make().await.unwrap();
@@ -312,7 +312,7 @@ mod tests {
         let ours = parent.path().join(format!("{id}-{id}"));
         std::fs::create_dir(&ours).unwrap();
 
-        WireFolders::new(parent.path().to_owned(), Uuid::new_v4()).prepare().await.unwrap();
+        SocketFolders::new(parent.path().to_owned(), Uuid::new_v4()).prepare().await.unwrap();
 
         assert!(foreign.iter().all(|path| path.exists()), "{foreign:?}");
         assert!(!ours.exists());
@@ -324,15 +324,15 @@ mod tests {
         let id = Uuid::nil().simple();
         let foreign = elsewhere.path().join(format!("{id}-{id}"));
         std::fs::create_dir(&foreign).unwrap();
-        let link = parent.path().join("wires");
+        let link = parent.path().join("sockets");
         symlink(elsewhere.path(), &link).unwrap();
-        let folders = WireFolders::new(link.clone(), Uuid::new_v4());
+        let folders = SocketFolders::new(link.clone(), Uuid::new_v4());
 
         let refused = folders.make().await.unwrap_err();
         std::fs::remove_file(&link).unwrap();
         let made = folders.make().await;
 
-        assert!(refused.ends_with("/wires: a link, or another user's"), "{refused}");
+        assert!(refused.ends_with("/sockets: a link, or another user's"), "{refused}");
         assert!(foreign.exists());
         made.unwrap();
     }
@@ -349,10 +349,10 @@ mod tests {
 
     #[tokio::test]
     async fn without_a_parent_there_is_no_folder_and_the_reason_is_told() {
-        let folders = WireFolders::new(PathBuf::from("/proc/wires"), Uuid::new_v4());
+        let folders = SocketFolders::new(PathBuf::from("/proc/sockets"), Uuid::new_v4());
 
         let refused = folders.make().await.unwrap_err();
 
-        assert!(refused.starts_with("/proc/wires: "), "{refused}");
+        assert!(refused.starts_with("/proc/sockets: "), "{refused}");
     }
 }
