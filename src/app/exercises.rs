@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::validate::{self, Faults};
 use super::{App, Caller, Error};
-use crate::domain::exercise::{Checker, Exercise, ExerciseSpec, MAX_TESTS, MAX_WEIGHT, TestCase};
+use crate::domain::exercise::{Checker, Exercise, ExerciseSpec, Kind, MAX_TESTS, MAX_WEIGHT, TestCase};
 use crate::domain::ids::ExerciseId;
 use crate::domain::limits::{LimitChoice, Ranges};
 use crate::storage::{ExercisePage, ExercisePut, Expected, Storage as _};
@@ -88,8 +88,12 @@ impl App {
         validate::paths(&mut faults, "/starter_files", &spec.starter_files);
         self.check_runtimes(spec, &mut faults);
         self.check_limits(spec, &mut faults);
-        check_checker(&spec.checker, &mut faults);
-        check_tests(&spec.tests, &mut faults);
+        match &spec.kind {
+            Kind::Stdio(stdio) => {
+                check_checker(&stdio.checker, &mut faults);
+                check_tests(&stdio.tests, &mut faults);
+            }
+        }
         faults.none()
     }
 
@@ -187,9 +191,11 @@ fn check_tests(tests: &[TestCase], faults: &mut Faults) {
 }
 
 fn bytes_of(spec: &ExerciseSpec) -> usize {
-    let tests: usize = spec.tests.iter().map(|test| test.stdin.len() + test.expected.len()).sum();
+    let graded_by: usize = match &spec.kind {
+        Kind::Stdio(stdio) => stdio.tests.iter().map(|test| test.stdin.len() + test.expected.len()).sum(),
+    };
     let files: usize = spec.starter_files.iter().map(|file| file.content.len()).sum();
-    tests + files + spec.statement.len()
+    graded_by + files + spec.statement.len()
 }
 
 fn has_nul(text: &str) -> bool {

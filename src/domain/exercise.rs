@@ -26,14 +26,6 @@ pub enum Visibility {
     Hidden,
 }
 
-/// How an exercise is graded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// The program reads standard input and arguments; what it writes is checked.
-    Stdio,
-}
-
 /// Whether a container serves several submissions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -85,6 +77,23 @@ pub struct TestCase {
     pub weight: u64,
 }
 
+/// How an exercise is graded, with what that needs; stored beside the exercise's other fields.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Kind {
+    /// The program reads standard input and arguments; what it writes is checked.
+    Stdio(Stdio),
+}
+
+/// What an exercise of [`Kind::Stdio`] is graded by.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stdio {
+    /// How outputs are compared.
+    pub checker: Checker,
+    /// The tests, in order; at least one.
+    pub tests: Vec<TestCase>,
+}
+
 /// A file by path and bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceFile {
@@ -102,6 +111,7 @@ pub struct ExerciseSpec {
     /// Markdown.
     pub statement: String,
     /// How it is graded.
+    #[serde(flatten)]
     pub kind: Kind,
     /// Runtimes a student may choose from; at least one.
     pub runtimes: Vec<RuntimeId>,
@@ -117,12 +127,8 @@ pub struct ExerciseSpec {
     pub limits_by_runtime: BTreeMap<RuntimeId, LimitChoice>,
     /// Limits of the compilation.
     pub compile_limits: LimitChoice,
-    /// How outputs are compared.
-    pub checker: Checker,
     /// Whether the tests after the first that is not accepted are left out.
     pub stop_on_first_failure: bool,
-    /// The tests, in order; at least one.
-    pub tests: Vec<TestCase>,
 }
 
 impl ExerciseSpec {
@@ -147,4 +153,42 @@ pub struct Exercise {
     pub updated_at: Timestamp,
     /// What it says.
     pub spec: ExerciseSpec,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{Checker, ExerciseSpec, Kind, Stdio};
+
+    /// A document as versions have always been stored.
+    fn stored() -> Value {
+        json!({
+            "title": "Sum", "statement": "", "kind": "stdio", "runtimes": ["python"], "starter_files": [],
+            "priority": "normal", "isolation": "reset", "limits": {}, "limits_by_runtime": {}, "compile_limits": {},
+            "checker": { "type": "tokens", "case_sensitive": true, "float_tolerance": { "absolute": 1e-6, "relative": 0.5 } },
+            "stop_on_first_failure": false,
+            "tests": [ { "name": "small", "args": [], "stdin": "1 2\n", "expected": { "base64": "/wo=" },
+                         "visibility": "public", "weight": 1_000_000 } ],
+        })
+    }
+
+    #[test]
+    fn the_kind_and_its_data_are_stored_beside_the_other_fields() {
+        let spec: ExerciseSpec = serde_json::from_value(stored()).unwrap();
+
+        let Kind::Stdio(Stdio { checker, tests }) = &spec.kind;
+        assert!(matches!(checker, Checker::Tokens { float_tolerance: Some(_), .. }));
+        assert_eq!(tests[0].expected.as_bytes(), [0xff, b'\n']);
+        assert_eq!(serde_json::to_value(&spec).unwrap()["tests"], stored()["tests"]);
+        assert_eq!(serde_json::to_value(&spec).unwrap()["kind"], "stdio");
+    }
+
+    #[test]
+    fn a_kind_that_is_not_known_is_not_read() {
+        let mut stored = stored();
+        stored["kind"] = json!("unit_tests");
+
+        assert!(serde_json::from_value::<ExerciseSpec>(stored).is_err());
+    }
 }

@@ -6,8 +6,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::classify::classify;
 use super::diagnostics::diagnostics;
-use super::evaluate::{Setting, execution};
 use super::output::Budget;
+use super::setting::Setting;
 use crate::domain::runtime::Step;
 use crate::domain::verdict::{CompileReport, RUN_STREAM_BYTES};
 use crate::pool::{Container, Lost};
@@ -28,14 +28,10 @@ pub async fn compile(
     budget: &mut Budget,
     abort: &CancellationToken,
 ) -> Result<Compiled, Lost> {
-    let maximum = &step.limits.maximum;
-    let limits = match setting.exercise {
-        Some(exercise) => exercise.compile_limits.over(&step.limits.default, maximum),
-        None => step.limits.default,
-    };
+    let limits = setting.compile_limits(step);
     let begun = Instant::now();
     let mut written = Vec::new();
-    let request = execution(setting, step.argv(setting.entry), &limits, true);
+    let request = setting.request(step.argv(setting.entry), &limits, true);
     let mut take = |_stream, bytes: &[u8]| written.extend_from_slice(bytes);
     let report = container.exec(request, &[], abort, &mut take).await?;
     if report.stopped_by == Some(guichet_agent::StoppedBy::Abort) {

@@ -9,11 +9,11 @@ use tokio_util::sync::CancellationToken;
 use super::classify::{Meaning, classify, usage_source};
 use super::compile::{Compiled, compile, millis};
 use super::output::{Budget, Collected};
+use super::setting::Setting;
 use crate::domain::blob::Blob;
 use crate::domain::checker::difference;
 use crate::domain::event::Progress;
-use crate::domain::exercise::{Checker, ExerciseSpec, TestCase, Visibility};
-use crate::domain::limits::Limits;
+use crate::domain::exercise::{Checker, ExerciseSpec, Kind, TestCase, Visibility};
 use crate::domain::runtime::Runtime;
 use crate::domain::submission::Work;
 use crate::domain::verdict::{
@@ -22,9 +22,6 @@ use crate::domain::verdict::{
 };
 use crate::pool::{Container, Lost};
 
-/// The environment that every program sees, before its runtime's own.
-const ENVIRONMENT: [&str; 4] =
-    ["PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/tmp", "TMPDIR=/tmp", "LANG=C.UTF-8"];
 /// Name of the only test of a run.
 const RUN_NAME: &str = "run";
 
@@ -35,13 +32,6 @@ pub enum Outcome {
     Finished(Box<SubmissionResult>),
     /// It was stopped because somebody wanted that; no process of it exists any more.
     Aborted,
-}
-
-/// What all commands of an attempt have in common.
-pub(super) struct Setting<'a> {
-    pub runtime: &'a Runtime,
-    pub exercise: Option<&'a ExerciseSpec>,
-    pub entry: &'a str,
 }
 
 /// A test as it is run: from an exercise, or a run's own input.
@@ -128,7 +118,9 @@ fn trials<'a>(work: &'a Work, spec: Option<&'a ExerciseSpec>) -> Vec<Trial<'a>> 
             visibility: Visibility::Public,
             graded: None,
         }],
-        (None, Some(spec)) => spec.tests.iter().map(|test| Trial::of(test, &spec.checker)).collect(),
+        (None, Some(spec)) => match &spec.kind {
+            Kind::Stdio(stdio) => stdio.tests.iter().map(|test| Trial::of(test, &stdio.checker)).collect(),
+        },
         (None, None) => Vec::new(),
     }
 }
@@ -154,17 +146,14 @@ async fn run_trials(
     progress: &mpsc::Sender<Progress>,
     abort: &CancellationToken,
 ) -> Result<Option<Vec<TestReport>>, Lost> {
-    let limits = match setting.exercise {
-        Some(exercise) => exercise.run_limits(setting.runtime),
-        None => setting.runtime.run.limits.default,
-    };
+    let limits = setting.run_limits();
     let stop_early = setting.exercise.is_some_and(|exercise| exercise.stop_on_first_failure);
     let mut reports = Vec::with_capacity(trials.len());
     let of = u32::try_from(trials.len()).unwrap_or(u32::MAX);
     for (index, trial) in (1..).zip(trials) {
         let mut argv = setting.runtime.run.argv(setting.entry);
         argv.extend(trial.args.iter().cloned());
-        let request = execution(setting, argv, &limits, false);
+        let request = setting.request(argv, &limits, false);
         if index == of {
             container.last_command_follows();
         }
@@ -231,28 +220,6 @@ fn overall(compile: Option<&CompileReport>, tests: &[TestReport]) -> Verdict {
         .map(|test| test.verdict)
         .find(|verdict| *verdict != Verdict::Accepted)
         .unwrap_or(Verdict::Accepted)
-}
-
-/// The agent's request for one command.
-pub(super) fn execution(
-    setting: &Setting<'_>,
-    argv: Vec<String>,
-    limits: &Limits,
-    keep: bool,
-) -> agent::Exec {
-    let own = setting.runtime.env.iter().map(String::as_str);
-    agent::Exec {
-        argv: argv.into_iter().map(String::into_bytes).collect(),
-        env: ENVIRONMENT.into_iter().chain(own).map(|pair| pair.as_bytes().to_vec()).collect(),
-        limits: agent::Limits {
-            cpu_time_ms: limits.cpu_time_ms,
-            wall_time_ms: limits.wall_time_ms,
-            memory_bytes: limits.memory_bytes,
-            output_bytes: limits.output_bytes,
-            processes: limits.processes,
-        },
-        keep,
-    }
 }
 
 /// Reports a step. Nobody listens any more once the lease is lost, and the attempt is being aborted then.

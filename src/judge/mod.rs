@@ -8,5 +8,6 @@ mod compile;
 mod diagnostics;
 mod evaluate;
 mod output;
+mod setting;
 
 pub use evaluate::{Outcome, evaluate};

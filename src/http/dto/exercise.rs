@@ -233,6 +233,9 @@ impl Exercise {
     /// The exercise as `caller` may see it.
     pub fn of(exercise: &exercise::Exercise, caller: &Caller) -> Self {
         let spec = &exercise.spec;
+        let (kind, exercise::Stdio { checker, tests }) = match &spec.kind {
+            exercise::Kind::Stdio(stdio) => (ExerciseKind::Stdio, stdio),
+        };
         let by_runtime = spec.limits_by_runtime.iter();
         Self {
             id: exercise.id.to_string(),
@@ -240,7 +243,7 @@ impl Exercise {
             updated_at: exercise.updated_at.to_string(),
             title: spec.title.clone(),
             statement: spec.statement.clone(),
-            kind: spec.kind.into(),
+            kind,
             runtimes: spec.runtimes.iter().map(ToString::to_string).collect(),
             starter_files: spec.starter_files.iter().map(Into::into).collect(),
             priority: spec.priority.into(),
@@ -248,9 +251,9 @@ impl Exercise {
             limits: spec.limits.into(),
             limits_by_runtime: by_runtime.map(|(id, limits)| (id.to_string(), (*limits).into())).collect(),
             compile_limits: spec.compile_limits.into(),
-            checker: spec.checker.into(),
+            checker: (*checker).into(),
             stop_on_first_failure: spec.stop_on_first_failure,
-            tests: spec.tests.iter().map(|test| TestCase::of(test, caller)).collect(),
+            tests: tests.iter().map(|test| TestCase::of(test, caller)).collect(),
         }
     }
 }

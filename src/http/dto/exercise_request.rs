@@ -299,10 +299,17 @@ impl ExerciseRequest {
         for (index, test) in self.tests.into_iter().enumerate() {
             tests.push(test.read(&format!("/tests/{index}"), errors));
         }
+        let kind = match self.kind {
+            ExerciseKind::Stdio => exercise::Kind::Stdio(exercise::Stdio {
+                checker: checker
+                    .unwrap_or(exercise::Checker::Tokens { case_sensitive: true, float_tolerance: None }),
+                tests,
+            }),
+        };
         ExerciseSpec {
             title: self.title,
             statement: self.statement.unwrap_or_default(),
-            kind: self.kind.into(),
+            kind,
             runtimes,
             starter_files,
             priority: self.priority.map_or(queue::Priority::Normal, Into::into),
@@ -310,10 +317,7 @@ impl ExerciseRequest {
             limits: self.limits.unwrap_or_default().into(),
             limits_by_runtime,
             compile_limits: self.compile_limits.unwrap_or_default().into(),
-            checker: checker
-                .unwrap_or(exercise::Checker::Tokens { case_sensitive: true, float_tolerance: None }),
             stop_on_first_failure: self.stop_on_first_failure.unwrap_or(false),
-            tests,
         }
     }
 }

@@ -137,13 +137,15 @@ mirror!(
         Hidden,
     }
 );
-mirror!(
-    /// How an exercise is graded.
-    ExerciseKind of exercise::Kind {
-        /// The program reads standard input and arguments; its output is checked.
-        Stdio,
-    }
-);
+
+/// How an exercise is graded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ExerciseKind {
+    /// The program reads standard input and arguments; its output is checked.
+    Stdio,
+}
+
 mirror!(
     /// Whether a container serves several submissions.
     Isolation of exercise::Isolation {

@@ -115,7 +115,7 @@ impl Versions {
 #[cfg(test)]
 mod tests {
     use super::{ExerciseRow, Versions};
-    use crate::domain::exercise::{Checker, ExerciseSpec, Isolation, Kind};
+    use crate::domain::exercise::{Checker, ExerciseSpec, Isolation, Kind, Stdio};
     use crate::domain::limits::LimitChoice;
     use crate::domain::queue::Priority;
     use crate::domain::submission::ExerciseRef;
@@ -133,7 +133,10 @@ mod tests {
         let spec = ExerciseSpec {
             title: "Sum".to_owned(),
             statement,
-            kind: Kind::Stdio,
+            kind: Kind::Stdio(Stdio {
+                checker: Checker::Tokens { case_sensitive: true, float_tolerance: None },
+                tests: Vec::new(),
+            }),
             runtimes: Vec::new(),
             starter_files: Vec::new(),
             priority: Priority::Normal,
@@ -141,9 +144,7 @@ mod tests {
             limits: LimitChoice::default(),
             limits_by_runtime: std::iter::empty().collect(),
             compile_limits: LimitChoice::default(),
-            checker: Checker::Tokens { case_sensitive: true, float_tolerance: None },
             stop_on_first_failure: false,
-            tests: Vec::new(),
         };
         let spec = serde_json::to_string(&spec).unwrap();
         ExerciseRow { exercise_id: "sum".to_owned(), version, created_at: 0, spec }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use guichet::domain::exercise::{Checker, ExerciseSpec, Isolation, Kind, SourceFile, TestCase, Visibility};
+use guichet::domain::exercise::{Checker, ExerciseSpec, Isolation, Kind, SourceFile, Stdio, TestCase, Visibility};
 use guichet::domain::ids::{ExerciseId, Owner, RuntimeId, SubmissionId, WorkerId};
 use guichet::domain::lease::{AttemptCaps, Lease};
 use guichet::domain::limits::LimitChoice;
@@ -207,7 +207,17 @@ pub fn spec(title: &str) -> ExerciseSpec {
     ExerciseSpec {
         title: title.to_owned(),
         statement: "Read two integers, print their sum.".to_owned(),
-        kind: Kind::Stdio,
+        kind: Kind::Stdio(Stdio {
+            checker: Checker::Tokens { case_sensitive: true, float_tolerance: None },
+            tests: vec![TestCase {
+                name: "small".to_owned(),
+                args: vec![],
+                stdin: "1 2\n".into(),
+                expected: vec![0xff, 0x0a].into(),
+                visibility: Visibility::Public,
+                weight: 1,
+            }],
+        }),
         runtimes: vec![runtime("python")],
         starter_files: vec![],
         priority: Priority::Normal,
@@ -215,15 +225,6 @@ pub fn spec(title: &str) -> ExerciseSpec {
         limits: LimitChoice { cpu_time_ms: Some(1000), ..LimitChoice::default() },
         limits_by_runtime: std::iter::once((runtime("python"), LimitChoice::default())).collect(),
         compile_limits: LimitChoice::default(),
-        checker: Checker::Tokens { case_sensitive: true, float_tolerance: None },
         stop_on_first_failure: false,
-        tests: vec![TestCase {
-            name: "small".to_owned(),
-            args: vec![],
-            stdin: "1 2\n".into(),
-            expected: vec![0xff, 0x0a].into(),
-            visibility: Visibility::Public,
-            weight: 1,
-        }],
     }
 }

@@ -1,0 +1,58 @@
+//! What all commands of an attempt have in common: runtime, entry file, environment, limits.
+
+use guichet_agent as agent;
+
+use crate::domain::exercise::ExerciseSpec;
+use crate::domain::limits::Limits;
+use crate::domain::runtime::{Runtime, Step};
+
+/// The environment that every program sees, before its runtime's own.
+const ENVIRONMENT: [&str; 4] =
+    ["PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/tmp", "TMPDIR=/tmp", "LANG=C.UTF-8"];
+
+/// The setting of one attempt's commands.
+pub struct Setting<'a> {
+    /// What the submission is written in.
+    pub runtime: &'a Runtime,
+    /// What it solves; `None` if it is only run.
+    pub exercise: Option<&'a ExerciseSpec>,
+    /// The file that the runtime starts from.
+    pub entry: &'a str,
+}
+
+impl Setting<'_> {
+    /// Limits of a test.
+    pub fn run_limits(&self) -> Limits {
+        match self.exercise {
+            Some(exercise) => exercise.run_limits(self.runtime),
+            None => self.runtime.run.limits.default,
+        }
+    }
+
+    /// Limits of the compilation by `step`.
+    pub fn compile_limits(&self, step: &Step) -> Limits {
+        match self.exercise {
+            Some(exercise) => exercise.compile_limits.over(&step.limits.default, &step.limits.maximum),
+            None => step.limits.default,
+        }
+    }
+
+    /// The agent's request for one command.
+    ///
+    /// * `keep` — whether what it writes to the work folder is there for the commands that follow.
+    pub fn request(&self, argv: Vec<String>, limits: &Limits, keep: bool) -> agent::Exec {
+        let own = self.runtime.env.iter().map(String::as_str);
+        agent::Exec {
+            argv: argv.into_iter().map(String::into_bytes).collect(),
+            env: ENVIRONMENT.into_iter().chain(own).map(|pair| pair.as_bytes().to_vec()).collect(),
+            limits: agent::Limits {
+                cpu_time_ms: limits.cpu_time_ms,
+                wall_time_ms: limits.wall_time_ms,
+                memory_bytes: limits.memory_bytes,
+                output_bytes: limits.output_bytes,
+                processes: limits.processes,
+            },
+            keep,
+        }
+    }
+}
