@@ -1,6 +1,6 @@
 # What one does with Guichet from the repository root. Set-up lies in scripts/, which say what they need.
 
-.PHONY: up down build agent test check fmt clippy rustdoc openapi bench setup
+.PHONY: up down build agent test check fmt clippy rustdoc openapi deny bench setup
 
 # Builds, makes the images, starts the service, shows one graded submission. GUICHET_LISTEN chooses the port.
 up:
@@ -22,8 +22,8 @@ agent:
 test:
 	@scripts/test.sh
 
-# What needs neither engine nor network: format, lints, documentation, openapi/openapi.json.
-check: fmt clippy rustdoc openapi
+# What needs no engine: format, lints, documentation, openapi/openapi.json, the dependencies.
+check: fmt clippy rustdoc openapi deny
 
 fmt:
 	cargo fmt --all --check
@@ -36,6 +36,9 @@ rustdoc:
 
 openapi:
 	cargo run --locked --features failpoints --quiet -- openapi --check
+
+deny:
+	@scripts/deny.sh
 
 # The measurements of docs/performance.md.
 bench:

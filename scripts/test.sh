@@ -1,6 +1,6 @@
 #!/bin/sh
-# Sets up what the tests need and runs all of them: format, lints, documentation, the API's description, unit and
-# integration tests on a real engine, and schemathesis against a running service.
+# Sets up what the tests need and runs all of them: format, lints, documentation, the API's description, the
+# dependencies, unit and integration tests on a real engine, and schemathesis against a running service.
 #
 # Nothing of it is skipped: a part that cannot be had ends the run with a message. Needs root for its Docker engine,
 # unless GUICHET_TEST_DOCKER_HOST names one.
@@ -62,8 +62,8 @@ export GUICHET_TEST_AGENT="$GUICHET_EXECUTION__AGENT_PATH"
 } 2>&1 | tee "$own_dir/tests.log"
 [ "$(cat "$own_dir/tests.code")" = 0 ] || die "tests failed"
 
-step "lints, documentation, the API's description"
-make --no-print-directory clippy rustdoc openapi
+step "lints, documentation, the API's description, the dependencies"
+make --no-print-directory clippy rustdoc openapi deny
 "$venv/bin/openapi-spec-validator" openapi/openapi.json
 
 step "schemathesis"

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use guichet::domain::exercise::{Checker, ExerciseSpec, Isolation, Kind, SourceFile, Stdio, TestCase, Visibility};
+use guichet::domain::exercise::{
+    Checker, ExerciseSpec, Isolation, Kind, SourceFile, Stdio, TestCase, Visibility,
+};
 use guichet::domain::ids::{ExerciseId, Owner, RuntimeId, SubmissionId, WorkerId};
 use guichet::domain::lease::{AttemptCaps, Lease};
 use guichet::domain::limits::LimitChoice;
