@@ -15,6 +15,8 @@ needs() {
 
 needs cc build-essential
 needs curl curl
+# The tour of the README shows answers by it.
+needs jq jq
 needs mmdebstrap mmdebstrap
 needs dockerd docker.io
 [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || packages="$packages debian-archive-keyring"
@@ -24,6 +26,7 @@ if ! command -v docker >/dev/null && apt-cache show docker-cli >/dev/null 2>&1; 
 fi
 if [ "${1:-run}" = test ]; then
     needs python3 python3
+    needs sqlite3 sqlite3
     # The original backends and front ends that Guichet is tested with.
     needs javac default-jdk-headless
     needs mvn maven

@@ -1,7 +1,7 @@
 //! The protocols of the original system, spoken by the libraries that their peers use.
 
 mod drafts;
-mod inbox;
+pub mod inbox;
 mod kryonet;
 mod manual;
 mod settings;

@@ -2,4 +2,5 @@
 
 mod conformance;
 pub mod factory;
+mod shell;
 mod sqlite;
