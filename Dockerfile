@@ -19,6 +19,6 @@ ENV GUICHET_LISTEN=0.0.0.0:8080 GUICHET_DATA_DIR=/data
 WORKDIR /data
 VOLUME /data
 EXPOSE 8080
-# The program's own names: `docker run IMAGE token --sub alice --role student` works too.
+# The program's own commands: `docker run IMAGE --help` works too.
 ENTRYPOINT ["/usr/local/bin/container.sh"]
 CMD ["serve"]

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use super::image;
+use crate::chain::Chain;
 use crate::config::Config;
 use crate::domain::ids::RuntimeId;
 use crate::domain::runtime::Runtime;
@@ -27,6 +28,10 @@ pub enum Action {
     /// Start every runtime's image on every host; exits with 1 if one is missing or does not start
     Check,
 }
+
+/// What to do about an engine that cannot be asked.
+pub(super) const NO_ANSWER: &str = "start the engine (systemctl start docker), let this user use its socket (group \
+    docker), or name others by GUICHET_DOCKER_HOSTS";
 
 /// Why a command about runtimes failed.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +60,9 @@ pub enum Error {
         /// Why.
         source: image::Error,
     },
+    /// The engine of a host does not answer.
+    #[error("{}\n  {NO_ANSWER}", Chain(.0))]
+    NoAnswer(host_image::Error),
     /// A host failed.
     #[error(transparent)]
     Host(#[from] host_image::Error),
@@ -71,7 +79,7 @@ pub async fn run_configured(config: &Config, action: &Action) -> anyhow::Result<
     let languages: Vec<Runtime> = runtimes::load(&config.runtimes_dir())?.into_values().collect();
     let mut hosts = Vec::new();
     for address in config.docker_hosts() {
-        hosts.push(Images::connect(&address).await?);
+        hosts.push(Images::connect(&address).await.map_err(Error::NoAnswer)?);
     }
     run(action, &languages, &hosts, &mut std::io::stdout()).await?;
     Ok(ExitCode::SUCCESS)
@@ -116,7 +124,7 @@ async fn list(runtimes: &[Runtime], hosts: &[Images], out: &mut (dyn Write + Sen
                 Ok(Presence::Current) => "ready".to_owned(),
                 Ok(Presence::Outdated) => "outdated".to_owned(),
                 Ok(Presence::Missing) => "missing".to_owned(),
-                Err(error) => error.to_string(),
+                Err(error) => Chain(&error).to_string(),
             };
             writeln!(out, "\t{}\t{state}", host.host())?;
         }
@@ -159,25 +167,47 @@ async fn check(runtimes: &[Runtime], hosts: &[Images], out: &mut (dyn Write + Se
     for runtime in runtimes {
         for host in hosts {
             let state = state(runtime, host).await;
-            let text = state.as_ref().map_or_else(String::as_str, |()| "starts");
-            writeln!(out, "{}: {} on {}: {text}", runtime.id, runtime.image, host.host())?;
             faults += usize::from(state.is_err());
+            let text = match state {
+                Ok(()) => "starts".to_owned(),
+                Err(Defect { reason, advice }) => format!("{reason}; {advice}"),
+            };
+            writeln!(out, "{}: {} on {}: {text}", runtime.id, runtime.image, host.host())?;
         }
     }
     if faults == 0 { Ok(()) } else { Err(Error::NotInOrder(faults)) }
 }
 
-/// Whether the runtime's image is on the host as it should be, and starts; if not, why.
-pub(super) async fn state(runtime: &Runtime, host: &Images) -> Result<(), String> {
-    match presence(runtime, host).await {
-        Ok(Presence::Missing) => Err("is missing: guichet runtime build makes it".to_owned()),
+/// Why the image of a runtime is not as it should be on a host.
+pub(super) struct Defect {
+    /// Follows the image's name.
+    pub reason: String,
+    /// What to do about it.
+    pub advice: &'static str,
+}
+
+/// Whether the runtime's image is on the host as it should be, and starts.
+pub(super) async fn state(runtime: &Runtime, host: &Images) -> Result<(), Defect> {
+    let defect = |reason: &str, advice| Err(Defect { reason: reason.to_owned(), advice });
+    let failed = match presence(runtime, host).await {
+        Ok(Presence::Missing) => return defect("is missing", "guichet runtime build makes what is missing"),
         Ok(Presence::Outdated) => {
-            Err("is of an older recipe: guichet runtime build makes it anew".to_owned())
+            return defect("is of an older recipe", "guichet runtime build makes anew what is outdated");
         }
-        Ok(Presence::Current) => {
-            host.probe(&runtime.image, &runtime.probe).await.map_err(|error| error.to_string())
+        Ok(Presence::Current) => match host.probe(&runtime.image, &runtime.probe).await {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        },
+        Err(error) => error,
+    };
+    match failed {
+        host_image::Error::Probe { reason, .. } => defect(
+            &format!("does not start: {reason}"),
+            "remove the image (docker rmi) and let guichet runtime build make it anew, or correct its probe",
+        ),
+        host_image::Error::Engine { .. } | host_image::Error::Tar(_) => {
+            defect(&format!("cannot be tried: {}", Chain(&failed)), NO_ANSWER)
         }
-        Err(error) => Err(error.to_string()),
     }
 }
 

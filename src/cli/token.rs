@@ -1,13 +1,14 @@
-//! `guichet token`: a token signed with the generated key.
+//! `guichet token`: a token signed with the generated key, which `serve` makes at its first start.
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
 
 use crate::app::{Caller, Role};
-use crate::auth::{generate_key_if_missing, mint};
+use crate::auth::mint;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::units::parse_duration;
@@ -37,17 +38,34 @@ fn ttl(text: &str) -> Result<Duration, String> {
 /// Prints the token alone on standard output.
 ///
 /// # Errors
-/// If keys are configured: only who has the private key can sign then.
+/// If keys are configured: only who has the private key can sign then. If there is no key, or this user may not read
+/// it; none is made then, since no service would take its tokens.
 pub fn run(config: &Config, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     anyhow::ensure!(
         config.auth.keys.is_empty(),
         "auth.keys is set: tokens come from who holds those keys, not from here"
     );
-    config.make_data_folder()?;
-    let key = config.generated_key_path();
-    generate_key_if_missing(&key)?;
+    let key = std::path::absolute(config.generated_key_path())?;
+    look_for_key(&key)?;
     let caller = Caller { subject: arguments.sub.parse()?, role: arguments.role };
     let token = mint(&key, &config.auth, &caller, arguments.ttl, Clock::System.now())?;
     writeln!(std::io::stdout(), "{token}")?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn look_for_key(path: &Path) -> anyhow::Result<()> {
+    let shown = path.display();
+    let Err(error) = std::fs::File::open(path) else { return Ok(()) };
+    Err(match error.kind() {
+        ErrorKind::NotFound => anyhow::anyhow!(
+            "there is no key at {shown}: `guichet serve` makes it at its first start; if the service has another data \
+             folder, name it by GUICHET_DATA_DIR, or its settings by --config"
+        ),
+        ErrorKind::PermissionDenied => {
+            anyhow::anyhow!(
+                "{shown} is closed to this user: run the command as the user that the service runs as"
+            )
+        }
+        _ => anyhow::Error::new(error).context(format!("cannot read the key {shown}")),
+    })
 }

@@ -28,11 +28,12 @@ const PROBE_MEMORY_BYTES: i64 = 256 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The engine said no, or could not be reached.
-    #[error("{host}: {source}")]
+    #[error("{host}: the engine cannot be asked")]
     Engine {
         /// The host's address.
         host: String,
         /// What the client says.
+        #[source]
         source: DockerError,
     },
     /// The tar could not be read.

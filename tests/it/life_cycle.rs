@@ -196,6 +196,8 @@ async fn a_settings_file_counts_before_and_after_the_command_and_the_environment
     let file = prepared.folder().join("guichet.toml");
     std::fs::write(&file, "[queue]\nmax_per_owner = 7\n[auth]\nissuer = \"school\"\n").expect("a file");
     let path = file.display().to_string();
+    std::fs::create_dir(prepared.data()).expect("the data folder");
+    std::fs::write(prepared.data().join("key"), "k".repeat(32)).expect("a key");
 
     let before = run(&mut prepared.command(&["--config", &path, "token", "--sub", "a"]));
     let after = run(&mut prepared.command(&["token", "--sub", "a", "--config", &path]));

@@ -1,5 +1,7 @@
 //! What was found, judged: facts in, a line with advice out. Pure.
 
+use std::io::Write;
+
 use crate::pool::facts::EngineFacts;
 
 /// The least version of Docker's API that Guichet speaks.
@@ -61,12 +63,25 @@ impl std::fmt::Display for Finding {
             Grade::Warning => "warning",
             Grade::Fault => "FAULT  ",
         };
-        write!(f, "{grade}  {}", self.text)?;
-        if let Some(advice) = &self.advice {
-            write!(f, "\n           {advice}")?;
-        }
-        Ok(())
+        write!(f, "{grade}  {}", self.text)
     }
+}
+
+/// Writes findings, a line each. What to do about several of them stands once, below the last.
+///
+/// # Errors
+/// `out` cannot be written.
+pub fn report(findings: &[Finding], out: &mut dyn Write) -> std::io::Result<()> {
+    let mut rest = findings.iter();
+    while let Some(finding) = rest.next() {
+        writeln!(out, "{finding}")?;
+        if let Some(advice) = &finding.advice
+            && !rest.clone().any(|later| later.advice == finding.advice)
+        {
+            writeln!(out, "           {advice}")?;
+        }
+    }
+    Ok(())
 }
 
 /// Judges an engine by what it says of itself.

@@ -10,12 +10,14 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use self::findings::Finding;
+use crate::chain::Chain;
+use crate::cli::runtime::{self, Defect, NO_ANSWER};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::runtime::Runtime;
-use crate::pool::image::Images;
+use crate::pool::image::{self, Images};
+use crate::runtimes;
 use crate::storage::{self, sqlite};
-use crate::{cli, runtimes};
 
 /// Looks at everything, reports on standard output, and exits with 1 if something keeps the service from its work.
 ///
@@ -46,9 +48,7 @@ pub async fn run(config: &Config, out: &mut (dyn Write + Send)) -> std::io::Resu
     for address in config.docker_hosts() {
         findings.extend(host(&address, &languages).await);
     }
-    for finding in &findings {
-        writeln!(out, "{finding}")?;
-    }
+    findings::report(&findings, out)?;
     Ok(!findings.iter().any(Finding::is_fault))
 }
 
@@ -107,25 +107,20 @@ async fn database(path: &Path) -> Finding {
 }
 
 async fn host(address: &str, languages: &[Runtime]) -> Vec<Finding> {
-    let unreachable = |error: crate::pool::image::Error| {
-        let advice = "is the engine started, and may this user use its socket (group docker)?";
-        vec![Finding::fault(error.to_string(), advice)]
-    };
+    let silent = |error: &image::Error| vec![Finding::fault(Chain(error).to_string(), NO_ANSWER)];
     let images = match Images::connect(address).await {
         Ok(images) => images,
-        Err(error) => return unreachable(error),
+        Err(error) => return silent(&error),
     };
     let mut findings = match images.engine_facts().await {
         Ok(facts) => findings::engine(address, &facts, Clock::System.now().millis()),
-        Err(error) => return unreachable(error),
+        Err(error) => return silent(&error),
     };
     for language in languages {
         let text = format!("{address}: image {} of runtime {}", language.image, language.id);
-        findings.push(match cli::runtime::state(language, &images).await {
+        findings.push(match runtime::state(language, &images).await {
             Ok(()) => Finding::good(format!("{text} starts")),
-            Err(reason) => {
-                Finding::fault(format!("{text} {reason}"), "guichet runtime build makes those missing")
-            }
+            Err(Defect { reason, advice }) => Finding::fault(format!("{text} {reason}"), advice),
         });
     }
     findings
