@@ -2,7 +2,8 @@
 
 .PHONY: up down build agent test check fmt clippy rustdoc openapi deny bench setup
 
-# Builds, makes the images, starts the service, shows one graded submission. GUICHET_LISTEN chooses the port.
+# Builds target/quick/guichet, makes the images, starts the service, shows one graded submission. GUICHET_LISTEN chooses
+# the port.
 up:
 	@scripts/up.sh
 
@@ -10,7 +11,7 @@ up:
 down:
 	@scripts/down.sh
 
-# Everything the service needs to run: target/release/guichet with guichet-agent beside it.
+# Everything the service needs to run, as fast as it can be: target/release/guichet with guichet-agent beside it.
 build:
 	@scripts/build.sh
 

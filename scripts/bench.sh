@@ -29,4 +29,4 @@ else
         set -- "$@" --bench "$name"
     done
 fi
-GUICHET_EXECUTION__AGENT_PATH=$PWD/target/agent/guichet-agent cargo bench --locked "$@" </dev/null
+GUICHET_EXECUTION__AGENT_PATH=$PWD/target/release/guichet-agent cargo bench --locked "$@" </dev/null

@@ -1,7 +1,8 @@
 #!/bin/sh
-# Builds target/release/guichet with guichet-agent beside it.
+# Builds guichet with guichet-agent beside it: scripts/build.sh [release|quick]
+#
+# quick: in target/quick, for trying out; compiled in a fraction of the time, and not as fast.
 set -eu
 cd "$(dirname "$0")/.."
 
-cargo build --locked --release -p guichet
-scripts/agent.sh target/release
+RUSTC_WORKSPACE_WRAPPER=$PWD/scripts/rustc.sh cargo build --locked --profile "${1:-release}" --workspace --bins

@@ -4,8 +4,9 @@ set -eu
 cd "$(dirname "$0")/.."
 . scripts/here.sh
 
-if [ -z "${GUICHET_DATA_DIR:-}" ] && [ -r "$own_dir/data-dir" ]; then
-    data_dir=$(cat "$own_dir/data-dir")
+started=$(recorded dir)
+if [ -z "${GUICHET_DATA_DIR:-}" ] && [ -n "$started" ]; then
+    data_dir=$started
 fi
 pid_file=$data_dir/guichet.pid
 
@@ -21,8 +22,13 @@ if pid=$(service_pid "$pid_file"); then
 else
     say "No service of $data_dir runs"
 fi
-rm -f "$pid_file" "$own_dir/data-dir"
+rm -f "$pid_file"
 
+if [ -n "$started" ] && [ "$started" != "$(realpath -m "$data_dir")" ]; then
+    say "The service of $started, started from this folder, is left as it is"
+    exit
+fi
+rm -f "$record"
 if [ -d "$own_dir/engine" ]; then
     scripts/engine.sh down "$own_dir/engine"
 fi

@@ -6,6 +6,8 @@ export PATH
 
 # Engines and tools that the scripts made for this folder.
 own_dir=.guichet
+# Where the service is that `make up` started (scripts/start.sh).
+record=$own_dir/up.toml
 
 say() {
     printf '%s\n' "$*" >&2
@@ -21,9 +23,16 @@ setting() {
     sed -n "s/^[[:space:]]*$1[[:space:]]*=[[:space:]]*\"\([^\"]*\)\".*/\1/p" guichet.toml 2>/dev/null | head -n 1
 }
 
+# The same of the record.
+recorded() {
+    sed -n "s/^$1 = \"\(.*\)\"\$/\1/p" "$record" 2>/dev/null | sed 's/\\\([\\"]\)/\1/g'
+}
+
 listen=${GUICHET_LISTEN:-$(setting listen)}
+listen=${listen:-$(recorded listen)}
 listen=${listen:-127.0.0.1:8080}
 data_dir=${GUICHET_DATA_DIR:-$(setting dir)}
+data_dir=${data_dir:-$(recorded dir)}
 data_dir=${data_dir:-./data}
 
 # The address that this machine reaches the service at, whatever it is bound to.

@@ -1,89 +1,12 @@
 #!/bin/sh
-# From a fresh machine to a graded submission: installs, builds, makes the images, loads the demo exercises, starts the
-# service and leaves it running, submits a program and prints its stream. The last line is the service's address.
+# From a fresh machine to a graded submission: installs what is missing, builds, and starts (scripts/start.sh).
 #
 # GUICHET_LISTEN, GUICHET_DATA_DIR, GUICHET_DATABASE_URL and GUICHET_DOCKER_HOSTS are honoured. scripts/down.sh ends it.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/here.sh
 
-guichet=target/release/guichet
-shown=${GUICHET_DATA_DIR:+GUICHET_DATA_DIR=$GUICHET_DATA_DIR }$guichet
-pid_file=$data_dir/guichet.pid
-log_file=$data_dir/guichet.log
-
-as() {
-    # as ROLE CURL-ARGUMENT…: a request of the demo's subject in that role
-    token=$("$guichet" token --sub demo --role "$1" --ttl 10m)
-    shift
-    printf 'header = "Authorization: Bearer %s"\n' "$token" | curl --config - -sS --fail-with-body "$@"
-}
-
-ready() {
-    curl -s -o /dev/null --fail --max-time 5 "$base_url/readyz"
-}
-
-start_service() {
-    if curl -s -o /dev/null --max-time 5 "$base_url/"; then
-        die "something else answers at $base_url: choose a free address, for example GUICHET_LISTEN=127.0.0.1:8090 make up"
-    fi
-    GUICHET_DOCKER_HOSTS=$hosts GUICHET_LISTEN=$listen GUICHET_DATA_DIR=$data_dir \
-        setsid "$guichet" serve </dev/null >>"$log_file" 2>&1 &
-    pid=$!
-    echo "$pid" >"$pid_file"
-    left=600
-    until ready; do
-        left=$((left - 1))
-        if [ "$left" = 0 ] || ! service_pid "$pid_file" >/dev/null; then
-            tail -n 20 "$log_file" >&2
-            die "the service did not start; its log is $log_file"
-        fi
-        sleep 0.1
-    done
-}
-
 scripts/setup.sh run
-say "Building (the first time takes some minutes)"
-scripts/build.sh
-
-mkdir -p "$data_dir" "$own_dir"
-chmod 700 "$data_dir"
-
-if service_pid "$pid_file" >/dev/null && ready; then
-    say "The service runs already"
-else
-    hosts=$(scripts/hosts.sh)
-    say "Images of the runtimes on $hosts"
-    GUICHET_DOCKER_HOSTS=$hosts "$guichet" runtime build >&2
-    start_service
-fi
-# What `make down` has to stop when it is called without our variables.
-realpath "$data_dir" >"$own_dir/data-dir"
-
-export GUICHET_DATA_DIR="$data_dir"
-if ! "$guichet" token --sub demo --ttl 1m >/dev/null; then
-    say "So there is no token for the demo; the service runs."
-    echo "$base_url"
-    exit
-fi
-for exercise in exercises/*/exercise.json; do
-    id=$(basename "$(dirname "$exercise")")
-    as teacher -o /dev/null -X PUT -H 'Content-Type: application/json' --data-binary @"$exercise" "$base_url/v1/exercises/$id"
-    say "Exercise $id is loaded"
-done
-
-answer=$(mktemp)
-trap 'rm -f "$answer"' EXIT
-as student -o /dev/null -D "$answer" -H 'Content-Type: application/json' \
-    --data-binary @exercises/sum/submission.json "$base_url/v1/submissions"
-location=$(tr -d '\r' <"$answer" | sed -n 's/^[Ll]ocation: *//p')
-[ -n "$location" ] || die "the submission's answer has no Location"
-say "Submitted a program: $base_url$location"
-echo
-as student -N --max-time 120 "$base_url$location/events" | tee "$answer"
-grep -q '^event: submission.finished' "$answer" || die "the submission did not finish; the log is $log_file"
-
-echo
-echo "Mint a token:  $shown token --sub alice --role student"
-echo "Stop it:       make down"
-echo "$base_url"
+[ -x target/quick/guichet ] || say "Building: the first time takes some minutes, about $((12 / $(nproc) + 1)) on a machine with nothing else to do"
+scripts/build.sh quick
+scripts/start.sh target/quick/guichet

@@ -1,5 +1,8 @@
 //! Settings: embedded defaults, a file over them, the environment over both. Unknown keys are refused.
 //!
+//! In a source folder there is a layer between defaults and file: what `make up` left there of the service that it
+//! started, so that commands mean that service without being told.
+//!
 //! The only place that reads environment variables.
 
 use std::net::SocketAddr;
@@ -16,6 +19,8 @@ use crate::units::{duration, optional_address};
 
 const DEFAULTS: &str = include_str!("config.default.toml");
 const DEFAULT_FILE: &str = "guichet.toml";
+/// What scripts/start.sh writes and scripts/down.sh removes.
+const RECORD: &str = ".guichet/up.toml";
 const PREFIX: &str = "GUICHET_";
 /// Settings without a default; they are texts.
 const OPTIONAL: [(&str, &str); 2] = [("auth", "issuer"), ("auth", "audience")];
@@ -224,19 +229,30 @@ pub struct Retention {
 }
 
 impl Config {
-    /// The settings from `file` (or `guichet.toml`, if there is one) and the environment.
+    /// The settings from `file` and the environment; without a file, from `guichet.toml` over what `make up` left, if
+    /// these are there.
     pub fn load(file: Option<&Path>) -> Result<Self, Error> {
         // A name or value that is no text is none of ours.
         let variables = std::env::vars_os().filter_map(|(name, value)| {
             let name = name.into_string().ok()?;
             Some((name.strip_prefix(PREFIX)?.to_owned(), value.into_string().ok()?))
         });
-        Self::from_parts(read(file)?, variables)
+        let layers = match file {
+            Some(file) => vec![read(file)?],
+            None => vec![read_if_there(Path::new(RECORD))?, read_if_there(Path::new(DEFAULT_FILE))?],
+        };
+        Self::from_parts(layers, variables)
     }
 
-    fn from_parts(file: Table, variables: impl Iterator<Item = (String, String)>) -> Result<Self, Error> {
+    /// Later layers stand over earlier ones, and variables over all.
+    fn from_parts(
+        layers: Vec<Table>,
+        variables: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, Error> {
         let mut settings: Table = DEFAULTS.parse().map_err(|source| Error::Invalid(Box::new(source)))?;
-        overlay(&mut settings, file);
+        for layer in layers {
+            overlay(&mut settings, layer);
+        }
         for (name, value) in variables {
             set_variable(&mut settings, &name, &value)?;
         }
@@ -305,16 +321,20 @@ fn beside_program(name: &str) -> PathBuf {
     program.parent().map(|folder| folder.join(name)).unwrap_or_default()
 }
 
-fn read(file: Option<&Path>) -> Result<Table, Error> {
-    let path = file.unwrap_or(Path::new(DEFAULT_FILE));
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(source) if file.is_none() && source.kind() == std::io::ErrorKind::NotFound => {
-            return Ok(Table::new());
-        }
-        Err(source) => return Err(Error::Unreadable { path: path.to_owned(), source }),
-    };
+fn read(path: &Path) -> Result<Table, Error> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| Error::Unreadable { path: path.to_owned(), source })?;
     text.parse().map_err(|source| Error::Syntax { path: path.to_owned(), source: Box::new(source) })
+}
+
+/// What a file sets; nothing if it isn't there.
+fn read_if_there(path: &Path) -> Result<Table, Error> {
+    match read(path) {
+        Err(Error::Unreadable { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+            Ok(Table::new())
+        }
+        read => read,
+    }
 }
 
 fn overlay(base: &mut Table, over: Table) {
@@ -373,7 +393,7 @@ mod tests {
 
     fn with(variables: &[(&str, &str)], file: &str) -> Result<Config, Error> {
         let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        Config::from_parts(file.parse::<Table>().unwrap(), variables)
+        Config::from_parts(vec![file.parse::<Table>().unwrap()], variables)
     }
 
     #[test]

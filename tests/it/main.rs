@@ -22,6 +22,7 @@ mod http;
 mod images;
 mod legacy;
 mod life_cycle;
+mod newcomer;
 mod once;
 mod output;
 mod overload;
