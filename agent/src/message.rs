@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Version of this protocol; both sides refuse another one.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// Where the agent listens inside its container, if the folder is there and can be written to.
 pub const SOCKET: &str = "/.guichet/socket/agent";
@@ -181,6 +181,10 @@ pub struct Report {
     pub process_refusals: u64,
     /// Bytes written to both streams before it was stopped, those not sent included.
     pub output_bytes: u64,
+    /// Bytes of standard output that were not sent, for they were beyond the limit.
+    pub stdout_dropped_bytes: u64,
+    /// The same of standard error.
+    pub stderr_dropped_bytes: u64,
     /// Processes that it left behind and that were killed; children of one that ignores SIGCHLD may be missed.
     pub orphans: u64,
 }

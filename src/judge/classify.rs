@@ -102,6 +102,8 @@ mod tests {
         oom_kills: 0,
         process_refusals: 0,
         output_bytes: 2,
+        stdout_dropped_bytes: 0,
+        stderr_dropped_bytes: 0,
         orphans: 0,
     };
 

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::classify::classify;
 use super::diagnostics::diagnostics;
-use super::output::Budget;
+use super::output::{Budget, Written};
 use super::setting::Setting;
 use crate::domain::runtime::Step;
 use crate::domain::verdict::{CompileReport, RUN_STREAM_BYTES};
@@ -30,19 +30,20 @@ pub async fn compile(
 ) -> Result<Compiled, Lost> {
     let limits = setting.compile_limits(step);
     let begun = Instant::now();
-    let mut written = Vec::new();
+    let mut written = Written::default();
     let request = setting.request(step.argv(setting.entry), &limits, true);
-    let mut take = |_stream, bytes: &[u8]| written.extend_from_slice(bytes);
+    let mut take = |_stream, bytes: &[u8]| written.bytes.extend_from_slice(bytes);
     let report = container.exec(request, &[], abort, &mut take).await?;
     if report.stopped_by == Some(guichet_agent::StoppedBy::Abort) {
         return Ok(Compiled::Aborted);
     }
+    written.is_cut = report.stdout_dropped_bytes > 0 || report.stderr_dropped_bytes > 0;
     let meaning = classify(&report, &limits);
     let compile = CompileReport {
         ok: meaning.verdict.is_none(),
         exit: meaning.exit,
         limit: meaning.limit,
-        diagnostics: diagnostics(&written),
+        diagnostics: diagnostics(&written.bytes),
         output: budget.capture(&written, RUN_STREAM_BYTES),
         usage: meaning.usage,
     };

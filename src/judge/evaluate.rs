@@ -163,6 +163,7 @@ async fn run_trials(
         if facts.stopped_by == Some(agent::StoppedBy::Abort) {
             return Ok(None);
         }
+        output.end(&facts);
         let report = judge(index, trial, &classify(&facts, &limits), &output, budget);
         let failed = report.verdict != Verdict::Accepted;
         tell(progress, Progress::TestFinished { of, test: Box::new(report.clone()) }).await;
@@ -186,7 +187,7 @@ fn judge(
         message = trial
             .graded
             .as_ref()
-            .and_then(|graded| difference(graded.checker, graded.expected.as_bytes(), &output.stdout));
+            .and_then(|graded| difference(graded.checker, graded.expected.as_bytes(), &output.stdout.bytes));
         if message.is_some() { Verdict::WrongAnswer } else { Verdict::Accepted }
     });
     let points = trial.graded.as_ref().map(|graded| Points {

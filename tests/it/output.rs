@@ -54,6 +54,43 @@ async fn a_run_keeps_64_kib_of_each_stream() {
 }
 
 #[tokio::test]
+async fn a_stream_that_wrote_beyond_the_limit_says_that_it_is_cut_and_the_other_does_not() {
+    let bench = Bench::expecting("").await;
+    let over = |report: &serde_json::Value| {
+        assert_eq!(report["verdict"], "output_limit_exceeded", "{report}");
+        assert_eq!(report["limit"]["allowed"], 65_536, "{report}");
+        (report["stdout_truncated"].clone(), report["stderr_truncated"].clone())
+    };
+    let both = "import os\nos.write(1, b'o' * 60000)\nos.write(2, b'e' * 10000)\n";
+
+    let stdout = bench.student.run_report(&Program::python("print(\"x\"*70000)\n"), "", &[]).await;
+    let stderr = "import sys\nprint('right')\nsys.stdout.flush()\nsys.stderr.write('e' * 70000)\n";
+    let stderr = bench.student.run_report(&Program::python(stderr), "", &[]).await;
+    let shared = bench.student.run_report(&Program::python(both), "", &[]).await;
+    let graded = bench.report(&Program::python("print('x' * 70000)\n")).await;
+
+    assert_eq!(stdout["stdout"].as_str().map(str::len), Some(65_536));
+    assert_eq!(over(&stdout), (json!(true), json!(false)));
+    assert_eq!(over(&stderr), (json!(false), json!(true)));
+    let lacks = |stream: &str, wrote: usize| json!(shared[stream].as_str().map(str::len) < Some(wrote));
+    assert_eq!(over(&shared), (lacks("stdout", 60_000), lacks("stderr", 10_000)), "{shared}");
+    assert_eq!(over(&graded), (json!(true), json!(false)));
+}
+
+#[tokio::test]
+async fn a_compiler_that_wrote_beyond_its_limit_has_its_output_cut_and_says_so() {
+    let mut exercise = exercises::one_test("", "");
+    exercise["compile_limits"] = json!({ "output_bytes": 1000 });
+    let bench = Bench::new(&exercise).await;
+    let result = bench
+        .result(&Program::plain_c(&("#warning much\n".repeat(200) + "int main(void) { return 0; }\n")))
+        .await;
+
+    assert_eq!(result["compile"]["limit"]["kind"], "output", "{result}");
+    assert_eq!(result["compile"]["output_truncated"], true);
+}
+
+#[tokio::test]
 async fn a_whole_result_keeps_256_kib() {
     let mut exercise = exercises::one_test("", "");
     exercise["limits"] = json!({ "output_bytes": 1 << 20 });

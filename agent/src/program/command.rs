@@ -180,6 +180,7 @@ impl Runner<'_> {
             if usage.memory_bytes == 0 { watched.reaped.peak_bytes } else { usage.memory_bytes };
         watched.output.drain(self.connection, self.mask)?;
         let ended = watched.ended.ok_or(Fault::Request("a command whose first process is lost"))?;
+        let [stdout_dropped_bytes, stderr_dropped_bytes] = watched.output.dropped();
         let over_output = watched.output.is_over().then_some(StoppedBy::Output);
         let by_kernel = || kernel_stop(ended, usage.oom_kills, usage.cpu_time, &watched.limits);
         Ok(Report {
@@ -191,6 +192,8 @@ impl Runner<'_> {
             oom_kills: usage.oom_kills,
             process_refusals: usage.process_refusals,
             output_bytes: watched.output.written(),
+            stdout_dropped_bytes,
+            stderr_dropped_bytes,
             orphans: watched.reaped.killed,
         })
     }
@@ -209,6 +212,8 @@ impl Runner<'_> {
             oom_kills: usage.oom_kills,
             process_refusals: usage.process_refusals,
             output_bytes: 0,
+            stdout_dropped_bytes: 0,
+            stderr_dropped_bytes: 0,
             orphans: 0,
         })
     }

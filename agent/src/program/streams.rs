@@ -106,7 +106,9 @@ pub struct Output {
     pipes: [Option<File>; 2],
     buffer: Vec<u8>,
     limit: u64,
-    written: u64,
+    forwarded: u64,
+    /// Bytes of each stream that were read beyond the limit.
+    dropped: [u64; 2],
 }
 
 const STREAMS: [Stream; 2] = [Stream::Stdout, Stream::Stderr];
@@ -114,17 +116,28 @@ const STREAMS: [Stream; 2] = [Stream::Stdout, Stream::Stderr];
 impl Output {
     /// Reads the ends of two pipes, which are non-blocking; forwards at most `limit` bytes of both together.
     pub fn new(pipes: [OwnedFd; 2], limit: u64) -> Self {
-        Self { pipes: pipes.map(|pipe| Some(pipe.into())), buffer: Vec::new(), limit, written: 0 }
+        Self {
+            pipes: pipes.map(|pipe| Some(pipe.into())),
+            buffer: Vec::new(),
+            limit,
+            forwarded: 0,
+            dropped: [0; 2],
+        }
     }
 
     /// Bytes that the command wrote and that were read, those beyond the limit included.
     pub fn written(&self) -> u64 {
-        self.written
+        self.forwarded + self.dropped.iter().sum::<u64>()
+    }
+
+    /// Bytes of standard output and of standard error that were not forwarded.
+    pub fn dropped(&self) -> [u64; 2] {
+        self.dropped
     }
 
     /// Whether the command wrote more than its limit.
     pub fn is_over(&self) -> bool {
-        self.written > self.limit
+        self.dropped != [0; 2]
     }
 
     /// What to wait for on one stream, if more is `wanted`.
@@ -135,7 +148,9 @@ impl Output {
 
     /// Reads once from one stream and passes it on; says whether more may follow at once.
     pub fn forward(&mut self, stream: usize, connection: &mut Connection) -> Result<bool, Fault> {
-        let (Some(slot), Some(name)) = (self.pipes.get_mut(stream), STREAMS.get(stream)) else {
+        let (Some(slot), Some(name), Some(dropped)) =
+            (self.pipes.get_mut(stream), STREAMS.get(stream), self.dropped.get_mut(stream))
+        else {
             return Ok(false);
         };
         let Some(pipe) = slot else {
@@ -152,9 +167,11 @@ impl Output {
             Err(error) if is_not_now(&error) => return Ok(false),
             Err(source) => return Err(Fault::System { what: "read output", source }),
         };
-        let room = self.limit.saturating_sub(self.written);
-        self.written += count as u64;
-        self.buffer.truncate(count.min(usize::try_from(room).unwrap_or(usize::MAX)));
+        let room = usize::try_from(self.limit.saturating_sub(self.forwarded)).unwrap_or(usize::MAX);
+        let kept = count.min(room);
+        self.forwarded += kept as u64;
+        *dropped += (count - kept) as u64;
+        self.buffer.truncate(kept);
         if !self.buffer.is_empty() {
             let reply = Reply::Output { stream: *name, bytes: std::mem::take(&mut self.buffer) };
             connection.reply(&reply)?;

@@ -140,6 +140,8 @@ fn output_is_cut_at_its_limit_and_its_writer_killed() {
     assert_eq!(outcome.report.stopped_by, Some(StoppedBy::Output));
     assert_eq!(outcome.stdout.len(), 100_000);
     assert!(outcome.report.output_bytes > 100_000);
+    let dropped = (outcome.report.stdout_dropped_bytes, outcome.report.stderr_dropped_bytes);
+    assert_eq!(dropped, (outcome.report.output_bytes - 100_000, 0));
     assert!(outcome.report.wall_time_us < 2_000_000);
 }
 

@@ -72,6 +72,8 @@ fn report() -> Reply {
         oom_kills: 0,
         process_refusals: 0,
         output_bytes: 0,
+        stdout_dropped_bytes: 0,
+        stderr_dropped_bytes: 0,
         orphans: 0,
     })
 }
