@@ -58,7 +58,7 @@ fn new(owner: usize, runtime: &str) -> anyhow::Result<NewSubmission> {
 }
 
 async fn store(db: &SqliteStorage, new: Vec<NewSubmission>) -> anyhow::Result<()> {
-    match db.insert(new, None, CAPS, Pace::observed(2, &[]), NOW).await? {
+    match db.insert(new, None, CAPS, Pace::default(), NOW).await? {
         Inserted::Stored(_) => Ok(()),
         other => bail!("not stored: {other:?}"),
     }

@@ -78,7 +78,7 @@ async fn run(
         tasks.tracker(),
         tasks.hard().clone(),
     );
-    let (pace_sender, pace) = watch::channel(Pace::observed(0, &[]));
+    let (pace_sender, pace) = watch::channel(Pace::default());
     let feed = Feed::start(storage.clone(), pace.clone(), tasks);
     // On one machine the database has one process, so whatever is leased was leased by the one before.
     let worker: WorkerId = installation.id.to_string().parse()?;

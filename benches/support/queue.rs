@@ -49,7 +49,7 @@ impl Queue {
         let last = NewSubmission { priority: Priority::Rejudge, ..new("last") };
         let id = last.id;
         insert(&storage, vec![last]).await;
-        let (sender, pace) = watch::channel(Pace::observed(2, &[]));
+        let (sender, pace) = watch::channel(Pace::default());
         let feed = Feed::start(storage.clone(), pace, &tasks);
         Self { storage, tasks, feed, last: id, _pace: sender, _folder: folder }
     }
@@ -121,7 +121,7 @@ async fn drain(follower: &mut Follower) {
 }
 
 async fn insert(storage: &SqliteStorage, new: Vec<NewSubmission>) {
-    let pace = Pace::observed(2, &[]);
+    let pace = Pace::default();
     let inserted = storage.insert(new, None, CAPS, pace, now()).await.unwrap();
     assert!(matches!(inserted, Inserted::Stored(_)));
 }

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,40 @@ use super::{engine, temporary};
 
 /// Time for starting, warming containers and stopping.
 const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A build of Guichet.
+#[derive(Clone, Debug)]
+pub struct Build {
+    program: PathBuf,
+    agent: PathBuf,
+}
+
+impl Build {
+    /// The one that is measured.
+    pub fn of_ours() -> Self {
+        Self { program: env!("CARGO_BIN_EXE_guichet").into(), agent: engine::agent_path() }
+    }
+
+    /// The one that `GUICHET_BENCH_OTHER` names, a program with its agent beside it.
+    #[expect(clippy::disallowed_methods, reason = "the other build is named by the environment")]
+    pub fn of_others() -> Option<Self> {
+        let program = PathBuf::from(std::env::var_os("GUICHET_BENCH_OTHER")?);
+        let agent = program.with_file_name("guichet-agent");
+        assert!(program.exists() && agent.exists(), "{} or its agent is missing", program.display());
+        Some(Self { program, agent })
+    }
+
+    fn command(&self, data: &Path) -> Command {
+        let mut command = Command::new(&self.program);
+        command
+            .current_dir(data)
+            .stdin(Stdio::null())
+            .env("GUICHET_DATA_DIR", data)
+            .env("GUICHET_EXECUTION__AGENT_PATH", &self.agent)
+            .env("GUICHET_EXECUTION__RUNTIMES_DIR", concat!(env!("CARGO_MANIFEST_DIR"), "/runtimes"));
+        command
+    }
+}
 
 /// A running service; stopped when dropped.
 #[derive(Debug)]
@@ -27,7 +61,12 @@ pub struct Service {
 impl Service {
     /// Starts one that runs submissions in `engine`, and waits until containers are warm.
     pub fn start() -> Self {
-        let service = Self::launch(&engine::address());
+        Self::start_of(&Build::of_ours())
+    }
+
+    /// The same of any build.
+    pub fn start_of(build: &Build) -> Self {
+        let service = Self::launch(build, &engine::address());
         let mut client = service.client();
         wait_for("warm containers", || {
             let queue = client.get("/v1/queue").expect(&[200]).json();
@@ -42,14 +81,15 @@ impl Service {
 
     /// Starts one that takes submissions in but has nowhere to run them.
     pub fn start_without_engine() -> Self {
-        Self::launch("unix:///nonexistent/docker.sock")
+        Self::launch(&Build::of_ours(), "unix:///nonexistent/docker.sock")
     }
 
-    fn launch(engine: &str) -> Self {
+    fn launch(build: &Build, engine: &str) -> Self {
         let data = temporary::folder();
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let log = File::create(data.path().join("log")).unwrap();
-        let mut process = command(data.path())
+        let mut process = build
+            .command(data.path())
             .arg("serve")
             .env("GUICHET_LISTEN", address.to_string())
             .env("GUICHET_DOCKER_HOSTS", engine)
@@ -62,8 +102,11 @@ impl Service {
             assert_eq!(process.try_wait().unwrap(), None, "the service ended: {}", log_of(data.path()));
             TcpStream::connect(address).is_ok()
         });
-        let token =
-            command(data.path()).args(["token", "--sub", "bench", "--role", "backend"]).output().unwrap();
+        let token = build
+            .command(data.path())
+            .args(["token", "--sub", "bench", "--role", "backend"])
+            .output()
+            .unwrap();
         let token = String::from_utf8(token.stdout).unwrap().trim().to_owned();
         Self { process, data, address, token }
     }
@@ -138,17 +181,6 @@ impl Drop for Service {
 /// A submission of one file for the exercise of [`Service::put_sum`].
 pub fn submission(runtime: &str, path: &str, content: &str) -> Value {
     json!({ "exercise_id": "sum", "runtime": runtime, "files": [{ "path": path, "content": content }] })
-}
-
-fn command(data: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_guichet"));
-    command
-        .current_dir(data)
-        .stdin(Stdio::null())
-        .env("GUICHET_DATA_DIR", data)
-        .env("GUICHET_EXECUTION__AGENT_PATH", engine::agent_path())
-        .env("GUICHET_EXECUTION__RUNTIMES_DIR", concat!(env!("CARGO_MANIFEST_DIR"), "/runtimes"));
-    command
 }
 
 /// The end of its log.

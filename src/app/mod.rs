@@ -88,12 +88,13 @@ impl App {
         self.inner.runtimes.values().map(|runtime| (runtime, self.inner.pool.ready(&runtime.id))).collect()
     }
 
-    /// When a submission at `position` may start.
-    pub fn eta(&self, position: u64) -> Option<Eta> {
-        self.pace().eta(position)
+    /// When a submission at `position` may start if it is of that runtime.
+    pub fn eta(&self, position: u64, runtime: &RuntimeId) -> Option<Eta> {
+        self.pace().eta(position, runtime)
     }
 
     fn pace(&self) -> Pace {
-        self.inner.pace.borrow().clone()
+        let free = self.inner.pool.free().borrow().free;
+        self.inner.pace.borrow().clone().with_free(u64::try_from(free).unwrap_or(u64::MAX))
     }
 }

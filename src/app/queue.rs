@@ -43,7 +43,7 @@ impl App {
             slots_total: u64::try_from(total).unwrap_or(u64::MAX),
             slots_free: u64::try_from(free).unwrap_or(u64::MAX),
             oldest_queued_s: figures.oldest_queued_at.map_or(0, |at| now.millis_since(at) / 1000),
-            eta: self.eta(figures.queued.saturating_add(1)),
+            eta: self.pace().eta_if_ready(figures.queued.saturating_add(1)),
         })
     }
 

@@ -346,5 +346,5 @@ fn legacy_ref(request: &Submit, at: &str, faults: &mut Faults) -> Option<LegacyR
 
 /// Seconds until a full queue may take more: about when one submission has left it.
 pub(super) fn retry_after_s(pace: &Pace) -> u64 {
-    pace.eta(1).map_or(5, |eta| eta.high_s).clamp(1, 60)
+    pace.eta_if_ready(1).map_or(5, |eta| eta.high_s).clamp(1, 60)
 }

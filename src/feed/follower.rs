@@ -248,7 +248,7 @@ impl Follower {
             round: waiting.round,
             attempt: waiting.attempt,
             position,
-            eta: self.feed.inner.pace.borrow().eta(position),
+            eta: self.feed.inner.pace.borrow().eta_if_ready(position),
             // It may have been overtaken by what waits for another runtime.
             reason: match waiting.position {
                 Some(told) if told < position => PositionReason::OvertakenByFairness,

@@ -100,7 +100,7 @@ impl Board {
                 round: entry.round,
                 attempt: entry.attempt,
                 position,
-                eta: pace.eta(position),
+                eta: pace.eta(position, &entry.runtime),
                 reason,
             };
             shown.push((entry, place));
@@ -182,17 +182,22 @@ impl Ahead {
 mod tests {
     use super::{Board, QueueEntry};
     use crate::domain::ids::SubmissionId;
-    use crate::domain::pace::Pace;
+    use crate::domain::pace::{Observed, Pace};
     use crate::domain::queue::{PositionReason, Priority, QueueKey};
 
     fn entry(priority: Priority, rank: i64, ticket: i64, attempt: u32) -> QueueEntry {
         QueueEntry {
             submission: SubmissionId::from_uuid(uuid::Uuid::from_u128(u128::from(ticket.unsigned_abs()))),
             owner: "alice".parse().unwrap(),
+            runtime: "python".parse().unwrap(),
             key: QueueKey { priority, rank, ticket },
             round: 1,
             attempt,
         }
+    }
+
+    fn pace(slots: u64) -> Pace {
+        Pace::of(Observed { slots, ..Observed::default() })
     }
 
     fn reason_of_last(
@@ -201,8 +206,8 @@ mod tests {
         slots: (u64, u64),
     ) -> (u64, PositionReason) {
         let mut board = Board::default();
-        drop(board.update(before, &Pace::observed(slots.0, &[])));
-        let (_, place) = board.update(after, &Pace::observed(slots.1, &[])).0.pop().unwrap();
+        drop(board.update(before, &pace(slots.0)));
+        let (_, place) = board.update(after, &pace(slots.1)).0.pop().unwrap();
         (place.position, place.reason)
     }
 
@@ -254,7 +259,7 @@ mod tests {
         let early = entry(Priority::Exam, 9, 1, 0);
         let shown = |ahead| {
             let queue = [ahead, mine.clone()];
-            let (_, place) = Board::default().update(&queue, &Pace::observed(2, &[])).0.pop().unwrap();
+            let (_, place) = Board::default().update(&queue, &pace(2)).0.pop().unwrap();
             (place.position, place.reason)
         };
 
@@ -276,11 +281,11 @@ mod tests {
     fn an_order_that_is_looked_at_twice_has_not_moved() {
         let queue = [entry(Priority::Normal, 1, 1, 0), entry(Priority::Normal, 2, 2, 0)];
         let mut board = Board::default();
-        let mut moved = |queue: &[QueueEntry], slots| board.update(queue, &Pace::observed(slots, &[])).1;
+        let mut moved = |queue: &[QueueEntry], slots| board.update(queue, &pace(slots)).1;
 
         assert!(moved(&queue, 2));
         assert!(!moved(&queue, 2));
-        assert!(moved(&queue, 1), "a mailbox less");
+        assert!(moved(&queue, 1), "a slot less");
         assert!(moved(&queue[1..], 1), "one left");
     }
 }

@@ -68,6 +68,8 @@ pub struct Free {
     /// Runtimes of which there would be a container, though maybe no fresh one: at once, as soon as it is empty, or
     /// when the last command has ended of a submission that runs.
     pub runtimes: BTreeSet<RuntimeId>,
+    /// Runtimes of which a container has started on a host that answers and still has the image.
+    pub ready: BTreeSet<RuntimeId>,
 }
 
 /// How a host does.
@@ -87,7 +89,6 @@ pub enum HostState {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Status {
     hosts: Vec<(String, Connection)>,
-    ready: BTreeSet<RuntimeId>,
     /// Whether each host was swept of what earlier boots left there, or could not be reached.
     swept: bool,
 }
@@ -141,7 +142,7 @@ impl Pool {
 
     /// Whether the runtime's image is on some host that answers and a container of it has started there.
     pub fn ready(&self, runtime: &RuntimeId) -> bool {
-        self.status.borrow().ready.contains(runtime)
+        self.free.borrow().ready.contains(runtime)
     }
 
     /// Waits until each host was swept of what earlier boots left there, or could not be reached.

@@ -1,13 +1,15 @@
 //! Slow loops: the observed pace of the queue, and deleting what is old.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::sync::watch;
 
 use super::{Scheduler, figures};
-use crate::domain::pace::Pace;
+use crate::domain::ids::RuntimeId;
+use crate::domain::pace::{Entrances, Observed, Pace};
 use crate::pool::Free;
-use crate::storage::{Retention, Storage as _};
+use crate::storage::{RecentRuns, Retention, Storage as _};
 
 /// Attempts that the pace is drawn from.
 const OBSERVED: u32 = 200;
@@ -17,19 +19,24 @@ const PACE: Duration = Duration::from_secs(2);
 const PRUNE: Duration = Duration::from_mins(10);
 
 impl Scheduler {
-    /// Publishes the pace of the queue when slots come or go, and as attempts end.
+    /// Publishes the pace of the queue when slots or runtimes come or go, and as attempts go on.
     pub(super) async fn observe_pace(self, pace: watch::Sender<Pace>) {
         let mut free = self.inner.pool.free();
+        let mut entrances = Entrances::default();
         loop {
-            let slots = {
+            let capacity = {
                 let free = free.borrow_and_update();
                 figures::show_slots(&free);
-                Slots::of(&free)
+                Capacity::of(&free)
             };
             self.show_queue().await;
-            match self.inner.storage.recent_durations(OBSERVED).await {
-                Ok(durations) => {
-                    let observed = Pace::observed(slots.total, &durations).at_most(slots.at_once);
+            let now = self.inner.clock.now();
+            match self.inner.storage.recent_runs(OBSERVED, now).await {
+                Ok(RecentRuns { ended_ms, running_ms, entered }) => {
+                    let entered_per_s = entrances.per_s(now, entered);
+                    let Capacity { slots, ready } = capacity.clone();
+                    let observed = Observed { slots, ready, ended_ms, running_ms, entered_per_s };
+                    let observed = Pace::of(observed);
                     pace.send_if_modified(|known| {
                         let changed = *known != observed;
                         *known = observed;
@@ -42,7 +49,7 @@ impl Scheduler {
             }
             tokio::select! {
                 () = self.inner.tasks.soft().cancelled() => return,
-                () = slots_changed(&mut free, slots) => {}
+                () = capacity_changed(&mut free, capacity) => {}
                 () = tokio::time::sleep(PACE) => {}
             }
         }
@@ -79,27 +86,26 @@ impl Scheduler {
     }
 }
 
-/// How many slots work, and how many programs in them at the same time.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Slots {
-    total: u64,
-    at_once: u64,
+/// How many slots work, and what can run in them.
+#[derive(Clone, PartialEq, Eq)]
+struct Capacity {
+    slots: u64,
+    ready: BTreeSet<RuntimeId>,
 }
 
-impl Slots {
+impl Capacity {
     fn of(free: &Free) -> Self {
-        let count = |slots| u64::try_from(slots).unwrap_or(u64::MAX);
-        Self { total: count(free.total), at_once: count(free.at_once) }
+        Self { slots: u64::try_from(free.total).unwrap_or(u64::MAX), ready: free.ready.clone() }
     }
 }
 
-/// Waits until either number is another one.
-async fn slots_changed(free: &mut watch::Receiver<Free>, known: Slots) {
+/// Waits until there is more or less of either.
+async fn capacity_changed(free: &mut watch::Receiver<Free>, known: Capacity) {
     loop {
         if free.changed().await.is_err() {
             return std::future::pending().await;
         }
-        if Slots::of(&free.borrow()) != known {
+        if Capacity::of(&free.borrow()) != known {
             return;
         }
     }

@@ -240,8 +240,8 @@ pub trait Storage: Send + Sync + 'static {
     /// The queue in figures.
     fn queue_figures(&self, now: Timestamp) -> impl Future<Output = Result<QueueFigures>> + Send;
 
-    /// How long the latest finished attempts held their slot, in milliseconds, at most `limit`.
-    fn recent_durations(&self, limit: u32) -> impl Future<Output = Result<Vec<u64>>> + Send;
+    /// How long the latest finished attempts took, at most `limit`, and those that run until `now`.
+    fn recent_runs(&self, limit: u32, now: Timestamp) -> impl Future<Output = Result<RecentRuns>> + Send;
 
     /// Events of a submission's log behind `after` (0 = from the oldest that is kept).
     fn events_since(

@@ -236,12 +236,25 @@ pub struct QueueEntry {
     pub submission: SubmissionId,
     /// Whose.
     pub owner: Owner,
+    /// What it is to run in.
+    pub runtime: RuntimeId,
     /// Where it stands.
     pub key: QueueKey,
     /// Round of grading.
     pub round: u32,
     /// Lost attempts of this round: more than 0 if it is back from running.
     pub attempt: u32,
+}
+
+/// What the pace of the queue is drawn from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RecentRuns {
+    /// How long the latest finished attempts took, from lease to end, in milliseconds, newest first.
+    pub ended_ms: Vec<u64>,
+    /// How long those that run have run, in milliseconds.
+    pub running_ms: Vec<u64>,
+    /// Submissions that have ever entered the queue.
+    pub entered: u64,
 }
 
 /// The queue in figures.

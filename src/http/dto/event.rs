@@ -23,7 +23,7 @@ pub struct SubmissionQueued {
     /// Its place, 1 = next.
     #[schema(minimum = 1)]
     pub position: u64,
-    /// When it may start.
+    /// When it may start; null while its runtime is not ready, or too little is known.
     #[schema(required)]
     pub eta: Option<Eta>,
 }
@@ -41,7 +41,7 @@ pub struct QueuePosition {
     /// Its place, 1 = next.
     #[schema(minimum = 1)]
     pub position: u64,
-    /// When it may start.
+    /// When it may start; null while its runtime is not ready, or too little is known.
     #[schema(required)]
     pub eta: Option<Eta>,
     /// What changed it.

@@ -7,12 +7,12 @@ use super::names::Role;
 use super::submission::Eta;
 use crate::domain::{limits, runtime};
 
-/// Slots for running submissions. Where there are more than cores, they take turns on these.
+/// Slots for running submissions, each with a core of its own.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Slots {
     /// In all.
     pub total: u64,
-    /// Without a submission. One beyond the cores is filled when a last command runs.
+    /// Without a submission that runs.
     pub free: u64,
 }
 
@@ -29,7 +29,7 @@ pub struct Queue {
     pub oldest_queued_s: u64,
     /// Submissions that finished in the last minute.
     pub finished_last_minute: u64,
-    /// When one sent now may start; null while no slot works.
+    /// When one sent now may start; null while no runtime is ready, or too little is known.
     #[schema(required)]
     pub eta: Option<Eta>,
 }

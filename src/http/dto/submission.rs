@@ -87,7 +87,7 @@ pub struct Submission {
     /// Its place in the queue, 1 = next; null unless queued.
     #[schema(required)]
     pub position: Option<u64>,
-    /// When it may start; null unless queued, or while no slot works.
+    /// When it may start; null unless queued, while its runtime is not ready, or while too little is known.
     #[schema(required)]
     pub eta: Option<Eta>,
     /// Round of grading, from 1.
@@ -142,7 +142,7 @@ pub fn location(id: crate::domain::ids::SubmissionId) -> String {
 impl Submission {
     /// The submission as `caller` may see it, with the estimate for its place.
     pub fn of(app: &App, placed: &Placed, detail: Detail, caller: &Caller) -> Self {
-        let eta = placed.position.and_then(|position| app.eta(position));
+        let eta = placed.position.and_then(|position| app.eta(position, &placed.submission.runtime));
         Self::at(&placed.submission, placed.position, eta, detail, caller)
     }
 

@@ -334,13 +334,10 @@ impl Owner {
             .without(self.reserved.iter().map(Reserved::runtime));
         let id = |index: &usize| self.runtimes.get(*index).map(|runtime| runtime.id.clone());
         let runtimes = supply.claimable.keys().filter_map(id).collect();
-        let free = Free { total: supply.total, at_once: supply.at_once, free: supply.free, runtimes };
+        let ready = supply.started.iter().filter_map(id).collect();
+        let free = Free { total: supply.total, at_once: supply.at_once, free: supply.free, runtimes, ready };
         let hosts = self.settings.hosts.iter().cloned().zip(self.machine.connections()).collect();
-        let status = Status {
-            hosts,
-            ready: supply.started.iter().filter_map(id).collect(),
-            swept: self.machine.all_were_tried(),
-        };
+        let status = Status { hosts, swept: self.machine.all_were_tried() };
         replace(&self.free, free);
         replace(&self.status, status);
         self.figures.show(&self.settings.hosts, &self.runtimes, self.machine.populations());

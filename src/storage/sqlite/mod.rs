@@ -40,7 +40,7 @@ use super::{
     CancelRequested, Change, DraftBounds, Ending, Enqueued, ExercisePage, ExercisePut, Expected,
     FilesReplaced, IdempotencyKey, Inserted, Installation, Intake, LeaseRequest, Leased, LegacyEnqueued,
     LegacyStanding, ListCursor, LogChanges, LogMark, LogPage, Placed, QueueCaps, QueueEntry, QueueFigures,
-    Renewed, Rescue, Rescued, Result, Retention, Snapshot, Storage, SubmissionFilter,
+    RecentRuns, Renewed, Rescue, Rescued, Result, Retention, Snapshot, Storage, SubmissionFilter,
 };
 use crate::domain::event::Progress;
 use crate::domain::exercise::{Exercise, ExerciseSpec, SourceFile};
@@ -266,8 +266,8 @@ impl Storage for SqliteStorage {
         queue::figures(&mut *self.reader().await?, now).await
     }
 
-    async fn recent_durations(&self, limit: u32) -> Result<Vec<u64>> {
-        queue::recent_durations(&mut *self.reader().await?, limit).await
+    async fn recent_runs(&self, limit: u32, now: Timestamp) -> Result<RecentRuns> {
+        queue::recent_runs(&mut *self.reader().await?, limit, now).await
     }
 
     async fn events_since(&self, id: SubmissionId, after: i64, limit: u32) -> Result<LogPage> {

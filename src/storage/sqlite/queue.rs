@@ -6,11 +6,11 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::rows::{Row, key, position};
 use super::writer::Tx;
-use crate::domain::ids::{Owner, SubmissionId};
+use crate::domain::ids::{Owner, RuntimeId, SubmissionId};
 use crate::domain::queue::{Priority, QueueKey, fair_rank};
 use crate::domain::submission::Submission;
 use crate::domain::time::Timestamp;
-use crate::storage::{Position, QueueCaps, QueueEntry, QueueFigures, Result};
+use crate::storage::{Position, QueueCaps, QueueEntry, QueueFigures, RecentRuns, Result};
 
 /// Lets submissions into the queue within one transaction: holds the caps and gives out tickets and fair ranks.
 /// What it gave is stored with the submissions.
@@ -131,15 +131,15 @@ pub(super) fn place(tx: &Tx, of: &Submission) -> Result<Position> {
 
 /// An entry as it stands in the one document that [`all`] reads.
 #[derive(serde::Deserialize)]
-struct EntryRow(SubmissionId, Owner, i64, i64, i64, u32, u32);
+struct EntryRow(SubmissionId, Owner, RuntimeId, i64, i64, i64, u32, u32);
 
 /// All queued submissions in order.
 ///
 /// They come as one document: a row each would cost a multiple, and this is read whenever the queue moved.
 pub(super) async fn all(db: &mut SqliteConnection) -> Result<Vec<QueueEntry>> {
     let document: String = sqlx::query_scalar(
-        "SELECT json_group_array(json_array(id, owner, priority, rank, ticket, round, attempt)) FROM ( \
-           SELECT lower(hex(id)) AS id, owner, priority, rank, ticket, round, attempt \
+        "SELECT json_group_array(json_array(id, owner, runtime, priority, rank, ticket, round, attempt)) \
+         FROM (SELECT lower(hex(id)) AS id, owner, runtime, priority, rank, ticket, round, attempt \
            FROM submissions INDEXED BY submissions_queue \
            WHERE state = 'queued' ORDER BY priority, rank, ticket)",
     )
@@ -148,9 +148,9 @@ pub(super) async fn all(db: &mut SqliteConnection) -> Result<Vec<QueueEntry>> {
     let of = Row { table: "submissions", key: &"queue" };
     let rows: Vec<EntryRow> = of.json("queued", &document)?;
     let mut entries = Vec::with_capacity(rows.len());
-    for EntryRow(submission, owner, class, rank, ticket, round, attempt) in rows {
+    for EntryRow(submission, owner, runtime, class, rank, ticket, round, attempt) in rows {
         let key = QueueKey { priority: of.priority(class)?, rank, ticket };
-        entries.push(QueueEntry { submission, owner, key, round, attempt });
+        entries.push(QueueEntry { submission, owner, runtime, key, round, attempt });
     }
     // The order of an aggregate's input is not promised; it costs nothing if it is right.
     entries.sort_unstable_by_key(|entry| entry.key);
@@ -179,15 +179,26 @@ pub(super) async fn figures(db: &mut SqliteConnection, now: Timestamp) -> Result
     })
 }
 
-/// How long the latest finished attempts took, from lease to end, in milliseconds.
-pub(super) async fn recent_durations(db: &mut SqliteConnection, limit: u32) -> Result<Vec<u64>> {
-    let durations: Vec<i64> = sqlx::query_scalar(
+/// What ended last, what runs, and how many have entered.
+pub(super) async fn recent_runs(db: &mut SqliteConnection, limit: u32, now: Timestamp) -> Result<RecentRuns> {
+    let ended: Vec<i64> = sqlx::query_scalar(
         "SELECT finished_at - started_at FROM submissions INDEXED BY submissions_ended WHERE state = 'finished' \
          AND finished_at IS NOT NULL ORDER BY finished_at DESC LIMIT ?1",
     )
     .bind(i64::from(limit))
-    .fetch_all(db)
+    .fetch_all(&mut *db)
     .await?;
+    let running: Vec<i64> = sqlx::query_scalar(
+        "SELECT ?1 - started_at FROM submissions INDEXED BY submissions_running WHERE state = 'running'",
+    )
+    .bind(now.millis())
+    .fetch_all(&mut *db)
+    .await?;
+    let entered: i64 = sqlx::query_scalar("SELECT last_ticket FROM counters").fetch_one(db).await?;
     // A clock that was set back must not make an attempt shorter than nothing.
-    Ok(durations.into_iter().map(|duration| u64::try_from(duration).unwrap_or(0)).collect())
+    let millis = |durations: Vec<i64>| {
+        durations.into_iter().map(|duration| u64::try_from(duration).unwrap_or(0)).collect()
+    };
+    let entered = Row { table: "counters", key: &"all" }.number("last_ticket", entered)?;
+    Ok(RecentRuns { ended_ms: millis(ended), running_ms: millis(running), entered })
 }

@@ -76,7 +76,8 @@ pub(super) fn insert(tx: &mut Tx, asked: Insert) -> Result<Inserted> {
 /// Writes the event of a submission that entered the queue; its place.
 pub(super) fn announce(tx: &mut Tx, queued: &Submission, pace: &Pace, now: Timestamp) -> Result<Position> {
     let position = queue::place(tx, queued)?;
-    events::append(tx, queued, &EventBody::Queued { position, eta: pace.eta(position) }, now)?;
+    let eta = pace.eta(position, &queued.runtime);
+    events::append(tx, queued, &EventBody::Queued { position, eta }, now)?;
     tx.hint_entered();
     Ok(position)
 }

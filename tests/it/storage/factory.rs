@@ -8,7 +8,7 @@ use guichet::domain::exercise::{
 use guichet::domain::ids::{ExerciseId, Owner, RuntimeId, SubmissionId, WorkerId};
 use guichet::domain::lease::{AttemptCaps, Lease};
 use guichet::domain::limits::LimitChoice;
-use guichet::domain::pace::Pace;
+use guichet::domain::pace::{Observed, Pace};
 use guichet::domain::queue::Priority;
 use guichet::domain::submission::{LegacyRef, NewSubmission, Purpose, RunInput, StateName, Submission};
 use guichet::domain::time::Timestamp;
@@ -29,7 +29,8 @@ pub fn at(seconds: i64) -> Timestamp {
 }
 
 pub fn pace() -> Pace {
-    Pace::observed(2, &[1000])
+    let ready = [runtime("python"), runtime("c")].into();
+    Pace::of(Observed { slots: 2, ready, ended_ms: vec![1000; 10], ..Observed::default() })
 }
 
 pub fn owner(name: &str) -> Owner {

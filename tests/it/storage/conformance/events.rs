@@ -14,7 +14,7 @@ use guichet::storage::{
 use tokio::sync::broadcast::error::TryRecvError;
 
 use crate::storage::factory::{
-    CAPS, at, cancel, draft, events, get, grade, insert, insert_all, lease, new, owner, pace, result,
+    CAPS, at, cancel, draft, events, get, grade, insert, insert_all, lease, new, owner, pace, result, runtime,
 };
 
 /// All of alice's log.
@@ -113,7 +113,7 @@ pub async fn an_entry_tells_place_and_estimate(db: &impl Storage) {
 
     let body = events(db, third).await.remove(0).body;
 
-    assert_eq!(body, EventBody::Queued { position: 3, eta: pace().eta(3) });
+    assert_eq!(body, EventBody::Queued { position: 3, eta: pace().eta(3, &runtime("python")) });
 }
 
 pub async fn changes_are_told_after_their_commit(db: &impl Storage) {

@@ -3,7 +3,7 @@
 use guichet::domain::lease::Guarded;
 use guichet::domain::queue::Priority;
 use guichet::domain::submission::LostReason;
-use guichet::storage::{QueueFigures, Storage};
+use guichet::storage::{QueueFigures, RecentRuns, Storage};
 
 use crate::storage::factory::{
     CAPS, at, get, grade, insert, insert_all, lease, new, next_lease, order, with_priority,
@@ -82,7 +82,7 @@ pub async fn the_queue_tells_owner_round_and_lost_attempts(db: &impl Storage) {
     let entry = db.queue().await.unwrap().remove(0);
 
     assert_eq!(given_up, Guarded::LeaseHeld);
-    assert_eq!((entry.submission, entry.owner.as_str()), (id, "alice"));
+    assert_eq!((entry.submission, entry.owner.as_str(), entry.runtime.as_str()), (id, "alice", "python"));
     assert_eq!((entry.round, entry.attempt), (1, 1));
     assert_eq!(Some(entry.key), get(db, id).await.submission.state.queue_key());
 }
@@ -110,6 +110,7 @@ pub async fn durations_are_those_from_lease_to_end_newest_first(db: &impl Storag
     let _held = db.finish(&quick, vec![], super::lease::accepted(), at(7)).await.unwrap();
     assert!(next_lease(db, at(8)).await.is_some());
 
-    assert_eq!(db.recent_durations(10).await.unwrap(), [1000, 4000]);
-    assert_eq!(db.recent_durations(1).await.unwrap(), [1000]);
+    let runs = db.recent_runs(10, at(11)).await.unwrap();
+    assert_eq!(runs, RecentRuns { ended_ms: vec![1000, 4000], running_ms: vec![3000], entered: 3 });
+    assert_eq!(db.recent_runs(1, at(11)).await.unwrap().ended_ms, [1000]);
 }
