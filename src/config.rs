@@ -159,7 +159,7 @@ pub struct Execution {
     pub runtimes_dir: PathBuf,
     /// The agent's program; empty: see [`Config::agent_path`].
     pub agent_path: PathBuf,
-    /// Slots of each host; 0: half as many more than it has cores.
+    /// Slots of each host; 0, or more than it has cores: one for each core.
     pub slots: usize,
     /// Free slots of each host that hold a warm container of each runtime; 0: all.
     pub warm_per_runtime: usize,

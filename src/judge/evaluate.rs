@@ -154,9 +154,6 @@ async fn run_trials(
         let mut argv = setting.runtime.run.argv(setting.entry);
         argv.extend(trial.args.iter().cloned());
         let request = setting.request(argv, &limits, false);
-        if index == of {
-            container.last_command_follows();
-        }
         let mut output = Collected::default();
         let mut take = |stream, bytes: &[u8]| output.take(stream, bytes);
         let facts = container.exec(request, trial.stdin.as_bytes(), abort, &mut take).await?;

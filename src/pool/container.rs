@@ -65,10 +65,10 @@ struct Held {
 }
 
 impl Held {
-    /// Tells the owner how far its submission is, so that the next one can be leased meanwhile.
-    fn announce(&self, progress: impl FnOnce(ContainerPlace) -> Message) {
+    /// Tells the owner that no command of its submission runs any more, so that the next one can be leased meanwhile.
+    fn announce_emptying(&self) {
         // A hint: without room for it, the next lease waits for the container.
-        let _heard = self.owner.try_send(progress(self.place));
+        let _heard = self.owner.try_send(Message::Emptying { place: self.place });
     }
 
     fn give_back(self, fate: impl FnOnce(Idle) -> Fate<Idle>) {
@@ -129,13 +129,6 @@ impl Container {
         }
     }
 
-    /// Says that the next command is the last one: the core is soon to be had.
-    pub fn last_command_follows(&self) {
-        if let Some(held) = &self.held {
-            held.announce(|place| Message::LastCommand { place });
-        }
-    }
-
     /// Runs one command to its end.
     ///
     /// * `stdin` — what it reads from standard input.
@@ -187,7 +180,7 @@ impl Container {
             (Some(_), Condition::Untouched) => true,
             (Some(held), Condition::Used) => {
                 if isolation == Isolation::Reset {
-                    held.announce(|place| Message::Emptying { place });
+                    held.announce_emptying();
                 }
                 empty(&mut held.idle).await
             }

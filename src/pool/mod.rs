@@ -1,8 +1,8 @@
 //! Containers over Docker hosts: who may run where, and what one container does for one submission.
 //!
-//! A host is a Docker engine. It has slots, a few more than cores; a slot holds one submission at a time and may have a
-//! warm container of each runtime, in which a resident agent waits. On a core one submission runs at a time.
-//! [`Pool::reserve`] takes a slot with a warm container and an idle core as soon as there is one; the [`Container`] gives it back. This room knows nothing of queues, verdicts or storage.
+//! A host is a Docker engine. It has slots, each with a core of its own; a slot holds one submission at a time and may
+//! have a warm container of each runtime, in which a resident agent waits. [`Pool::reserve`] takes a slot with a warm
+//! container as soon as there is one; the [`Container`] gives it back. This room knows nothing of queues, verdicts or storage.
 
 mod agent_client;
 mod container;
@@ -41,7 +41,7 @@ pub use transport::TransportKind;
 pub struct Settings {
     /// Addresses of Docker engines: `unix:///…` or `tcp://host:port` (plain).
     pub hosts: Vec<String>,
-    /// Slots of each host; `None` for half as many more as it has cores.
+    /// Slots of each host; `None`, or more than it has cores: one for each core.
     pub slots: Option<usize>,
     /// The agent's program, a static executable for the hosts' architecture.
     pub agent_path: PathBuf,
@@ -61,12 +61,9 @@ pub struct Settings {
 pub struct Free {
     /// Slots of all hosts that answer.
     pub total: usize,
-    /// Submissions that can run in them at the same time: at most one on each core.
-    pub at_once: usize,
     /// Slots without a submission, or whose container is being emptied after one, that nobody waits for.
     pub free: usize,
-    /// Runtimes of which there would be a container, though maybe no fresh one: at once, as soon as it is empty, or
-    /// when the last command has ended of a submission that runs.
+    /// Runtimes of which there would be a container, though maybe no fresh one: at once, or as soon as it is empty.
     pub runtimes: BTreeSet<RuntimeId>,
     /// Runtimes of which a container has started on a host that answers and still has the image.
     pub ready: BTreeSet<RuntimeId>,

@@ -5,7 +5,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::container::Container;
 use super::owner::Message;
 
-/// A container to come: at once if one was free, else as soon as one is. It is given up when dropped.
+/// A container to come: at once, or when the one that was promised has been emptied. It is given up when dropped.
 #[derive(Debug)]
 pub struct Reservation {
     pub(super) container: oneshot::Receiver<Container>,
@@ -13,8 +13,8 @@ pub struct Reservation {
 }
 
 impl Reservation {
-    /// The container, when its core is idle; `None` if the pool ends before, or has had none of the runtime for ten
-    /// seconds. The slot is taken until it is released or dropped.
+    /// The container; `None` if the pool ends before, or none of the runtime has come within ten seconds. The slot is
+    /// taken until it is released or dropped.
     pub async fn container(mut self) -> Option<Container> {
         (&mut self.container).await.ok()
     }

@@ -82,8 +82,8 @@ pub struct Placement<'a> {
     pub transport: Option<&'a str>,
 }
 
-pub(super) fn container(placement: &Placement<'_>, cores: usize, cgroups: Cgroups) -> ContainerCreateBody {
-    let mut host_config = host_config(placement, cores, cgroups);
+pub(super) fn container(placement: &Placement<'_>, cgroups: Cgroups) -> ContainerCreateBody {
+    let mut host_config = host_config(placement, cgroups);
     let profile = profile_digest(&host_config);
     // Not among the binds, of which an engine makes those that are missing.
     host_config.mounts = placement.transport.map(|folder| vec![transport(folder)]);
@@ -116,7 +116,7 @@ pub(super) fn container(placement: &Placement<'_>, cores: usize, cgroups: Cgroup
     }
 }
 
-fn host_config(placement: &Placement<'_>, cores: usize, cgroups: Cgroups) -> HostConfig {
+fn host_config(placement: &Placement<'_>, cgroups: Cgroups) -> HostConfig {
     let memory = i64::try_from(most_memory(placement.runtime) + ROOM_FOR_AGENT_BYTES).unwrap_or(i64::MAX);
     let processes = most_processes(placement.runtime) + ROOM_FOR_AGENT_PROCESSES;
     let cgroup = CellCgroup::new(placement, cgroups);
@@ -138,7 +138,7 @@ fn host_config(placement: &Placement<'_>, cores: usize, cgroups: Cgroups) -> Hos
         memory: Some(memory),
         memory_swap: Some(memory),
         pids_limit: Some(i64::from(processes)),
-        cpuset_cpus: Some((placement.slot % cores.max(1)).to_string()),
+        cpuset_cpus: Some(placement.slot.to_string()),
         cgroup_parent: cgroup.as_ref().map(|cell| cell.parent.clone()),
         cgroupns_mode: Some(HostConfigCgroupnsModeEnum::PRIVATE),
         binds: cgroup.map(|cell| cell.binds),

@@ -49,8 +49,6 @@ pub(super) enum Message {
     },
     /// Somebody wants his container no more, or has it.
     Withdrawn,
-    /// Somebody runs the last command in one.
-    LastCommand { place: ContainerPlace },
     /// Somebody begins to empty one, to give it back.
     Emptying { place: ContainerPlace },
     /// Somebody gives one back.
@@ -188,7 +186,6 @@ impl Owner {
                 let _gone = counted.send(());
             }
             Message::Withdrawn => {}
-            Message::LastCommand { place } => self.machine.last_command(place),
             Message::Emptying { place } => self.machine.emptying(place, now),
             Message::GiveBack { place, fate } => {
                 if let Some(action) = self.machine.give_back(place, fate, now) {
@@ -275,10 +272,10 @@ impl Owner {
         match result {
             Ok(connection) => {
                 let cores = connection.engine.cores();
-                let slots = self.settings.slots.unwrap_or_else(|| usual_slots(cores));
+                let slots = self.settings.slots.map_or(cores, |slots| slots.min(cores));
                 tracing::info!(host = connection.address, slots, "the Docker host is connected");
                 self.complaints.retain(|(of, _), _| *of != host);
-                self.machine.connected(host, slots, cores);
+                self.machine.connected(host, slots);
                 let messages = self.messages.clone();
                 let watch = watch_host(Arc::clone(&connection), self.labels.of_boot(), self.closing.clone());
                 self.tasks.spawn(watch.run(move |connection, news| {
@@ -328,14 +325,11 @@ impl Owner {
     }
 
     fn publish(&mut self) {
-        let supply = self
-            .machine
-            .supply(Instant::now().into_std())
-            .without(self.reserved.iter().map(Reserved::runtime));
+        let supply = self.machine.supply().without(self.reserved.iter().map(Reserved::runtime));
         let id = |index: &usize| self.runtimes.get(*index).map(|runtime| runtime.id.clone());
         let runtimes = supply.claimable.keys().filter_map(id).collect();
         let ready = supply.started.iter().filter_map(id).collect();
-        let free = Free { total: supply.total, at_once: supply.at_once, free: supply.free, runtimes, ready };
+        let free = Free { total: supply.total, free: supply.free, runtimes, ready };
         let hosts = self.settings.hosts.iter().cloned().zip(self.machine.connections()).collect();
         let status = Status { hosts, swept: self.machine.all_were_tried() };
         replace(&self.free, free);
@@ -357,11 +351,6 @@ async fn tell_what_is_left(connection: &HostConnection, labels: &[String]) {
             "containers may not be removed; the next start removes them"
         ),
     }
-}
-
-/// Slots of a host with so many cores: half as many more, so that there is somebody for each that becomes idle.
-const fn usual_slots(cores: usize) -> usize {
-    cores + cores.div_ceil(2)
 }
 
 fn replace<T: PartialEq>(sender: &watch::Sender<T>, value: T) {

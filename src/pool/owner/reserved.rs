@@ -10,17 +10,16 @@ use crate::domain::exercise::Isolation;
 use crate::domain::ids::RuntimeId;
 use crate::pool::container::Container;
 
-/// How long somebody waits while there is no container for him, not even one whose core is busy: his died just then,
-/// could not be emptied, or has to be made fresh.
+/// How long a container may take: it is being emptied, or the one that was promised died and another one starts.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Somebody who waits for a container.
+/// A submission that waits for its container.
 pub(super) struct Reserved {
     runtime: usize,
     isolation: Isolation,
     reply: oneshot::Sender<Container>,
-    /// Since when there is none for him.
-    lacking: Option<Instant>,
+    /// When it has waited long enough.
+    latest: Instant,
 }
 
 impl Reserved {
@@ -31,7 +30,7 @@ impl Reserved {
 }
 
 impl Owner {
-    /// Takes somebody in who waits, and publishes it; without a runtime of that name the reply is dropped.
+    /// Takes a reservation in and publishes it; without a runtime of that name the reply is dropped.
     pub(super) fn reserve(
         &mut self,
         runtime: &RuntimeId,
@@ -41,23 +40,23 @@ impl Owner {
         if let Some(runtime) = self.runtimes.iter().position(|known| known.id == *runtime)
             && !self.closing.is_cancelled()
         {
-            self.reserved.push(Reserved { runtime, isolation, reply, lacking: None });
+            self.reserved.push(Reserved { runtime, isolation, reply, latest: Instant::now() + PATIENCE });
             self.serve();
             self.publish();
         }
     }
 
-    /// When somebody who waits will have waited long enough.
+    /// When the first of those that wait will have waited long enough.
     pub(super) fn patience_ends(&self) -> Option<Instant> {
-        self.reserved.iter().filter_map(|reserved| reserved.lacking).min().map(|since| since + PATIENCE)
+        self.reserved.iter().map(|reserved| reserved.latest).min()
     }
 
-    /// Gives containers to those who wait, in their order, and makes room for those who want a fresh one; whoever has
-    /// waited long enough hears that there is none.
+    /// Gives containers to those that wait, in their order, and makes room for those that want a fresh one; the reply to
+    /// one that has waited long enough is dropped.
     pub(super) fn serve(&mut self) {
         let now = Instant::now();
         let mut fresh = vec![0; self.runtimes.len()];
-        for Reserved { runtime, isolation, reply, lacking } in std::mem::take(&mut self.reserved) {
+        for Reserved { runtime, isolation, reply, latest } in std::mem::take(&mut self.reserved) {
             if reply.is_closed() {
                 continue;
             }
@@ -66,9 +65,7 @@ impl Owner {
                 let _unclaimed = reply.send(container);
                 continue;
             }
-            let lacks = !self.machine.holds(runtime, isolation, now.into_std());
-            let lacking = lacks.then(|| lacking.unwrap_or(now));
-            if lacking.is_some_and(|since| since + PATIENCE <= now) {
+            if latest <= now {
                 continue;
             }
             if isolation == Isolation::Fresh
@@ -79,7 +76,7 @@ impl Owner {
                     self.begin(action);
                 }
             }
-            self.reserved.push(Reserved { runtime, isolation, reply, lacking });
+            self.reserved.push(Reserved { runtime, isolation, reply, latest });
         }
     }
 

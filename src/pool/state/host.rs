@@ -33,20 +33,18 @@ pub(super) enum Image {
 pub(super) enum Content<C> {
     Empty,
     Starting,
-    Warm { container: C, life: Life },
-    Busy { life: Life, phase: Phase },
+    Warm {
+        container: C,
+        life: Life,
+    },
+    Busy {
+        life: Life,
+    },
+    /// No command of a submission runs any more, and the container is being emptied, to be used again.
+    Emptying {
+        life: Life,
+    },
     Removing,
-}
-
-/// How far a submission is in its container.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Phase {
-    /// More commands may follow.
-    Working,
-    /// Its last command runs.
-    LastCommand,
-    /// It needs the container no longer, and that is being emptied, to be used again.
-    Emptying,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -81,9 +79,8 @@ pub(super) struct Host<C> {
     pub(super) connection: Connection,
     pub(super) failures: u32,
     pub(super) images: Vec<(Image, Pause)>,
+    /// Each has a core of its own.
     pub(super) slots: Vec<Slot<C>>,
-    /// At least 1. Slots that are so many apart have the same core.
-    pub(super) cores: usize,
     pub(super) started: BTreeSet<usize>,
 }
 
@@ -138,34 +135,18 @@ impl<C> Host<C> {
         }
     }
 
-    /// The runtime that lacks most and the emptiest free slot for it, on an idle core if there is one. Where a core works,
-    /// slots count for no more than the idle cores' slots leave to be wanted.
+    /// The runtime that lacks most and the emptiest free slot for it.
     pub(super) fn next_launch(&self, warm_per_runtime: usize, now: Instant) -> Option<(usize, usize)> {
-        let (at_work, idle): (Vec<_>, Vec<_>) = self
-            .slots
-            .iter()
-            .enumerate()
-            .filter(|(_, slot)| slot.taken_by.is_none())
-            .partition(|(index, _)| self.core_works(*index));
-        let wanted = warm_per_runtime.min(idle.len() + at_work.len());
-        let count = |slots: &[(usize, &Slot<C>)], runtime| {
-            slots.iter().filter(|(_, slot)| slot.will_serve(runtime)).count()
-        };
+        let wanted = warm_per_runtime.min(self.untaken_slots());
         let ready = self.images.iter().enumerate().filter(|(_, (image, _))| matches!(image, Image::Ready));
         let mut lacking: Vec<(usize, usize)> = ready
-            .map(|(runtime, _)| {
-                let spare = count(&at_work, runtime).min(wanted.saturating_sub(idle.len()));
-                (count(&idle, runtime) + spare, runtime)
-            })
+            .map(|(runtime, _)| (self.slots.iter().filter(|slot| slot.will_serve(runtime)).count(), runtime))
             .filter(|(have, _)| *have < wanted)
             .collect();
         lacking.sort_unstable();
         lacking.into_iter().find_map(|(_, runtime)| {
-            let open = |slots: &[(usize, &Slot<C>)]| {
-                let open = slots.iter().filter(|(_, slot)| slot.can_launch(runtime, now));
-                open.min_by_key(|(_, slot)| slot.inhabited()).map(|(slot, _)| (*slot, runtime))
-            };
-            open(&idle).or_else(|| open(&at_work))
+            let open = self.slots.iter().enumerate().filter(|(_, slot)| slot.can_launch(runtime, now));
+            open.min_by_key(|(_, slot)| slot.inhabited()).map(|(slot, _)| (slot, runtime))
         })
     }
 
@@ -173,47 +154,9 @@ impl<C> Host<C> {
         self.failures > 0 || matches!(self.connection, Connection::Healthy | Connection::Suspect)
     }
 
-    /// Submissions that can run at the same time.
-    pub(super) fn at_once(&self) -> usize {
-        self.cores.min(self.slots.len())
-    }
-
-    /// Whether something of a submission may run on a slot's core.
-    fn core_works(&self, slot: usize) -> bool {
-        self.slots.iter().skip(slot % self.cores).step_by(self.cores).any(Slot::works)
-    }
-
-    /// Cores on which nothing runs.
-    pub(super) fn idle_cores(&self) -> usize {
-        (0..self.at_once()).filter(|core| !self.core_works(*core)).count()
-    }
-
-    /// Slots without a submission, or whose container is being emptied.
-    pub(super) fn free_slots(&self) -> usize {
-        self.slots.iter().filter(|slot| slot.taken_by.is_none() || slot.emptying().is_some()).count()
-    }
-
-    /// For each core on which nothing runs, or a last command: the runtimes of which there is a container on it that
-    /// needs no more than that and maybe to be emptied.
-    pub(super) fn offers(&self, now: Instant) -> impl Iterator<Item = BTreeSet<usize>> + '_ {
-        let is_to_come = |slot: &Slot<C>| !slot.works() || slot.phase() == Some(Phase::LastCommand);
-        (0..self.at_once()).filter_map(move |core| {
-            let slots = || self.slots.iter().skip(core).step_by(self.cores);
-            let offers = || slots().flat_map(|slot| slot.warm().chain(slot.comes_back(now))).collect();
-            slots().all(is_to_come).then(offers)
-        })
-    }
-
-    /// Whether a slot's core keeps for now what may still run of a submission that has ended.
-    pub(super) fn core_in_doubt(&self, slot: usize) -> bool {
-        let mut slots = self.slots.iter().skip(slot % self.cores).step_by(self.cores);
-        slots.any(|slot| slot.taken_by.is_some() && slot.phase().is_none())
-    }
-
-    /// A slot that could serve somebody at once.
-    pub(super) fn able_slot(&self, runtime: usize, isolation: Isolation) -> Option<usize> {
-        let mut slots = self.slots.iter().enumerate();
-        slots.position(|(index, slot)| slot.can_serve(runtime, isolation) && !self.core_works(index))
+    /// Slots that hold no submission and nothing that one left.
+    pub(super) fn untaken_slots(&self) -> usize {
+        self.slots.iter().filter(|slot| slot.taken_by.is_none()).count()
     }
 
     pub(super) fn cells(&self) -> impl Iterator<Item = &Cell<C>> {
@@ -223,18 +166,15 @@ impl<C> Host<C> {
 
 impl<C> Slot<C> {
     pub(super) fn can_serve(&self, runtime: usize, isolation: Isolation) -> bool {
-        self.taken_by.is_none() && self.holds_warm(runtime, isolation)
-    }
-
-    /// Whether a container waits in it that suits, be it free or not.
-    pub(super) fn holds_warm(&self, runtime: usize, isolation: Isolation) -> bool {
         let suits = |life: &Life| match isolation {
             Isolation::Reset => true,
             Isolation::Fresh => life.submissions == 0,
         };
-        self.cells
-            .get(runtime)
-            .is_some_and(|cell| matches!(&cell.content, Content::Warm { life, .. } if suits(life)))
+        self.taken_by.is_none()
+            && self
+                .cells
+                .get(runtime)
+                .is_some_and(|cell| matches!(&cell.content, Content::Warm { life, .. } if suits(life)))
     }
 
     /// Whether the slot holds a container that has served nobody, or will as soon as one starts there.
@@ -243,7 +183,7 @@ impl<C> Slot<C> {
             Content::Starting | Content::Removing => true,
             // The last one did not start; another one would not help.
             Content::Empty => cell.pause.until.is_some(),
-            Content::Warm { .. } | Content::Busy { .. } => false,
+            Content::Warm { .. } | Content::Busy { .. } | Content::Emptying { .. } => false,
         };
         self.taken_by.is_none()
             && (self.can_serve(runtime, Isolation::Fresh) || self.cells.get(runtime).is_some_and(coming))
@@ -272,29 +212,7 @@ impl<C> Slot<C> {
 
     /// Runtime of the container that is being emptied: the slot is taken only until then.
     pub(super) fn emptying(&self) -> Option<usize> {
-        let emptying = |cell: &Cell<C>| matches!(cell.content, Content::Busy { phase: Phase::Emptying, .. });
-        self.cells.iter().position(emptying)
-    }
-
-    /// Runtime of the container that will serve again once its submission's last command has ended.
-    pub(super) fn comes_back(&self, now: Instant) -> Option<usize> {
-        self.cells.iter().position(|cell| match cell.content {
-            Content::Busy { phase, life } => phase >= Phase::LastCommand && !life.is_spent(now),
-            Content::Empty | Content::Starting | Content::Warm { .. } | Content::Removing => false,
-        })
-    }
-
-    /// How far its submission is.
-    pub(super) fn phase(&self) -> Option<Phase> {
-        self.cells.iter().find_map(|cell| match cell.content {
-            Content::Busy { phase, .. } => Some(phase),
-            Content::Empty | Content::Starting | Content::Warm { .. } | Content::Removing => None,
-        })
-    }
-
-    /// Whether something of a submission may run in it.
-    fn works(&self) -> bool {
-        self.taken_by.is_some() && self.emptying().is_none()
+        self.cells.iter().position(|cell| matches!(cell.content, Content::Emptying { .. }))
     }
 
     pub(super) fn inhabited(&self) -> usize {

@@ -6,9 +6,9 @@
 //!          └───────────┴────────────┴────────────┘                      └───────────┴──────────┴─► removing
 //! ```
 //!
-//! A slot holds at most one submission: of its cells at most one is busy. Each slot has a core; where slots share one,
-//! a submission runs on it at a time, so that whoever has the next slot begins when the core is idle. Each container has a serial number of its
-//! own, so that news of one that is gone changes nothing. The owner asks [`Machine::plan`] after each change what to
+//! A slot holds at most one submission: of its cells at most one is busy. Each slot has a core of its own, so that a
+//! submission that gets one runs. Each container has a serial number of its own, so that news of one that is gone
+//! changes nothing. The owner asks [`Machine::plan`] after each change what to
 //! begin, begins it, and tells the machine how it went.
 
 mod host;
@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 pub use view::Population;
 
-use host::{Cell, Content, FIRST_PAUSE, Host, Image, Life, Pause, Phase, Slot, pause_after, repeat};
+use host::{Cell, Content, FIRST_PAUSE, Host, Image, Life, Pause, Slot, pause_after, repeat};
 
 /// Age at which an idle container is replaced; each has up to a quarter more, so that they don't go together.
 const MOST_AGE: Duration = Duration::from_hours(1);
@@ -110,7 +110,6 @@ impl<C> Machine<C> {
             failures: 0,
             images: Vec::new(),
             slots: Vec::new(),
-            cores: 1,
             started: BTreeSet::new(),
         };
         Self {
@@ -128,22 +127,13 @@ impl<C> Machine<C> {
         self.closed = true;
     }
 
-    /// The last command of a container's submission is about to run.
-    pub fn last_command(&mut self, place: ContainerPlace) {
-        if let Some((cell, _)) = self.cell(place)
-            && let Content::Busy { phase, .. } = &mut cell.content
-        {
-            *phase = (*phase).max(Phase::LastCommand);
-        }
-    }
-
-    /// A container's submission needs it no longer: it is being emptied, to be used again unless it is spent.
+    /// No command of a container's submission runs any more: it is being emptied, to be used again unless it is spent.
     pub fn emptying(&mut self, place: ContainerPlace, now: Instant) {
         if let Some((cell, _)) = self.cell(place)
-            && let Content::Busy { phase, life } = &mut cell.content
+            && let Content::Busy { life } = cell.content
             && !life.is_spent(now)
         {
-            *phase = Phase::Emptying;
+            cell.content = Content::Emptying { life };
         }
     }
 
@@ -153,8 +143,7 @@ impl<C> Machine<C> {
             // Its host was lost meanwhile; what is left of it there is swept when the host is back.
             return None;
         };
-        let Content::Busy { life, .. } = &cell.content else { return None };
-        let life = *life;
+        let (Content::Busy { life } | Content::Emptying { life }) = cell.content else { return None };
         let spent = life.is_spent(now);
         let (content, removed) = match fate {
             Fate::Reusable(container) if !spent => {
@@ -227,8 +216,8 @@ impl<C> Machine<C> {
         }
     }
 
-    /// A host is connected and holds nothing of ours; it has this many slots and cores.
-    pub fn connected(&mut self, host: usize, slots: usize, cores: usize) {
+    /// A host is connected and holds nothing of ours; it has this many slots.
+    pub fn connected(&mut self, host: usize, slots: usize) {
         let runtimes = self.runtimes;
         if let Some(host) = self.hosts.get_mut(host)
             && host.connection == Connection::Connecting
@@ -236,7 +225,6 @@ impl<C> Machine<C> {
             host.connection = Connection::Healthy;
             host.failures = 0;
             host.images = repeat(runtimes, || (Image::Absent, Pause::none()));
-            host.cores = cores.max(1);
             host.slots = repeat(slots, || Slot { taken_by: None, cells: repeat(runtimes, Cell::empty) });
         }
     }
@@ -328,7 +316,10 @@ impl<C> Machine<C> {
                 host.slots.iter().flat_map(|slot| &slot.cells).filter_map(|cell| match &cell.content {
                     Content::Empty => cell.pause.until,
                     Content::Warm { life, .. } => Some(life.until),
-                    Content::Starting | Content::Busy { .. } | Content::Removing => None,
+                    Content::Starting
+                    | Content::Busy { .. }
+                    | Content::Emptying { .. }
+                    | Content::Removing => None,
                 });
             away.into_iter().chain(images).chain(cells)
         });

@@ -22,7 +22,7 @@ impl Population {
             Content::Empty => return,
             Content::Starting => &mut self.starting,
             Content::Warm { .. } => &mut self.warm,
-            Content::Busy { .. } => &mut self.busy,
+            Content::Busy { .. } | Content::Emptying { .. } => &mut self.busy,
             Content::Removing => &mut self.removing,
         };
         *counted += 1;

@@ -1,10 +1,10 @@
-//! More slots than cores: who comes beyond them waits for his turn on one.
+//! A slot has a core of its own, and who waits for a container that does not come hears of it.
 
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use guichet::domain::exercise::Isolation;
-use guichet::pool::{Container, Settings};
+use guichet::pool::Settings;
 use tokio::time::timeout;
 
 use super::bench::{Bench, SOON, id};
@@ -12,8 +12,8 @@ use super::bench::{Bench, SOON, id};
 /// Time that the pool gives a reservation for which it has no container.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A pool with a slot more than the engine has cores, and a container on each core.
-async fn crowded() -> (Bench, Vec<Container>) {
+#[tokio::test]
+async fn there_are_no_more_slots_than_cores_and_who_comes_beyond_them_is_promised_nothing() {
     let engine = super::hosts::connect(&super::bench::shared_engine());
     let cores = engine.info().await.expect("an engine").ncpu.expect("a number of cores");
     let cores = usize::try_from(cores).expect("a number of cores");
@@ -23,52 +23,16 @@ async fn crowded() -> (Bench, Vec<Container>) {
     for _ in 0..cores {
         held.push(bench.claim("python").await);
     }
-    let mut free = bench.pool.free();
-    let crowded = free.wait_for(|free| free.free == 1).await.expect("the pool goes on").clone();
-    assert_eq!((crowded.total, crowded.at_once), (cores + 1, cores));
-    (bench, held)
-}
 
-/// Whoever waits gets the core of one of `held`, as soon as that is released.
-async fn gets_the_core_that_becomes_idle(
-    next: impl Future<Output = Option<Container>>,
-    mut held: Vec<Container>,
-) {
+    let free = bench.pool.free().borrow().clone();
+    let next = bench.pool.reserve(&id("python"), Isolation::Reset).await.expect("the pool goes on");
+    let mut next = Box::pin(next.container());
+
+    assert_eq!((free.total, free.free, free.runtimes.len()), (cores, 0, 0));
+    assert!(next.as_mut().now_or_never().is_none(), "two submissions on one core");
     held.remove(0).release(Isolation::Reset).await;
     let next = timeout(SOON, next).await.expect("an idle core").expect("the pool goes on");
     next.release(Isolation::Reset).await;
-}
-
-#[tokio::test]
-async fn a_slot_beyond_the_cores_is_promised_for_a_last_command_and_given_when_it_has_ended() {
-    let (bench, held) = crowded().await;
-    let mut free = bench.pool.free();
-    assert!(free.borrow().runtimes.is_empty(), "a promise while more commands may follow");
-
-    held[0].last_command_follows();
-    timeout(SOON, free.wait_for(|free| free.runtimes.contains(&id("python"))))
-        .await
-        .expect("a promise")
-        .expect("the pool goes on");
-    let next = bench.pool.reserve(&id("python"), Isolation::Reset).await.expect("the pool goes on");
-    let mut next = Box::pin(next.container());
-
-    assert!(free.borrow().runtimes.is_empty(), "a promise that was taken");
-    assert!(next.as_mut().now_or_never().is_none(), "two submissions on one core");
-    gets_the_core_that_becomes_idle(next, held).await;
-    bench.end().await;
-}
-
-#[tokio::test]
-async fn whoever_waits_for_a_core_waits_as_long_as_it_takes() {
-    let (bench, held) = crowded().await;
-    let next = bench.pool.reserve(&id("python"), Isolation::Reset).await.expect("the pool goes on");
-    let mut next = Box::pin(next.container());
-
-    let waited = timeout(PATIENCE + Duration::from_secs(2), next.as_mut()).await;
-
-    assert!(waited.is_err(), "{waited:?}");
-    gets_the_core_that_becomes_idle(next, held).await;
     bench.end().await;
 }
 

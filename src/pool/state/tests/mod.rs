@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::host::{Content, Phase, Slot};
+use super::host::{Content, Slot};
 use super::{Action, Connection, ContainerPlace, Fate, Machine};
 use crate::domain::exercise::Isolation;
 
@@ -19,7 +19,6 @@ const RUNTIMES: usize = 3;
 enum Event {
     Settle { choice: usize, well: bool },
     Claim { runtime: usize },
-    LastCommand { choice: usize },
     Emptying { choice: usize },
     GiveBack { choice: usize, fate: u8 },
     Suspect { host: usize },
@@ -33,7 +32,6 @@ fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         12 => (any::<usize>(), prop::bool::weighted(0.8)).prop_map(|(choice, well)| Event::Settle { choice, well }),
         6 => (0..RUNTIMES).prop_map(|runtime| Event::Claim { runtime }),
-        3 => any::<usize>().prop_map(|choice| Event::LastCommand { choice }),
         3 => any::<usize>().prop_map(|choice| Event::Emptying { choice }),
         6 => (any::<usize>(), 0u8..3).prop_map(|(choice, fate)| Event::GiveBack { choice, fate }),
         1 => (0usize..2).prop_map(|host| Event::Suspect { host }),
@@ -51,19 +49,13 @@ struct World {
     under_way: Vec<Action<u64>>,
     lent: Vec<(ContainerPlace, u64)>,
     slots: usize,
-    cores: usize,
 }
 
 impl World {
-    /// Of hosts with a core for each slot.
     fn new(hosts: usize, slots: usize, warm_per_runtime: usize) -> Self {
-        Self::with_cores(hosts, slots, slots, warm_per_runtime)
-    }
-
-    fn with_cores(hosts: usize, slots: usize, cores: usize, warm_per_runtime: usize) -> Self {
         let now = Instant::now();
         let machine = Machine::new(hosts, RUNTIMES, warm_per_runtime, 7, now);
-        Self { machine, now, under_way: Vec::new(), lent: Vec::new(), slots, cores }
+        Self { machine, now, under_way: Vec::new(), lent: Vec::new(), slots }
     }
 
     fn plan(&mut self) {
@@ -75,7 +67,7 @@ impl World {
             return;
         }
         match self.under_way.swap_remove(choice % self.under_way.len()) {
-            Action::Connect { host } if well => self.machine.connected(host, self.slots, self.cores),
+            Action::Connect { host } if well => self.machine.connected(host, self.slots),
             Action::Connect { host } => self.machine.connect_failed(host, self.now),
             Action::PrepareImage { host, runtime } if well => self.machine.image_ready(host, runtime),
             Action::PrepareImage { host, runtime } => self.machine.image_failed(host, runtime, self.now),
@@ -90,11 +82,6 @@ impl World {
             Event::Settle { choice, well } => self.settle(choice, well),
             Event::Claim { runtime } => {
                 self.lent.extend(self.machine.claim(runtime, Isolation::Reset));
-            }
-            Event::LastCommand { choice } => {
-                if let Some(index) = choice.checked_rem(self.lent.len()) {
-                    self.machine.last_command(self.lent[index].0);
-                }
             }
             Event::Emptying { choice } => {
                 if let Some(index) = choice.checked_rem(self.lent.len()) {
@@ -141,19 +128,11 @@ impl World {
                 let busy: Vec<u64> = slot
                     .cells
                     .iter()
-                    .filter(|cell| matches!(cell.content, Content::Busy { .. }))
+                    .filter(|cell| matches!(cell.content, Content::Busy { .. } | Content::Emptying { .. }))
                     .map(|cell| cell.serial)
                     .collect();
                 assert!(busy.len() <= 1, "two submissions in one slot");
                 assert!(busy.iter().all(|serial| slot.taken_by == Some(*serial)), "a run without its slot");
-            }
-            for core in 0..host.cores {
-                let running = host.slots.iter().skip(core).step_by(host.cores).flat_map(|slot| &slot.cells);
-                let running = running.filter(|cell| match cell.content {
-                    Content::Busy { phase, .. } => phase < Phase::Emptying,
-                    Content::Empty | Content::Starting | Content::Warm { .. } | Content::Removing => false,
-                });
-                assert!(running.count() <= 1, "two submissions on one core");
             }
         }
         let serials: Vec<u64> =
@@ -162,10 +141,9 @@ impl World {
         assert_eq!(used.iter().collect::<BTreeSet<_>>().len(), used.len(), "a serial number used twice");
         let lent: BTreeSet<u64> = self.lent.iter().map(|(_, container)| *container).collect();
         assert_eq!(lent.len(), self.lent.len(), "a container lent twice");
-        let supply = self.machine.supply(self.now);
+        let supply = self.machine.supply();
         assert!(supply.free <= supply.total, "{supply:?}");
-        assert!(supply.room <= supply.free, "{supply:?}");
-        assert!(supply.room > 0 || supply.claimable.is_empty(), "{supply:?}");
+        assert!(supply.free > 0 || supply.claimable.is_empty(), "{supply:?}");
     }
 }
 
@@ -178,13 +156,12 @@ const fn host_of(action: &Action<u64>) -> usize {
 
 proptest! {
     #[test]
-    fn whatever_happens_no_slot_or_core_runs_two_submissions_and_all_is_warm_again_at_the_end(
+    fn whatever_happens_no_slot_runs_two_submissions_and_all_is_warm_again_at_the_end(
         slots in 1usize..4,
-        cores in 1usize..4,
         warm_per_runtime in 1usize..4,
         events in vec(event(), 0..200),
     ) {
-        let mut world = World::with_cores(2, slots, cores, warm_per_runtime);
+        let mut world = World::new(2, slots, warm_per_runtime);
         for event in &events {
             world.plan();
             world.happen(event);
@@ -203,7 +180,7 @@ proptest! {
             world.now += Duration::from_secs(30);
         }
 
-        let supply = world.machine.supply(world.now);
+        let supply = world.machine.supply();
         prop_assert_eq!((supply.total, supply.free), (2 * slots, 2 * slots));
         prop_assert_eq!(supply.claimable.into_keys().collect::<Vec<_>>(), (0..RUNTIMES).collect::<Vec<_>>());
         world.check();
@@ -212,12 +189,11 @@ proptest! {
     #[test]
     fn a_claim_gets_what_the_supply_promised_and_nothing_else(
         slots in 1usize..5,
-        cores in 1usize..4,
         warm_per_runtime in 1usize..4,
         runtime in 0..RUNTIMES,
         events in vec(event(), 0..120),
     ) {
-        let mut world = World::with_cores(2, slots, cores, warm_per_runtime);
+        let mut world = World::new(2, slots, warm_per_runtime);
         for event in &events {
             world.plan();
             world.happen(event);
@@ -225,12 +201,12 @@ proptest! {
         // What will be there only after a while is given back now; the rest works on.
         for (place, container) in std::mem::take(&mut world.lent) {
             let slot = world.machine.hosts[place.host].slots.get(place.slot);
-            if slot.and_then(Slot::phase) > Some(Phase::Working) {
+            if slot.and_then(Slot::emptying).is_some() {
                 world.under_way.extend(world.machine.give_back(place, Fate::Reusable(container), world.now));
             }
         }
 
-        let promised = world.machine.supply(world.now).claimable.contains_key(&runtime);
+        let promised = world.machine.supply().claimable.contains_key(&runtime);
 
         prop_assert_eq!(world.machine.claim(runtime, Isolation::Reset).is_some(), promised);
     }
@@ -299,9 +275,9 @@ fn a_doubtful_container_keeps_its_slot_until_it_is_gone() {
     let action = world.machine.give_back(place, Fate::Doubtful(container), world.now);
 
     assert_eq!(action, Some(Action::Remove(place, container)));
-    assert_eq!(world.machine.supply(world.now).free, 0);
+    assert_eq!(world.machine.supply().free, 0);
     world.machine.removed(place);
-    assert_eq!(world.machine.supply(world.now).free, 1);
+    assert_eq!(world.machine.supply().free, 1);
 }
 
 #[test]
@@ -312,7 +288,7 @@ fn a_retired_container_leaves_its_slot_at_once() {
     let action = world.machine.give_back(place, Fate::Retired(container), world.now);
 
     assert_eq!(action, Some(Action::Remove(place, container)));
-    assert_eq!(world.machine.supply(world.now).free, 1);
+    assert_eq!(world.machine.supply().free, 1);
     assert!(
         world.machine.claim(1, Isolation::Reset).is_some(),
         "another runtime's container in the same slot"
@@ -354,7 +330,7 @@ fn a_container_of_a_host_lost_meanwhile_comes_back_without_effect() {
 
     assert_eq!(world.machine.give_back(place, Fate::Reusable(container), world.now), None);
 
-    assert_eq!(world.machine.supply(world.now).free, 1);
+    assert_eq!(world.machine.supply().free, 1);
     assert_ne!(world.machine.claim(0, Isolation::Reset).map(|(_, container)| container), Some(container));
 }
 
