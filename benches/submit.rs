@@ -1,7 +1,8 @@
 //! From the request to the stored result: a program of one test through REST, beside the bare program.
 //!
 //! The service is a process of its own with its defaults: tokens checked, every step durable. The bare program is
-//! the image's interpreter or compiler without a container, on the same files; both take turns in each round.
+//! the image's interpreter or compiler without a container, on the same files; both take turns in each round, and with
+//! them another build of Guichet if `GUICHET_BENCH_OTHER` names one (its program, with its agent beside it).
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a tool")]
 #![expect(
@@ -29,7 +30,7 @@ use support::client::Client;
 use support::floor::{Floor, Task, serve_if_asked};
 use support::report::Target::{AtLeast, AtMost};
 use support::series::{Series, Spread};
-use support::service::{Service, submission};
+use support::service::{Build, Service, submission};
 use support::{engine, report, temporary};
 
 const ROUNDS: usize = 8;
@@ -46,12 +47,19 @@ struct Measured {
     bare_python: Series,
     host_python: Series,
     bare_both_cores: Vec<f64>,
+    bare_c: Series,
+    ours: OfBuild,
+    others: OfBuild,
+}
+
+/// What was measured of one build.
+#[derive(Default)]
+struct OfBuild {
     one: Series,
     two: Series,
     eight: Series,
     two_per_s: Vec<f64>,
     eight_per_s: Vec<f64>,
-    bare_c: Series,
     c: Series,
 }
 
@@ -71,30 +79,84 @@ fn main() {
     }
     let folder = temporary::folder();
     let mut bare = Bare::prepare(folder.path());
-    let service = Service::start();
-    service.put_sum();
+    let (ours, others) = (warm(&Build::of_ours()), Build::of_others().as_ref().map(warm));
     let mut measured = Measured::default();
-    in_flight(&service, 8, MANY);
-    c_submissions(&service);
-    for _ in 0..ROUNDS {
-        round(&mut measured, &mut bare, &service);
+    for round in 0..ROUNDS {
+        let Measured { ours: of_ours, others: of_others, .. } = &mut measured;
+        let mut builds: Vec<_> = [(Some(&ours), of_ours), (others.as_ref(), of_others)]
+            .into_iter()
+            .filter_map(|(service, of_build)| Some((service?, of_build)))
+            .collect();
+        // Whatever the machine does meanwhile hits each as often first as last.
+        if round % 2 == 1 {
+            builds.reverse();
+        }
+        for (service, of_build) in builds {
+            of_build.round(service);
+        }
+        measured.round_of_bare(&mut bare);
     }
-    tell(&measured);
+    tell(&measured, others.is_some());
 }
 
-fn round(measured: &mut Measured, bare: &mut Bare, service: &Service) {
-    measured.bare_python.push(bare.floors[0].run(&bare.python, PYTHON_RUNS));
-    measured.one.push(in_flight(service, 1, PYTHON_RUNS).0);
-    measured.host_python.push(bare.host.run(&bare.host_python, PYTHON_RUNS / 4));
-    measured.bare_both_cores.push(bare.both_cores());
-    let (times, per_s) = in_flight(service, 8, MANY);
-    measured.eight.push(times);
-    measured.eight_per_s.push(per_s);
-    let (times, per_s) = in_flight(service, 2, MANY / 2);
-    measured.two.push(times);
-    measured.two_per_s.push(per_s);
-    measured.bare_c.push(bare.c_floor.run(&bare.c, C_RUNS));
-    measured.c.push(c_submissions(service));
+/// A service that has run some of each.
+fn warm(build: &Build) -> Service {
+    let service = Service::start_of(build);
+    service.put_sum();
+    in_flight(&service, 8, MANY);
+    c_submissions(&service);
+    service
+}
+
+impl Measured {
+    fn round_of_bare(&mut self, bare: &mut Bare) {
+        self.bare_python.push(bare.floors[0].run(&bare.python, PYTHON_RUNS));
+        self.host_python.push(bare.host.run(&bare.host_python, PYTHON_RUNS / 4));
+        self.bare_both_cores.push(bare.both_cores());
+        self.bare_c.push(bare.c_floor.run(&bare.c, C_RUNS));
+    }
+}
+
+impl OfBuild {
+    fn round(&mut self, service: &Service) {
+        self.one.push(in_flight(service, 1, PYTHON_RUNS).0);
+        let (times, per_s) = in_flight(service, 8, MANY);
+        self.eight.push(times);
+        self.eight_per_s.push(per_s);
+        let (times, per_s) = in_flight(service, 2, MANY / 2);
+        self.two.push(times);
+        self.two_per_s.push(per_s);
+        self.c.push(c_submissions(service));
+    }
+
+    fn tell_times(&self, build: &str) {
+        report::time(&format!("{build}, Python, 1 in flight"), &self.one);
+        report::time(&format!("{build}, Python, 2 in flight"), &self.two);
+        report::time(&format!("{build}, Python, 8 in flight"), &self.eight);
+        report::time(&format!("{build}, C compiled anew, 1 in flight"), &self.c);
+    }
+
+    fn tell_ratios(&self, build: &str, measured: &Measured) {
+        let ratio = |of: &Series, bare: &Series| Spread::ratio(&of.middles(), &bare.middles());
+        let figure =
+            |what, spread, unit, target| report::figure(&format!("{build}, {what}"), spread, unit, target);
+        figure(
+            "Python, 1 in flight / bare",
+            ratio(&self.one, &measured.bare_python),
+            " ×",
+            Some(AtMost(1.4)),
+        );
+        figure("Python, 1 in flight / bare of the host", ratio(&self.one, &measured.host_python), " ×", None);
+        figure("C anew / bare gcc + run", ratio(&self.c, &measured.bare_c), " ×", Some(AtMost(1.4)));
+        let part = |per_s| percent(per_s, &measured.bare_both_cores);
+        figure("2 in flight / two bare cores", part(&self.two_per_s), " %", None);
+        figure("8 in flight / two bare cores", part(&self.eight_per_s), " %", Some(AtLeast(75.0)));
+    }
+}
+
+fn percent(above: &[f64], below: &[f64]) -> Spread {
+    let parts: Vec<f64> = above.iter().map(|value| value * 100.0).collect();
+    Spread::ratio(&parts, below)
 }
 
 impl Bare {
@@ -183,30 +245,44 @@ fn send(client: &mut Client, body: &str) -> Duration {
     took
 }
 
-fn tell(measured: &Measured) {
-    report::times("A Python program of one test, from request to stored result");
+fn tell(measured: &Measured, other: bool) {
+    let Measured { ours, others, .. } = measured;
+    report::times("A program of one test, from request to stored result");
     report::time("bare `python3` of the image", &measured.bare_python);
     report::time("bare `python3` of the host", &measured.host_python);
-    report::time("Guichet, 1 in flight", &measured.one);
-    report::time("Guichet, 2 in flight", &measured.two);
-    report::time("Guichet, 8 in flight", &measured.eight);
-    report::times("A C program, compiled anew");
     report::time("bare gcc + run", &measured.bare_c);
-    report::time("Guichet, 1 in flight", &measured.c);
+    ours.tell_times("Guichet");
+    if other {
+        others.tell_times("the other build");
+    }
     report::figures();
-    let python = Spread::ratio(&measured.one.middles(), &measured.bare_python.middles());
-    report::figure("Python, 1 in flight / bare", python, " ×", Some(AtMost(1.4)));
-    let host = Spread::ratio(&measured.one.middles(), &measured.host_python.middles());
-    report::figure("Python, 1 in flight / bare of the host", host, " ×", None);
-    let c = Spread::ratio(&measured.c.middles(), &measured.bare_c.middles());
-    report::figure("C anew / bare gcc + run", c, " ×", Some(AtMost(1.4)));
-    let percent = |per_s: &[f64]| {
-        let parts: Vec<f64> = per_s.iter().map(|value| value * 100.0).collect();
-        Spread::ratio(&parts, &measured.bare_both_cores)
-    };
     report::figure("bare Python on two cores", Spread::of(&measured.bare_both_cores), "/s", None);
-    report::figure("Guichet, 2 in flight", Spread::of(&measured.two_per_s), "/s", None);
-    report::figure("Guichet, 8 in flight", Spread::of(&measured.eight_per_s), "/s", None);
-    report::figure("2 in flight / two bare cores", percent(&measured.two_per_s), " %", None);
-    report::figure("8 in flight / two bare cores", percent(&measured.eight_per_s), " %", Some(AtLeast(75.0)));
+    report::figure("Guichet, 2 in flight", Spread::of(&ours.two_per_s), "/s", None);
+    report::figure("Guichet, 8 in flight", Spread::of(&ours.eight_per_s), "/s", None);
+    ours.tell_ratios("Guichet", measured);
+    if other {
+        others.tell_ratios("the other build", measured);
+        let times = |ours: &Series, others: &Series| Spread::ratio(&ours.middles(), &others.middles());
+        report::figure(
+            "this build / the other, time at 1 in flight",
+            times(&ours.one, &others.one),
+            " ×",
+            None,
+        );
+        report::figure("this build / the other, time of C anew", times(&ours.c, &others.c), " ×", None);
+        let (two, eight) =
+            (percent(&ours.two_per_s, &others.two_per_s), percent(&ours.eight_per_s, &others.eight_per_s));
+        report::figure(
+            "this build / the other, programs a second at 2 in flight",
+            two,
+            " %",
+            Some(AtLeast(90.0)),
+        );
+        report::figure(
+            "this build / the other, programs a second at 8 in flight",
+            eight,
+            " %",
+            Some(AtLeast(90.0)),
+        );
+    }
 }
