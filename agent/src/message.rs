@@ -8,6 +8,12 @@ pub const VERSION: u32 = 3;
 /// Where the agent listens inside its container, if the folder is there and can be written to.
 pub const SOCKET: &str = "/.guichet/socket/agent";
 
+/// Where a command with [`Exec::keep`] may leave what is no file of the work folder; fixed once that has ended.
+pub const OUTPUT_FOLDER: &str = "/w/output";
+
+/// What the uid of a submission is called, and its group.
+pub const USER: &str = "student";
+
 /// Most bytes of standard input that Guichet sends ahead of what the command has taken.
 ///
 /// The agent keeps them and goes on reading, so that a [`Request::Abort`] behind them is seen.
@@ -20,9 +26,10 @@ pub enum Request {
     Setup(Setup),
     /// Opens a submission: empties the work folder and takes the next uid of the slot's range.
     Begin,
-    /// Writes one file into the work folder (`/w`), creating the folders on its way.
+    /// Puts one file into the work folder, where every command finds it, with the folders on its way.
     ///
-    /// A file longer than a frame comes in several messages with `append` set in all but the first.
+    /// A file longer than a frame comes in several messages, one behind the other, with `append` set in all but the
+    /// first.
     Write {
         /// Path below the work folder; `/`-separated, already checked by Guichet, checked again by the agent.
         path: String,
@@ -73,11 +80,13 @@ pub struct Exec {
     pub env: Vec<Vec<u8>>,
     /// What the command may use.
     pub limits: Limits,
-    /// Whether what the command writes into the work folder stays for the commands after it (compilation).
+    /// Whether what the command leaves stays for the commands after it (compilation).
     ///
-    /// Regular files and folders stay (not links, special and setuid files) and belong to root from then on. What
-    /// the command writes elsewhere, and without `keep` also what it writes into the work folder, is removed when
-    /// it has ended. No command can change or remove a file that Guichet wrote or an earlier command left to stay.
+    /// The work folder and all in it belong to the command, which may do with it what it wants. Every command finds
+    /// it as Guichet wrote it and the last command with `keep` left it, with all contents, names and modes; of what
+    /// that left regular files and folders stay, not links and special files. Only such a command may write into
+    /// [`OUTPUT_FOLDER`]; what it leaves there belongs to root from then on, and no command can change it. What a
+    /// command writes elsewhere is removed when it has ended.
     pub keep: bool,
 }
 

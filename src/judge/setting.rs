@@ -10,6 +10,9 @@ use crate::domain::runtime::{Runtime, Step};
 const ENVIRONMENT: [&str; 4] =
     ["PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/tmp", "TMPDIR=/tmp", "LANG=C.UTF-8"];
 
+/// Variables of it that hold what the program's uid is called.
+const NAMES: [&str; 2] = ["USER", "LOGNAME"];
+
 /// The setting of one attempt's commands.
 pub struct Setting<'a> {
     /// What the submission is written in.
@@ -39,12 +42,14 @@ impl Setting<'_> {
 
     /// The agent's request for one command.
     ///
-    /// * `keep` — whether what it writes to the work folder is there for the commands that follow.
+    /// * `keep` — whether what it leaves is there for the commands that follow.
     pub fn request(&self, argv: Vec<String>, limits: &Limits, keep: bool) -> agent::Exec {
-        let own = self.runtime.env.iter().map(String::as_str);
+        let common = ENVIRONMENT.into_iter().map(str::to_owned);
+        let names = NAMES.into_iter().map(|variable| format!("{variable}={}", agent::USER));
+        let own = self.runtime.env.iter().cloned();
         agent::Exec {
             argv: argv.into_iter().map(String::into_bytes).collect(),
-            env: ENVIRONMENT.into_iter().chain(own).map(|pair| pair.as_bytes().to_vec()).collect(),
+            env: common.chain(names).chain(own).map(String::into_bytes).collect(),
             limits: agent::Limits {
                 cpu_time_ms: limits.cpu_time_ms,
                 wall_time_ms: limits.wall_time_ms,

@@ -30,8 +30,6 @@ pub enum Kind {
 /// One entry of a folder.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry<'a> {
-    /// Inode number.
-    pub inode: u64,
     /// What it is.
     pub kind: Kind,
     /// Its name; any bytes but `/` and NUL.
@@ -46,7 +44,6 @@ fn parse(mut raw: &[u8]) -> impl Iterator<Item = Entry<'_>> {
             let length = usize::from(u16::from_ne_bytes(raw.get(16..18)?.try_into().ok()?));
             let (record, rest) = raw.split_at_checked(length)?;
             raw = rest;
-            let inode = u64::from_ne_bytes(record.get(..8)?.try_into().ok()?);
             let kind = match *record.get(18)? {
                 libc::DT_REG => Kind::File,
                 libc::DT_DIR => Kind::Folder,
@@ -54,7 +51,7 @@ fn parse(mut raw: &[u8]) -> impl Iterator<Item = Entry<'_>> {
             };
             let name = CStr::from_bytes_until_nul(record.get(NAME..)?).ok()?;
             if name != c"." && name != c".." {
-                return Some(Entry { inode, kind, name });
+                return Some(Entry { kind, name });
             }
         }
     })
@@ -128,7 +125,7 @@ impl Sweeper {
     /// Removes one entry of `dir`, whatever it is; `attic` as for [`Self::sweep`].
     pub fn remove(&mut self, dir: BorrowedFd<'_>, attic: BorrowedFd<'_>, name: &CStr) -> io::Result<()> {
         let mut inside = Inside { buffer: vec![], next_name: self.next_name };
-        let removed = inside.remove(dir, attic, &Entry { inode: 0, kind: Kind::Other, name });
+        let removed = inside.remove(dir, attic, &Entry { kind: Kind::Other, name });
         self.next_name = inside.next_name;
         removed
     }

@@ -7,6 +7,7 @@
 //! /.guichet/cgroup/ the slot's cgroup folders, writable: memory, cpuacct and pids (version 1) or unified (version 2)
 //! /.guichet/socket/   may be there, writable: a folder that Guichet sees too, for a socket until somebody has connected
 //! /w  /tmp          tmpfs, each of its own, with limits of size and inodes; /w may be executed from
+//! /etc/passwd, group  links to files of the same names in /w
 //! capabilities      SETUID SETGID KILL CHOWN DAC_OVERRIDE, to act on commands and on what they leave;
 //!                   SETPCAP, to empty the bounding set
 //! ```
@@ -21,18 +22,22 @@ mod connection;
 mod fault;
 mod folder;
 mod listener;
+mod names;
+mod output_folder;
+mod path;
 mod reap;
 mod scratch;
 mod signals;
 mod spawn;
 mod start;
+mod store;
 mod streams;
 mod sys;
 mod usage;
 mod weakness;
 mod work_folder;
 
-use std::{ffi::CStr, path::Path, process::ExitCode};
+use std::{ffi::CStr, os::fd::AsFd, process::ExitCode};
 
 use guichet_agent::{Clean, Exec, Hello, Reply, Request, Setup, VERSION};
 
@@ -42,6 +47,7 @@ use self::{
     fault::{Context, Fault},
     folder::Sweeper,
     listener::Listener,
+    names::Names,
     reap::{Reach, Reaped},
     scratch::Scratch,
     signals::WaitMask,
@@ -50,8 +56,23 @@ use self::{
     work_folder::WorkFolder,
 };
 
-/// Where files are and commands run.
-const WORK_FOLDER: &CStr = c"/w";
+/// Where everything of a submission is; root's.
+const BASE_FOLDER: &str = "/w";
+
+/// In it: where files are and commands run.
+const WORK: &CStr = c"work";
+
+/// The same from anywhere.
+const WORK_FOLDER: &CStr = c"/w/work";
+
+/// In it: what a compilation leaves apart, [`guichet_agent::OUTPUT_FOLDER`].
+const OUTPUT: &CStr = c"output";
+
+/// In it: who a uid is.
+const USERS: &CStr = c"passwd";
+
+/// In it: who a gid is.
+const GROUPS: &CStr = c"group";
 
 /// The agent's own folder, which only root can enter.
 const OWN_FOLDER: &str = "/.guichet";
@@ -93,6 +114,7 @@ struct Agent<'a> {
     meter: Meter,
     sweeper: Sweeper,
     work_folder: WorkFolder,
+    names: Names,
     scratch: Scratch,
     cpus: u32,
     submissions: u32,
@@ -115,9 +137,11 @@ impl<'a> Agent<'a> {
         let mut weaknesses = Vec::new();
         let mut spawner = Spawner::new();
         let reach = Reach::find().context("adopt orphans")?;
-        let meter = Meter::find(&Path::new(OWN_FOLDER).join("cgroup"), &mut weaknesses);
+        let meter = Meter::find(&std::path::Path::new(OWN_FOLDER).join("cgroup"), &mut weaknesses);
         weakness::find(&mut spawner, &meter, setup.first_uid, mask, reach, &mut weaknesses)?;
-        let work_folder = WorkFolder::new(start::open_work_folder().context("open the work folder")?);
+        let base = start::open_base_folder().context("open the folder of submissions")?;
+        let names = Names::make(base.as_fd()).context("make the tables of users and groups")?;
+        let work_folder = WorkFolder::new(base).context("prepare the work folder")?;
         let listener = Listener::open();
         connection.reply(&Reply::Hello(Hello {
             version: VERSION,
@@ -136,6 +160,7 @@ impl<'a> Agent<'a> {
             meter,
             sweeper: Sweeper::new(),
             work_folder,
+            names,
             scratch: Scratch::open(),
             cpus: sys::usable_cpus(),
             submissions: 0,
@@ -158,7 +183,7 @@ impl<'a> Agent<'a> {
             Request::Begin => self.begin(),
             Request::Write { path, append, bytes } => {
                 self.submission()?;
-                self.work_folder.write(&mut self.sweeper, &path, append, &bytes)
+                self.work_folder.write(&path, append, &bytes)
             }
             Request::Exec(exec) => self.exec(connection, &exec),
             // Input and wishes for a command that has ended meanwhile.
@@ -176,9 +201,9 @@ impl<'a> Agent<'a> {
         if self.open.is_some() {
             return Err(Fault::Request("a submission inside another"));
         }
-        self.work_folder.forget();
-        self.work_folder.clean(&mut self.sweeper).context("empty the work folder")?;
+        self.work_folder.clear(&mut self.sweeper).context("empty the work folder")?;
         let uid = self.setup.first_uid + self.submissions % self.setup.uid_count;
+        self.names.call(uid).context("name the uid")?;
         self.submissions = self.submissions.wrapping_add(1);
         self.open = Some(Submission { uid, tasks: self.meter.tasks() });
         Ok(())
@@ -186,6 +211,10 @@ impl<'a> Agent<'a> {
 
     fn exec(&mut self, connection: &mut Connection, exec: &Exec) -> Result<(), Fault> {
         let uid = self.submission()?.uid;
+        self.work_folder.restore(&mut self.sweeper, uid).context("make the work folder")?;
+        if exec.keep {
+            self.work_folder.open_output(uid).context("open the output folder")?;
+        }
         let mut runner = Runner {
             connection,
             mask: self.mask,
@@ -200,7 +229,7 @@ impl<'a> Agent<'a> {
         if exec.keep {
             self.work_folder.keep(&mut self.sweeper).context("keep what a command made")?;
         } else {
-            self.work_folder.clean(&mut self.sweeper).context("clean the work folder")?;
+            self.work_folder.ran();
         }
         self.scratch.clean(&mut self.sweeper).context("clean the scratch folders")
     }
@@ -211,8 +240,7 @@ impl<'a> Agent<'a> {
         if !self.is_alone().context("end all processes")? {
             problems.push("a process is left".to_owned());
         }
-        self.work_folder.forget();
-        if let Err(error) = self.work_folder.clean(&mut self.sweeper) {
+        if let Err(error) = self.work_folder.clear(&mut self.sweeper) {
             problems.push(format!("the work folder cannot be emptied: {error}"));
         }
         if let Err(error) = self.scratch.clean(&mut self.sweeper) {

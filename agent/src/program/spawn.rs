@@ -7,7 +7,10 @@
 use std::{
     ffi::{CString, c_void},
     io,
-    os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd},
+    os::{
+        fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
+        unix::fs::fchown,
+    },
 };
 
 use libc::{c_char, c_int, c_long};
@@ -122,6 +125,10 @@ impl Spawner {
         let pipes = Pipes { stdin: stdin.into(), stdout: stdout.into(), stderr: stderr.into() };
         for end in [&pipes.stdin, &pipes.stdout, &pipes.stderr] {
             sys::set_nonblocking(end).map_err(|error| ("prepare a pipe", error))?;
+        }
+        for end in [&stdin_end.as_fd(), &stdout_end.as_fd(), &stderr_end.as_fd()] {
+            // So that the command may open its streams by name, as `/dev/stdin`: a name asks for the pipe's owner.
+            fchown(end, Some(plan.uid), Some(plan.uid)).map_err(|error| ("hand over a pipe", error))?;
         }
         let streams = [stdin_end.as_raw_fd(), stdout_end.as_raw_fd(), stderr_end.as_raw_fd()];
         let mut stack = std::mem::take(&mut self.stack);

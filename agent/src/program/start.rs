@@ -1,17 +1,17 @@
 //! Taking over the container: descriptors, signals, and folders that commands may write to.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File, OpenOptions, Permissions},
     io,
     os::{
         fd::{AsRawFd, FromRawFd, OwnedFd, RawFd},
-        unix::fs::MetadataExt,
+        unix::fs::{MetadataExt, PermissionsExt, fchown},
     },
     path::Path,
 };
 
 use super::{
-    OWN_FOLDER, WORK_FOLDER,
+    BASE_FOLDER, OWN_FOLDER,
     connection::Connection,
     fault::{Context, Fault},
     scratch,
@@ -62,7 +62,7 @@ pub fn check_container() -> Result<(), Fault> {
     let root = fs::symlink_metadata("/").context("look at the root folder")?.dev();
     let is_apart =
         |folder: &str| fs::symlink_metadata(folder).is_ok_and(|facts| facts.is_dir() && facts.dev() != root);
-    if Path::new(OWN_FOLDER).is_dir() && is_apart("/w") && is_apart("/tmp") {
+    if Path::new(OWN_FOLDER).is_dir() && is_apart(BASE_FOLDER) && is_apart("/tmp") {
         Ok(())
     } else {
         Err(Fault::Request(
@@ -71,11 +71,11 @@ pub fn check_container() -> Result<(), Fault> {
     }
 }
 
-/// Opens the work folder, and lets commands write to it and to `/tmp`.
-pub fn open_work_folder() -> io::Result<OwnedFd> {
-    let path = WORK_FOLDER.to_str().map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-    let folder = scratch::open_folder(path)?;
-    scratch::open_to_all(&folder)?;
+/// Opens the folder of submissions, which becomes root's alone, and lets commands write to `/tmp`.
+pub fn open_base_folder() -> io::Result<OwnedFd> {
+    let folder = scratch::open_folder(BASE_FOLDER)?;
+    fchown(&folder, Some(0), Some(0))?;
+    folder.set_permissions(Permissions::from_mode(0o755))?;
     scratch::open_to_all(&scratch::open_folder("/tmp")?)?;
     Ok(folder.into())
 }

@@ -29,10 +29,64 @@ pub fn open_folder_at(dir: BorrowedFd<'_>, name: &CStr) -> io::Result<OwnedFd> {
     open_at(dir, name, libc::O_RDONLY | libc::O_DIRECTORY, 0)
 }
 
-/// Makes the folder `name` below `dir`.
+/// Makes the folder `name` below `dir`, which its owner alone may write to.
 pub fn make_folder_at(dir: BorrowedFd<'_>, name: &CStr) -> io::Result<()> {
     // SAFETY: `name` ends with NUL.
     checked(unsafe { libc::mkdirat(dir.as_raw_fd(), name.as_ptr(), 0o755) }.into()).map(drop)
+}
+
+/// Gives `name` below `dir`, which is no link, to `uid` and the gid of the same number.
+pub fn give_at(dir: BorrowedFd<'_>, name: &CStr, uid: u32) -> io::Result<()> {
+    // SAFETY: `name` ends with NUL.
+    let given =
+        unsafe { libc::fchownat(dir.as_raw_fd(), name.as_ptr(), uid, uid, libc::AT_SYMLINK_NOFOLLOW) };
+    checked(given.into()).map(drop)
+}
+
+/// A file in memory that has no name; `label` is seen in `/proc` alone.
+pub fn make_nameless_file(label: &CStr) -> io::Result<OwnedFd> {
+    // SAFETY: `label` ends with NUL; the new descriptor is nobody else's.
+    unsafe {
+        let fd = checked(libc::memfd_create(label.as_ptr(), libc::MFD_CLOEXEC).into())?;
+        Ok(OwnedFd::from_raw_fd(fd as c_int))
+    }
+}
+
+/// Where data begins at `at` or behind, and where it ends; `None` if only a hole follows.
+pub fn next_data(file: BorrowedFd<'_>, at: u64) -> io::Result<Option<(u64, u64)>> {
+    let seek = |at: u64, whence| {
+        // SAFETY: no memory is involved.
+        checked(unsafe { libc::lseek(file.as_raw_fd(), at as libc::off_t, whence) }).map(|at| at as u64)
+    };
+    match seek(at, libc::SEEK_DATA) {
+        Ok(data) => seek(data, libc::SEEK_HOLE).map(|hole| Some((data, hole))),
+        Err(error) if error.raw_os_error() == Some(libc::ENXIO) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Copies `length` bytes at `from_start` of one file to `to_start` of another.
+pub fn copy(
+    from: BorrowedFd<'_>,
+    from_start: u64,
+    to: BorrowedFd<'_>,
+    to_start: u64,
+    length: u64,
+) -> io::Result<()> {
+    // SAFETY: no memory is involved.
+    checked(unsafe { libc::lseek(to.as_raw_fd(), to_start as libc::off_t, libc::SEEK_SET) })?;
+    let mut offset = from_start as libc::off_t;
+    let end = (from_start + length) as libc::off_t;
+    while offset < end {
+        // SAFETY: `offset` lives until the call returns.
+        let sent = unsafe {
+            libc::sendfile(to.as_raw_fd(), from.as_raw_fd(), &raw mut offset, (end - offset) as usize)
+        };
+        if checked(sent as c_long)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    Ok(())
 }
 
 /// Removes the name of something that is no folder.

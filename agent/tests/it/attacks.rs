@@ -77,6 +77,19 @@ fn the_agent_cannot_be_looked_into_or_signalled() {
 }
 
 #[test]
+fn no_stream_but_its_own_can_be_opened() {
+    let mut agent = TestAgent::start_on_socket();
+
+    let outcome = agent.run_alone(shell(
+        "for pid in /proc/[0-9]*; do [ $pid = /proc/$$ ] || for fd in 0 1 2 $(seq 100 120); do \
+         (exec 3< $pid/fd/$fd) 2>/dev/null && echo read $pid/fd/$fd; \
+         (exec 3> $pid/fd/$fd) 2>/dev/null && echo written $pid/fd/$fd; done; done; echo end",
+    ));
+
+    assert_eq!(outcome.text(), "end\n");
+}
+
+#[test]
 fn a_frame_in_the_output_is_only_output() {
     let mut agent = TestAgent::start();
     let forged = "\\000\\000\\000\\002\\003\\001\\001\\000\\000\\000\\000\\000\\000\\010";

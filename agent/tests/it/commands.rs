@@ -94,10 +94,45 @@ fn a_command_has_no_rights_and_only_what_it_was_given() {
     );
     assert_eq!(status.text(), expected);
     assert_eq!(environment.text(), "PATH=/usr/bin:/bin\nHOME=/tmp\n");
-    assert_eq!(folder.text(), "/w\n");
+    assert_eq!(folder.text(), "/w/work\n");
     assert_eq!(descriptors.text(), "0 1 2 ");
     assert_eq!(limits.text(), "256 0 64 19");
     assert_eq!(score.text(), "1000\n");
+}
+
+#[test]
+fn a_command_opens_its_streams_by_every_name() {
+    let mut agent = TestAgent::start();
+    agent.begin();
+
+    for name in ["/dev/stdin", "/dev/fd/0", "/proc/self/fd/0", "/proc/thread-self/fd/0", "/proc/$$/fd/0"] {
+        assert_eq!(
+            agent.run_with(shell(&format!("exec cat < {name}")), b"given\n").text(),
+            "given\n",
+            "{name}"
+        );
+    }
+    for name in ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"] {
+        let outcome = agent.run(shell(&format!("echo one > {name}; echo two >> {name}; echo three")));
+        assert_eq!(outcome.text(), "one\ntwo\nthree\n", "{name}");
+    }
+    for name in ["/dev/stderr", "/dev/fd/2", "/proc/self/fd/2"] {
+        let outcome = agent.run(shell(&format!("echo one > {name}; echo two >> {name}")));
+        assert_eq!((outcome.text(), outcome.stderr.as_slice()), ("", b"one\ntwo\n".as_slice()), "{name}");
+    }
+}
+
+#[test]
+fn a_command_has_a_name_and_a_home() {
+    let mut agent = TestAgent::start();
+
+    for uid in FIRST_UID..FIRST_UID + 2 {
+        let outcome =
+            agent.run_alone(shell("id; getent passwd $(id -u); getent passwd student; echo ~student"));
+        let entry = format!("student:x:{uid}:{uid}:student:/tmp:/bin/sh\n");
+        let id = format!("uid={uid}(student) gid={uid}(student) groups={uid}(student)\n");
+        assert_eq!(outcome.text(), format!("{id}{entry}{entry}/tmp\n"));
+    }
 }
 
 #[test]

@@ -1,10 +1,10 @@
-//! What stays in the work folder, and what does not.
+//! What a command finds in the work folder, whatever the one before it did there.
 
-use guichet_agent::{Reply, Request};
+use guichet_agent::{Ended, Reply, Request};
 
 use crate::support::{TestAgent, keeping, shell, victim};
 
-const LIST: &str = "cd /; find w tmp dev/shm -mindepth 1 | sort";
+const LIST: &str = "cd /; find w tmp dev/shm -mindepth 1 ! -path w/passwd ! -path w/group | sort";
 
 #[test]
 fn files_are_there_with_their_folders_and_can_be_longer_than_a_frame() {
@@ -17,64 +17,141 @@ fn files_are_there_with_their_folders_and_can_be_longer_than_a_frame() {
         Request::Write { path: "big".into(), append: true, bytes: half },
     ]);
 
-    let outcome = agent.run(shell("cat 'a/b c/d.txt'; wc -c < big; stat -c '%a %u' big a"));
+    let outcome = agent.run(shell("cat 'a/b c/d.txt'; wc -c < big; stat -c '%a %U %G' big a ."));
 
-    assert_eq!(outcome.text(), "deep\n1433600\n644 0\n1777 0\n");
+    let owned = "644 student student\n755 student student\n755 student student\n";
+    assert_eq!(outcome.text(), format!("deep\n1433600\n{owned}"));
 }
 
 #[test]
-fn a_command_can_create_files_but_the_next_sees_none_of_them() {
+fn a_command_may_do_all_to_its_folder_and_the_next_finds_it_as_it_was() {
     let mut agent = TestAgent::start();
     agent.begin();
     agent.write("main.txt", b"main\n");
     agent.write("data/in.txt", b"in\n");
+    agent.write("data/other.txt", b"other\n");
 
     let first = agent.run(shell(
-        "echo 1 > new && echo 1 > data/new && mkdir -p data/x/y /tmp/z && echo 1 > data/x/y/f && echo 1 > /tmp/z/f \
-         && echo 1 > /dev/shm/f && ln -s /etc link && ln -s /etc data/link && mkfifo pipe && cat new",
+        "set -e; echo more >> main.txt; cat main.txt; mv main.txt moved; echo new > main.txt; rm data/in.txt; \
+         mv data moved-data; mkdir data; ln moved hard; ln -s /etc link; ln -s /etc data/link; mkfifo pipe; \
+         chmod 0 moved-data moved; mkdir -p x/y; chmod 0 x; chmod 0 .; echo 1 > /tmp/f; echo 1 > /dev/shm/f",
     ));
-    let second = agent.run(shell(LIST));
+    let second = agent.run(shell("cat main.txt data/in.txt data/other.txt; stat -c '%a %U' . main.txt data"));
+    let third = agent.run(shell(LIST));
 
-    assert_eq!(first.text(), "1\n", "{first:?}");
-    assert_eq!(second.text(), "w/data\nw/data/in.txt\nw/main.txt\n");
+    assert_eq!((first.report.ended, first.text()), (Ended::Exited(0), "main\nmore\n"), "{first:?}");
+    assert_eq!(second.text(), "main\nin\nother\n755 student\n644 student\n755 student\n");
+    assert_eq!(
+        third.text(),
+        "w/work\nw/work/data\nw/work/data/in.txt\nw/work/data/other.txt\nw/work/main.txt\n"
+    );
     assert!(agent.end().ok);
 }
 
 #[test]
-fn a_command_cannot_change_what_guichet_wrote() {
+fn what_no_size_and_no_time_of_a_file_tells_is_undone_too() {
     let mut agent = TestAgent::start();
     agent.begin();
-    agent.write("main.txt", b"main\n");
-    agent.write("data/in.txt", b"in\n");
+    agent.write("data", b"good");
 
-    agent.run(shell(
-        "echo evil > main.txt; rm -rf main.txt data data/in.txt; mv main.txt x; mv data y; chmod 777 main.txt .; \
-         ln main.txt z; rmdir data; mv /w /v",
-    ));
-    let outcome = agent.run(shell("cat main.txt data/in.txt; ls"));
+    let changed = agent.run(victim("write by memory"));
+    let outcome = agent.run(shell("cat data; touch -d 2001-01-01 data ."));
 
-    assert_eq!(outcome.text(), "main\nin\ndata\nmain.txt\n");
+    assert_eq!(changed.report.ended, Ended::Exited(0));
+    assert_eq!(outcome.text(), "good");
+    assert_eq!(agent.run(shell("find . -not -newermt 2002-01-01")).text(), "");
 }
 
 #[test]
-fn what_a_compilation_makes_stays_and_cannot_be_changed() {
+fn a_folder_keeps_no_mark_and_no_access_list_for_the_next_command() {
     let mut agent = TestAgent::start();
     agent.begin();
-    agent.write("main.c", b"int main(void) { return 0; }");
+    agent.write("data", b"");
+
+    agent.run(victim("mark the folder"));
+    let second = agent.run(victim("mark the folder"));
+
+    assert_eq!(second.text(), "");
+    assert_eq!(agent.run(shell("stat -c %a data; : > new; stat -c %a new")).text(), "644\n644\n");
+    assert!(agent.end().ok);
+    assert_eq!(agent.run_alone(victim("mark the folder")).text(), "");
+}
+
+#[test]
+fn nothing_can_be_made_or_moved_beside_the_work_folder() {
+    let mut agent = TestAgent::start();
+    agent.begin();
+    agent.run(keeping(shell("echo 1 > /w/output/made")));
+
+    let outcome = agent.run(shell(
+        "cd /w; touch new; mkdir folder; mv work other; mv output other; rm -rf passwd group output; \
+         echo evil > passwd; chmod 777 . passwd; ln passwd work/x; stat -c '%n %a %u' /w * output/made",
+    ));
+
+    let expected = "/w 755 0\ngroup 644 0\noutput 755 0\npasswd 644 0\nwork 755 30000\noutput/made 644 0\n";
+    assert_eq!(outcome.text(), expected, "{outcome:?}");
+}
+
+#[test]
+fn what_a_compilation_leaves_in_the_work_folder_is_found_by_each_command_with_its_modes() {
+    let mut agent = TestAgent::start();
+    agent.begin();
+    agent.write("main.c", b"int main(void) { return 0; }\n");
 
     agent.run(keeping(shell(
-        "printf '#!/bin/sh\\necho built\\n' > main && chmod 777 main && cp main raised && chmod 6777 raised && mkdir -p out/classes && echo c > out/classes/C \
-         && echo t > /tmp/t && chmod 700 out && chmod 600 out/classes/C",
+        "printf '#!/bin/sh\\necho built\\n' > main && chmod 751 main && mkdir -p out/classes empty && echo c > out/classes/C \
+         && chmod 700 out && chmod 0 out/classes/C && chmod 775 empty && echo // >> main.c && echo t > /tmp/t",
+    )));
+    let state = "./main; stat -c '%n %a %U' main out out/classes/C empty; cat main.c; cd /; find w tmp -mindepth 1 | sort";
+    let first = agent.run(shell(state));
+    agent.run(shell("echo evil > main; echo x > out/classes/X; chmod 777 out; rm -rf empty main.c"));
+    let second = agent.run(shell(state));
+
+    let modes = "main 751 student\nout 700 student\nout/classes/C 0 student\nempty 775 student\n";
+    let files = "w/group\nw/output\nw/passwd\nw/work\nw/work/empty\nw/work/main\nw/work/main.c\nw/work/out\n\
+                 w/work/out/classes\nw/work/out/classes/C\n";
+    assert_eq!(first.text(), format!("built\n{modes}int main(void) {{ return 0; }}\n//\n{files}"));
+    assert_eq!(second.text(), first.text());
+    assert!(agent.end().ok);
+}
+
+#[test]
+fn what_a_compilation_leaves_apart_stays_and_cannot_be_changed() {
+    let mut agent = TestAgent::start();
+    agent.begin();
+
+    agent.run(keeping(shell(
+        "cd /w/output; printf '#!/bin/sh\\necho built\\n' > main && chmod 777 main && cp main raised && chmod 6777 raised \
+         && mkdir -p out/classes && echo c > out/classes/C && chmod 1777 out && chmod 600 out/classes/C \
+         && ln -s /usr/bin/id link && mkfifo pipe && ln out/classes/C two && chmod 700 .",
     )));
     let first = agent.run(shell(
-        "./main; cat out/classes/C; echo evil > main; echo evil >> out/classes/C; echo n > out/n; rm -rf out main; \
-         stat -c '%n %a %u' main out out/classes/C",
+        "/w/output/main; cd /w/output; echo evil > main; echo evil >> out/classes/C; echo n > out/n; rm -rf out main; \
+         chmod 777 main; mv main x; touch new; find . -printf '%p %m %u\\n' | sort",
     ));
-    let second = agent.run(shell("./main; cat out/classes/C; cd /; find w tmp -mindepth 1 | sort"));
+    let second = agent.run(shell("/w/output/main; find /w/output -type f -exec cat {} + | sort"));
 
-    assert_eq!(first.text(), "built\nc\nmain 755 0\nout 1777 0\nout/classes/C 644 0\n");
-    assert_eq!(second.text(), "built\nc\nw/main\nw/main.c\nw/out\nw/out/classes\nw/out/classes/C\n");
+    let listed = first.text();
+    assert!(
+        listed.starts_with("built\n. 755 root\n./main 755 root\n./out 755 root\n./out/classes 755 root\n"),
+        "{first:?}"
+    );
+    assert_eq!(listed.lines().count(), 6, "of two names one stays: {listed}");
+    assert_eq!(second.text(), "built\n#!/bin/sh\nc\necho built\n");
     assert!(agent.end().ok);
+}
+
+#[test]
+fn a_command_that_leaves_nothing_has_no_place_to_leave_something_apart() {
+    let mut agent = TestAgent::start();
+    agent.begin();
+
+    let before = agent.run(shell("echo 1 > /w/output/x; mkdir /w/output; ls -d /w/output"));
+    agent.run(keeping(shell("echo 1 > /w/output/made")));
+    agent.run(keeping(shell("cat /w/output/made > /w/output/again; rm -f /w/output/made")));
+    let after = agent.run(shell("ls /w/output"));
+
+    assert_eq!((before.text(), after.text()), ("", "again\n"));
 }
 
 #[test]
@@ -83,13 +160,26 @@ fn links_and_special_files_of_a_compilation_do_not_stay() {
     agent.begin();
 
     agent.run(keeping(shell(
-        "ln -s /usr/bin/id link; ln -s /usr folder; mkfifo pipe; echo 1 > one; ln one two; mkdir d; ln -s .. d/up",
+        "ln -s /usr/bin/id link; ln -s /usr folder; mkfifo pipe; echo 1 > one; ln one two; mkdir d; ln -s .. d/up; chmod 1777 .",
     )));
-    let outcome = agent.run(shell("ls -R | grep -v '^$'; echo owners; stat -c %u /usr/bin/id /usr"));
+    let outcome =
+        agent.run(shell("ls -R | grep -v '^$'; cat one two; echo owners; stat -c %u /usr/bin/id /usr"));
 
     let (names, owners) = outcome.text().split_once("owners\n").unwrap();
-    assert!(names == ".:\nd\none\n./d:\n" || names == ".:\nd\ntwo\n./d:\n", "{names}");
+    assert!(names == ".:\nd\none\n./d:\n1\n" || names == ".:\nd\ntwo\n./d:\n1\n", "{names}");
     assert_eq!(owners, "0\n0\n");
+}
+
+#[test]
+fn holes_of_a_file_stay_holes() {
+    let mut agent = TestAgent::start();
+    agent.begin();
+
+    agent.run(keeping(victim("leave holes")));
+    agent.run(shell("echo evil > holes"));
+    let outcome = agent.run(shell("stat -c '%a %s' holes; tail -c 3 holes; du -k holes"));
+
+    assert_eq!(outcome.text(), "640 62914563\nend4\tholes\n");
 }
 
 #[test]
@@ -113,8 +203,8 @@ fn a_tree_made_to_defeat_the_cleaning_is_removed() {
     let made = agent.run(victim("nest"));
     let left = agent.run(shell(LIST));
 
-    assert_eq!(made.report.ended, guichet_agent::Ended::Exited(0));
-    assert_eq!(left.text(), "");
+    assert_eq!(made.report.ended, Ended::Exited(0));
+    assert_eq!(left.text(), "w/work\n");
     assert!(agent.end().ok);
 }
 
@@ -139,7 +229,7 @@ fn all_inodes_of_a_folder_are_given_back() {
     let empty = agent.run(shell(LIST));
 
     assert!(full.text().trim().is_empty() || full.text().trim().parse::<u32>().unwrap() > 10_000);
-    assert_eq!(empty.text(), "");
+    assert_eq!(empty.text(), "w/work\n");
 }
 
 #[test]
@@ -152,7 +242,7 @@ fn the_next_submission_sees_nothing_of_the_last() {
 
     let outcome = agent.run_alone(shell(LIST));
 
-    assert_eq!(outcome.text(), "");
+    assert_eq!(outcome.text(), "w/work\n");
 }
 
 #[test]

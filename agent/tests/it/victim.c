@@ -9,9 +9,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 static void spin(void) { for (;;) __asm__ volatile(""); }
@@ -97,7 +99,27 @@ int main(int argc, char **argv) {
     }
     if (IS("kill all")) { kill(-1, SIGKILL); puts("alive"); return kill(1, SIGKILL) == 0; }
     if (IS("flood")) for (;;) if (write(1, "0123456789abcdef0123456789abcdef", 32) < 0) return 1;
-    if (IS("nest")) { nest("/w"); nest("/tmp"); return 0; }
+    if (IS("nest")) { nest("/w/work"); nest("/tmp"); return 0; }
+    if (IS("write by memory")) {
+        // As soon as it can after the start, without changing the size, and in a way that no time of the file tells.
+        int fd = open("data", O_RDWR);
+        char *data = mmap(NULL, 4, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        memcpy(data, "evil", 4);
+        return 0;
+    }
+    if (IS("mark the folder")) {
+        char mark[8];
+        if (getxattr(".", "user.mark", mark, sizeof mark) > 0) puts("marked");
+        setxattr(".", "user.mark", "here", 4, 0);
+        // A default access list, which all files made here from then on would get: all may write.
+        const char list[] = "\2\0\0\0\1\0\7\0\377\377\377\377\4\0\7\0\377\377\377\377\40\0\7\0\377\377\377\377";
+        setxattr(".", "system.posix_acl_default", list, 28, 0);
+        return 0;
+    }
+    if (IS("leave holes")) {
+        int fd = open("holes", O_CREAT | O_RDWR, 0640);
+        return pwrite(fd, "end", 3, 60 << 20) != 3;
+    }
     if (IS("zombies")) {
         for (int i = 0; i < 500; i++) {
             pid_t child = fork();

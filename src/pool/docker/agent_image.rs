@@ -24,7 +24,7 @@ pub(super) const SOCKET_FOLDER: &str = "/.guichet/socket";
 const AGENT_LABEL: &str = "guichet.agent=true";
 
 /// Changes when the layer does, besides by the agent.
-const LAYOUT: &[u8] = b"guichet agent layer 2";
+const LAYOUT: &[u8] = b"guichet agent layer 3";
 
 /// The agent's executable.
 #[derive(Clone)]
@@ -141,6 +141,15 @@ fn build_context(image: &str, agent: &AgentProgram) -> std::io::Result<Vec<u8>> 
     add(&mut tar, &format!("root{SOCKET_FOLDER}/"), tar::EntryType::Directory, 0o700, &[])?;
     for folder in ["root/w/", "root/tmp/"] {
         add(&mut tar, folder, tar::EntryType::Directory, 0o1777, &[])?;
+    }
+    // The image's own tables of users can't name the uids of commands: the agent makes others, in a folder of its own.
+    add(&mut tar, "root/etc/", tar::EntryType::Directory, 0o755, &[])?;
+    for name in ["passwd", "group"] {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::Symlink);
+        header.set_mode(0o777);
+        header.set_size(0);
+        tar.append_link(&mut header, format!("root/etc/{name}"), format!("/w/{name}"))?;
     }
     tar.into_inner()
 }

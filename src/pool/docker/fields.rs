@@ -147,7 +147,7 @@ fn host_config(placement: &Placement<'_>, cgroups: Cgroups) -> HostConfig {
         ipc_mode: Some("private".to_owned()),
         shm_size: Some(16 << 20),
         tmpfs: Some(HashMap::from([
-            ("/w".to_owned(), "rw,exec,nosuid,nodev,size=64m,nr_inodes=16k,mode=1777".to_owned()),
+            ("/w".to_owned(), "rw,exec,nosuid,nodev,size=64m,nr_inodes=16k,mode=755".to_owned()),
             ("/tmp".to_owned(), "rw,noexec,nosuid,nodev,size=64m,nr_inodes=16k,mode=1777".to_owned()),
         ])),
         sysctls: Some(sysctls()),

@@ -65,12 +65,12 @@ subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(1000)'], start_
 
     let second = "
 import os
-print([sorted(os.listdir(folder)) for folder in ('/w', '/tmp', '/dev/shm')])
+print([sorted(os.listdir(folder)) for folder in ('/w', '.', '/tmp', '/dev/shm')])
 print([pid for pid in os.listdir('/proc') if pid.isdigit() and int(pid) not in (1, os.getpid())])
 ";
     let done = bench.run("python", second).await;
 
-    assert_eq!(done.stdout, "[['main.py'], [], []]\n[]\n", "{}", done.stderr);
+    assert_eq!(done.stdout, "[['group', 'passwd', 'work'], ['main.py'], [], []]\n[]\n", "{}", done.stderr);
     assert_eq!(bench.containers_of("python").await, before);
     bench.end().await;
 }

@@ -20,11 +20,13 @@ const SCRIPT: &str = r#"
 root=$1 agent=$2 victim=$3 slot=$4 first=$5 socket=$6
 mount -t tmpfs none "$root"
 cd "$root"
-mkdir -p usr proc dev/shm w tmp .guichet/socket .guichet/cgroup/memory .guichet/cgroup/cpuacct .guichet/cgroup/pids
+mkdir -p usr etc proc dev/shm w tmp .guichet/socket .guichet/cgroup/memory .guichet/cgroup/cpuacct .guichet/cgroup/pids
 ln -s usr/bin bin; ln -s usr/lib lib; ln -s usr/lib64 lib64
+ln -s /w/passwd etc/passwd; ln -s /w/group etc/group
 mount --bind /usr usr
 mount -t proc proc proc
 for device in null zero urandom; do : > dev/$device; mount --bind /dev/$device dev/$device; done
+ln -s /proc/self/fd dev/fd; for stream in 0:stdin 1:stdout 2:stderr; do ln -s fd/${stream%:*} dev/${stream#*:}; done
 for folder in w tmp; do mount -t tmpfs -o size=64m,nr_inodes=16k,mode=755 none $folder; done
 mount -t tmpfs -o size=16m,mode=1777 none dev/shm
 cp "$agent" .guichet/agent; cp "$victim" victim; chmod 0755 victim; chmod 0700 .guichet
