@@ -102,6 +102,19 @@ pub enum LimitKind {
     Processes,
 }
 
+impl LimitKind {
+    /// What is limited, in words.
+    pub const fn described(self) -> &'static str {
+        match self {
+            Self::CpuTime => "CPU time",
+            Self::WallTime => "wall time",
+            Self::Memory => "memory",
+            Self::Output => "output",
+            Self::Processes => "processes",
+        }
+    }
+}
+
 /// The limit that ended a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LimitHit {
@@ -202,13 +215,13 @@ pub enum Severity {
     Note,
 }
 
-/// One line of a compiler about one place of a source.
+/// One message of a compiler, an assembler, a linker or what starts them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Diagnostic {
-    /// Path of the source as sent.
-    pub file: String,
-    /// Line, from 1.
-    pub line: u32,
+    /// Path of the source as sent, if the message is about one.
+    pub file: Option<String>,
+    /// Line, from 1, if the message is about one.
+    pub line: Option<u32>,
     /// Column, from 1, if the compiler says it.
     pub column: Option<u32>,
     /// How bad it is.
@@ -226,7 +239,7 @@ pub struct CompileReport {
     pub exit: Exit,
     /// The limit that ended it.
     pub limit: Option<LimitHit>,
-    /// What it says, place by place.
+    /// What it says, message by message; at least one error if no program came out.
     pub diagnostics: Vec<Diagnostic>,
     /// Everything it wrote.
     pub output: Capture,

@@ -43,7 +43,7 @@ pub async fn compile(
         ok: meaning.verdict.is_none(),
         exit: meaning.exit,
         limit: meaning.limit,
-        diagnostics: diagnostics(&written.bytes),
+        diagnostics: diagnostics(&written.bytes, &meaning),
         output: budget.capture(&written, RUN_STREAM_BYTES),
         usage: meaning.usage,
     };

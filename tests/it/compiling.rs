@@ -58,7 +58,7 @@ async fn warnings_are_told_and_do_no_harm() {
 async fn an_endless_file_is_stopped_by_the_limits_of_compiling() {
     let bench = bench_with_short_compilation().await;
 
-    for path in ["/dev/zero", "/dev/random", "/dev/urandom", "/dev/stdin", "main.c"] {
+    for path in ["/dev/zero", "/dev/random", "/dev/urandom", "main.c"] {
         let begun = Instant::now();
         compile_of(
             &bench,
@@ -67,6 +67,14 @@ async fn an_endless_file_is_stopped_by_the_limits_of_compiling() {
         .await;
         assert!(begun.elapsed() < Duration::from_secs(10), "{path} took {:?}", begun.elapsed());
     }
+}
+
+#[tokio::test]
+async fn a_compilation_reads_an_empty_input() {
+    let bench = bench_with_short_compilation().await;
+    let source = "#include \"/dev/stdin\"\nint main(void) { return 0; }\n";
+
+    assert_eq!(bench.result(&Program::plain_c(source)).await["verdict"], "accepted");
 }
 
 #[tokio::test]
@@ -123,12 +131,87 @@ async fn nothing_of_the_service_can_be_included() {
     }
 }
 
+/// The messages of its errors, with the files that they are about.
+fn errors(compile: &Value) -> Vec<(String, Value)> {
+    let all = compile["diagnostics"].as_array().into_iter().flatten();
+    let errors = all.filter(|found| found["severity"] == "error");
+    errors
+        .map(|found| (found["message"].as_str().unwrap_or_default().to_owned(), found["file"].clone()))
+        .collect()
+}
+
 #[tokio::test]
-async fn several_files_are_compiled_with_their_headers() {
-    let bench = Bench::expecting("7\n").await;
+async fn what_the_linker_misses_is_an_error_that_is_listed() {
+    let bench = Bench::expecting("").await;
 
-    let program = Program::c("#include \"lib/seven.h\"\nint main(void) { printf(\"%d\\n\", SEVEN); }")
-        .with("lib/seven.h", b"#define SEVEN 7\n");
+    let no_main = compile_of(&bench, &Program::plain_c("int mian(){}\n")).await;
+    let no_function = Program::plain_c("void lost(void);\nint main(void) { lost(); return 0; }\n");
+    let no_function = compile_of(&bench, &no_function).await;
 
-    assert_eq!(bench.report(&program).await["verdict"], "accepted");
+    assert!(
+        errors(&no_main).contains(&("undefined reference to `main'".to_owned(), Value::Null)),
+        "{no_main}"
+    );
+    let lost = ("undefined reference to `lost'".to_owned(), json!("main.c"));
+    assert!(errors(&no_function).contains(&lost), "{no_function}");
+    for compile in [no_main, no_function] {
+        assert!(errors(&compile).iter().all(|(message, _)| !message.contains("/tmp")), "{compile}");
+        assert_eq!(compile["limit"], Value::Null, "{compile}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_assembler_refuses_is_an_error_that_is_listed() {
+    let bench = Bench::expecting("").await;
+
+    let compile =
+        compile_of(&bench, &Program::plain_c("int main(void) {\n    __asm__(\"foo bar\");\n}\n")).await;
+
+    let first = &compile["diagnostics"][0];
+    assert_eq!(
+        (&first["file"], &first["line"], &first["column"]),
+        (&json!("main.c"), &json!(2), &Value::Null),
+        "{compile}"
+    );
+    assert!(
+        first["message"].as_str().is_some_and(|message| message.contains("no such instruction")),
+        "{compile}"
+    );
+}
+
+#[tokio::test]
+async fn a_disk_that_is_full_while_compiling_is_told() {
+    let bench = Bench::expecting("").await;
+
+    let temporary =
+        compile_of(&bench, &Program::plain_c("int a[17000000]={1};\nint main(void) { return 0; }\n")).await;
+    let half = "char a[40000000]={1};\nint main(void) { return a[5]; }\n";
+    let made = compile_of(
+        &bench,
+        &Program::plain_c(half).with("ballast", &vec![b'x'; 900_000]).with("b.c", b"char b[40000000]={1};"),
+    )
+    .await;
+
+    for compile in [temporary, made] {
+        let told = errors(&compile);
+        assert!(told.iter().any(|(message, _)| message.contains("No space left on device")), "{compile}");
+        assert!(told.iter().all(|(message, _)| !message.contains("/tmp")), "{compile}");
+    }
+}
+
+#[tokio::test]
+async fn a_compiler_that_is_out_of_memory_time_or_output_says_what_it_was() {
+    let mut exercise = exercises::one_test("", "");
+    exercise["compile_limits"] = json!({ "cpu_time_ms": 1000, "wall_time_ms": 10_000, "memory_bytes": 33_554_432, "output_bytes": 4096 });
+    let bench = Bench::new(&exercise).await;
+    let much = "int a[4000000]={1};\nint main(void) { return 0; }\n";
+    let many =
+        (0..2000).map(|line| format!("int x{line} = undeclared_{line};")).collect::<Vec<_>>().join("\n");
+
+    for (kind, source) in [("memory", much), ("cpu_time", "#include \"/dev/zero\"\n"), ("output", &many)] {
+        let compile = compile_of(&bench, &Program::plain_c(source)).await;
+        let kinds = if kind == "cpu_time" { vec!["cpu_time", "memory"] } else { vec![kind] };
+        assert!(kinds.iter().any(|kind| compile["limit"]["kind"] == *kind), "{compile}");
+        assert!(!errors(&compile).is_empty(), "{compile}");
+    }
 }

@@ -46,13 +46,15 @@ impl From<verdict::LimitHit> for LimitHit {
     }
 }
 
-/// One line of a compiler about one place of a source.
+/// One message of a compiler, an assembler, a linker or what starts them.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Diagnostic {
-    /// Path of the source as sent.
-    pub file: String,
-    /// Line, from 1.
-    pub line: u32,
+    /// Path of the source as sent; null if the message is about none, as of a linker or the compiler's driver.
+    #[schema(required)]
+    pub file: Option<String>,
+    /// Line, from 1; null if the message is about none.
+    #[schema(required)]
+    pub line: Option<u32>,
     /// Column, from 1, if the compiler says it.
     #[schema(required)]
     pub column: Option<u32>,
@@ -88,7 +90,7 @@ pub struct CompileReport {
     /// The limit that ended it.
     #[schema(required)]
     pub limit: Option<LimitHit>,
-    /// What the compiler says, place by place.
+    /// What compiler, assembler and linker say, message by message; at least one error if no program came out.
     pub diagnostics: Vec<Diagnostic>,
     /// Everything it wrote; U+FFFD where that is not UTF-8.
     pub output: String,
