@@ -26,6 +26,7 @@ mod support {
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use guichet::domain::runtime::{Paths, Runtime};
 use support::client::Client;
 use support::floor::{Floor, Task, serve_if_asked};
 use support::report::Target::{AtLeast, AtMost};
@@ -159,6 +160,11 @@ fn percent(above: &[f64], below: &[f64]) -> Spread {
     Spread::ratio(&parts, below)
 }
 
+/// Of a program of one file, which the floor has in its working folder.
+fn paths(runtime: &Runtime) -> Paths<'_> {
+    runtime.paths(std::iter::once(runtime.entry_file.as_str()), "/w")
+}
+
 impl Bare {
     fn prepare(folder: &std::path::Path) -> Self {
         let stdin = "1 2\n".to_owned();
@@ -166,7 +172,7 @@ impl Bare {
         let python = engine::runtime("python");
         let root = engine::unpack(&python.image, folder);
         std::fs::write(root.join("w/main.py"), PYTHON).unwrap();
-        let command = python.run.argv("main.py");
+        let command = python.run.argv(&paths(&python));
         let task = Task { commands: vec![command.clone()], stdin: stdin.clone(), stdout: stdout.clone() };
         let mut on_host = command;
         let itself = ["-c", "import sys; print(sys.executable)"];
@@ -178,8 +184,8 @@ impl Bare {
         let c = engine::runtime("c");
         let c_root = engine::unpack(&c.image, folder);
         std::fs::write(c_root.join("w/main.c"), C).unwrap();
-        let compile = c.compile.as_ref().unwrap().argv("main.c");
-        let c = Task { commands: vec![compile, c.run.argv("main.c")], stdin, stdout };
+        let compile = c.compile.as_ref().unwrap().argv(&paths(&c));
+        let c = Task { commands: vec![compile, c.run.argv(&paths(&c))], stdin, stdout };
         Self {
             floors: [Floor::start(&root), Floor::start(&root)],
             python: task,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::domain::ids::RuntimeId;
 use crate::domain::limits::Limits;
-use crate::domain::runtime::{Runtime, Step};
+use crate::domain::runtime::{Runtime, SOURCES_PLACEHOLDER, Step};
 
 const FILE: &str = "runtime.toml";
 
@@ -76,6 +76,11 @@ fn read(folder: &Path, file: &Path) -> Result<Runtime, Error> {
 fn check(step: &Step) -> Result<(), String> {
     if step.command.is_empty() {
         return Err("a command is empty".to_owned());
+    }
+    if let Some(word) =
+        step.command.iter().find(|word| word.contains(SOURCES_PLACEHOLDER) && *word != SOURCES_PLACEHOLDER)
+    {
+        return Err(format!("{word}: {SOURCES_PLACEHOLDER} must be a word of its own"));
     }
     let numbers = |limits: &Limits| {
         [

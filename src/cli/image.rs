@@ -15,6 +15,9 @@ use crate::domain::runtime::ImageRecipe;
 /// What is done to every image's tree; the recipe's own commands follow it.
 const HOOK: &str = include_str!("image_hook.sh");
 
+/// Packages of every image: the locale and the time zones that every program is promised.
+const BASE_PACKAGES: [&str; 2] = ["libc-bin", "tzdata"];
+
 /// Links /bin and /lib to /usr/bin and /usr/lib, as packages expect.
 const MERGED_USR: &str = "/usr/share/mmdebstrap/hooks/merged-usr";
 
@@ -59,7 +62,7 @@ pub fn recipe_digest(recipe: &ImageRecipe) -> String {
     digest.update(hook(recipe));
     digest.update([0]);
     digest.update(&recipe.suite);
-    for package in &recipe.packages {
+    for package in packages(recipe) {
         digest.update([0]);
         digest.update(package);
     }
@@ -96,7 +99,7 @@ fn mmdebstrap(recipe: &ImageRecipe, hook: &Path, tar: &Path) -> Command {
     command
         .args(["--variant=extract", "--skip=cleanup", "--format=tar"])
         .arg(format!("--hook-dir={MERGED_USR}"))
-        .arg(format!("--include={}", recipe.packages.join(",")))
+        .arg(format!("--include={}", packages(recipe).collect::<Vec<_>>().join(",")))
         .arg(format!("--extract-hook={}", hook.display()))
         .arg(&recipe.suite)
         .arg(tar)
@@ -105,6 +108,10 @@ fn mmdebstrap(recipe: &ImageRecipe, hook: &Path, tar: &Path) -> Command {
         .stderr(Stdio::piped())
         .kill_on_drop(true);
     command
+}
+
+fn packages(recipe: &ImageRecipe) -> impl Iterator<Item = &str> {
+    BASE_PACKAGES.into_iter().chain(recipe.packages.iter().map(String::as_str))
 }
 
 /// The hook with the recipe's commands at its end, each run inside the tree with a clean environment.

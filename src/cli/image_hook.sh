@@ -18,7 +18,7 @@ printf '%s\n' ${MMDEBSTRAP_ESSENTIAL:-} | sed 's|.*/||; s|\.deb$||; s|%3a|:|g' >
 rm -rf "$root/etc/resolv.conf" "$root/etc/hostname" "$root/etc/apt" "$root/etc/dpkg" "$root/var/cache/apt" \
     "$root/var/lib/apt" "$root/var/lib/dpkg" "$root/var/log/apt" "$root/usr/share/doc" "$root/usr/share/doc-base" \
     "$root/usr/share/info" "$root/usr/share/lintian" "$root/usr/share/locale" "$root/usr/share/man" \
-    "$root/usr/share/pixmaps" "$root"/usr/lib/python3*/sitecustomize.py
+    "$root/usr/share/pixmaps" "$root"/usr/bin/debconf* "$root/usr/share/debconf" "$root"/usr/lib/python3*/sitecustomize.py
 find "$root" -xdev -type f -perm /6000 -exec chmod a-s {} +
 
 # Without its cache the loader searches for each library in every folder.

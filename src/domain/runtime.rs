@@ -21,7 +21,10 @@ pub struct Runtime {
     pub image: String,
     /// The file that is run or compiled; a submission of one file may name it otherwise.
     pub entry_file: String,
-    /// Environment of every command, `NAME=value`, besides `PATH`, `HOME`, `TMPDIR` and `LANG`.
+    /// How names of sources end, besides the entry file's; see [`SOURCES_PLACEHOLDER`].
+    #[serde(default)]
+    pub source_suffixes: Vec<String>,
+    /// Environment of every command, `NAME=value`, besides `PATH`, `HOME`, `TMPDIR`, `LANG`, `USER` and `LOGNAME`.
     #[serde(default)]
     pub env: Vec<String>,
     /// How a program is built; `None` if it is run as it is.
@@ -38,7 +41,7 @@ pub struct Runtime {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Step {
-    /// Program and arguments; [`ENTRY_PLACEHOLDER`] stands for the entry file's path.
+    /// Program and arguments, with placeholders.
     pub command: Vec<String>,
     /// What it may use.
     pub limits: StepLimits,
@@ -70,15 +73,43 @@ pub struct ImageRecipe {
 /// Stands for the entry file's path in a command.
 pub const ENTRY_PLACEHOLDER: &str = "{entry}";
 
+/// A word of its own that stands for the paths of all sources, each a word: the entry file first.
+pub const SOURCES_PLACEHOLDER: &str = "{sources}";
+
+/// Stands for the folder in which a compilation leaves what is no file of the submission.
+pub const OUTPUT_PLACEHOLDER: &str = "{output}";
+
+/// What the placeholders of a command stand for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Paths<'a> {
+    /// The entry file.
+    pub entry: &'a str,
+    /// All sources, the entry file first.
+    pub sources: Vec<&'a str>,
+    /// The folder for what a compilation makes.
+    pub output: &'a str,
+}
+
 impl Step {
-    /// The argument vector for an entry file.
+    /// The argument vector for these paths.
     ///
     /// A name that a compiler would read as an option (`-o.c`) or a file of options (`@x.c`) gets `./` before it.
-    pub fn argv(&self, entry: &str) -> Vec<String> {
-        let guard = if entry.starts_with(['-', '@']) { "./" } else { "" };
-        let path = format!("{guard}{entry}");
-        self.command.iter().map(|word| word.replace(ENTRY_PLACEHOLDER, &path)).collect()
+    pub fn argv(&self, paths: &Paths<'_>) -> Vec<String> {
+        let entry = guarded(paths.entry);
+        let words = self.command.iter().flat_map(|word| {
+            if word == SOURCES_PLACEHOLDER {
+                return paths.sources.iter().map(|path| guarded(path)).collect();
+            }
+            // The entry last: its name may hold anything.
+            vec![word.replace(OUTPUT_PLACEHOLDER, paths.output).replace(ENTRY_PLACEHOLDER, &entry)]
+        });
+        words.collect()
     }
+}
+
+fn guarded(path: &str) -> String {
+    let guard = if path.starts_with(['-', '@']) { "./" } else { "" };
+    format!("{guard}{path}")
 }
 
 impl Runtime {
@@ -87,5 +118,60 @@ impl Runtime {
         let mut all = paths.clone();
         let only = all.next().filter(|_| all.next().is_none());
         paths.find(|path| *path == self.entry_file).or(only)
+    }
+
+    /// What the placeholders of its commands stand for, in a submission of these files.
+    ///
+    /// * `output` — the folder for what a compilation makes.
+    pub fn paths<'a>(&'a self, files: impl Iterator<Item = &'a str> + Clone, output: &'a str) -> Paths<'a> {
+        let entry = self.entry(files.clone()).unwrap_or(&self.entry_file);
+        let is_source = |path: &&str| {
+            *path != entry && self.source_suffixes.iter().any(|suffix| path.ends_with(suffix.as_str()))
+        };
+        let mut others: Vec<&str> = files.filter(is_source).collect();
+        others.sort_unstable();
+        Paths { entry, sources: [vec![entry], others].concat(), output }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Runtime, Step};
+
+    fn c() -> Runtime {
+        toml::from_str(include_str!("../../runtimes/c/runtime.toml")).unwrap()
+    }
+
+    fn argv(runtime: &Runtime, command: &[&str], files: &[&str]) -> Vec<String> {
+        let command = command.iter().map(|word| (*word).to_owned()).collect();
+        let step = Step { command, limits: runtime.run.limits.clone() };
+        step.argv(&runtime.paths(files.iter().copied(), "/out"))
+    }
+
+    #[test]
+    fn every_source_is_a_word_the_entry_first_and_headers_are_none() {
+        let files = ["b.c", "z/a.c", "add.h", "notes.txt", "main.c"];
+
+        assert_eq!(argv(&c(), &["cc", "{sources}", "-lm"], &files), ["cc", "main.c", "b.c", "z/a.c", "-lm"]);
+    }
+
+    #[test]
+    fn the_only_file_is_the_source_whatever_its_name() {
+        assert_eq!(argv(&c(), &["{sources}"], &["main.h"]), ["main.h"]);
+    }
+
+    #[test]
+    fn names_that_look_like_options_are_guarded() {
+        let words = argv(&c(), &["{entry}", "{sources}"], &["main.c", "-o.c", "@x.c"]);
+
+        assert_eq!(words, ["main.c", "main.c", "./-o.c", "./@x.c"]);
+        assert_eq!(argv(&c(), &["{entry}"], &["-o.c"]), ["./-o.c"]);
+    }
+
+    #[test]
+    fn a_name_that_looks_like_a_placeholder_is_a_name() {
+        let words = argv(&c(), &["{output}/{entry}", "{sources}"], &["{output}{sources}{entry}.c"]);
+
+        assert_eq!(words, ["/out/{output}{sources}{entry}.c", "{output}{sources}{entry}.c"]);
     }
 }

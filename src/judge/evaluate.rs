@@ -66,9 +66,8 @@ pub async fn evaluate(
 ) -> Result<Outcome, Lost> {
     let begun = Instant::now();
     let spec = work.exercise.as_ref().map(|exercise| &exercise.spec);
-    let entry =
-        runtime.entry(work.files.iter().map(|file| file.path.as_str())).unwrap_or(&runtime.entry_file);
-    let setting = Setting { runtime, exercise: spec, entry };
+    let paths = runtime.paths(work.files.iter().map(|file| file.path.as_str()), agent::OUTPUT_FOLDER);
+    let setting = Setting { runtime, exercise: spec, paths };
     container.prepare(&work.files);
     let mut timings = Timings { prepared_ms: millis(begun), ..Timings::default() };
     let mut budget = Budget::new();
@@ -151,7 +150,7 @@ async fn run_trials(
     let mut reports = Vec::with_capacity(trials.len());
     let of = u32::try_from(trials.len()).unwrap_or(u32::MAX);
     for (index, trial) in (1..).zip(trials) {
-        let mut argv = setting.runtime.run.argv(setting.entry);
+        let mut argv = setting.runtime.run.argv(&setting.paths);
         argv.extend(trial.args.iter().cloned());
         let request = setting.request(argv, &limits, false);
         let mut output = Collected::default();

@@ -1,10 +1,10 @@
-//! What all commands of an attempt have in common: runtime, entry file, environment, limits.
+//! What all commands of an attempt have in common: runtime, paths, environment, limits.
 
 use guichet_agent as agent;
 
 use crate::domain::exercise::ExerciseSpec;
 use crate::domain::limits::Limits;
-use crate::domain::runtime::{Runtime, Step};
+use crate::domain::runtime::{Paths, Runtime, Step};
 
 /// The environment that every program sees, before its runtime's own.
 const ENVIRONMENT: [&str; 4] =
@@ -19,8 +19,8 @@ pub struct Setting<'a> {
     pub runtime: &'a Runtime,
     /// What it solves; `None` if it is only run.
     pub exercise: Option<&'a ExerciseSpec>,
-    /// The file that the runtime starts from.
-    pub entry: &'a str,
+    /// What the placeholders of the runtime's commands stand for.
+    pub paths: Paths<'a>,
 }
 
 impl Setting<'_> {

@@ -87,7 +87,7 @@ impl OwnEngine {
     fn start() -> Self {
         let own = Self { folder: tempfile::Builder::new().prefix("engine-").tempdir().expect("a folder") };
         let address = own.up();
-        let copy = "docker -H \"$1\" save guichet-python:1 | docker -H \"$2\" load -q";
+        let copy = "docker -H \"$1\" save guichet-python:2 | docker -H \"$2\" load -q";
         say(Command::new("sh").args(["-c", copy, "copy", &engine::ground().docker_host, &address]));
         own
     }

@@ -15,11 +15,13 @@ mod compiling;
 mod cores;
 #[cfg(feature = "failpoints")]
 mod crash;
+mod environment;
 mod faults;
 mod feed;
 mod grading;
 mod http;
 mod images;
+mod languages;
 mod legacy;
 mod life_cycle;
 mod newcomer;

@@ -165,7 +165,7 @@ async fn a_runtime_without_an_image_holds_nobody_up() {
     );
     let described = std::fs::read_to_string(runtimes.join("python/runtime.toml")).expect("a runtime");
     let ghost =
-        described.replace("id = \"python\"", "id = \"ghost\"").replace("guichet-python:1", "no-such-image:1");
+        described.replace("id = \"python\"", "id = \"ghost\"").replace("guichet-python:2", "no-such-image:1");
     std::fs::create_dir(runtimes.join("ghost")).expect("a folder");
     std::fs::write(runtimes.join("ghost/runtime.toml"), ghost).expect("a runtime");
     prepared.set_env("GUICHET_EXECUTION__RUNTIMES_DIR", &runtimes.display().to_string());

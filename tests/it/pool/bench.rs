@@ -256,10 +256,10 @@ pub async fn run_in(
     limits: Limits,
 ) -> Result<Done, Lost> {
     let runtime = runtimes().remove(&id(runtime)).expect("a runtime of ours");
+    let paths = runtime.paths([runtime.entry_file.as_str()].into_iter(), guichet_agent::OUTPUT_FOLDER);
     container.prepare(&[SourceFile { path: runtime.entry_file.clone(), content: source.into() }]);
     if let Some(step) = &runtime.compile {
-        let compiled =
-            run_exec(container, exec(&step.argv(&runtime.entry_file), limits_of(step), true), b"").await?;
+        let compiled = run_exec(container, exec(&step.argv(&paths), limits_of(step), true), b"").await?;
         assert_eq!(
             compiled.report.ended,
             guichet_agent::Ended::Exited(0),
@@ -267,7 +267,7 @@ pub async fn run_in(
             compiled.stderr
         );
     }
-    run_exec(container, exec(&runtime.run.argv(&runtime.entry_file), limits, false), b"").await
+    run_exec(container, exec(&runtime.run.argv(&paths), limits, false), b"").await
 }
 
 fn limits_of(step: &guichet::domain::runtime::Step) -> Limits {

@@ -42,7 +42,7 @@ impl OwnEngine {
         let (from, to) = (connect(&shared_engine()), connect(&engine.address()));
         let (pieces, image) = tokio::sync::mpsc::channel(4);
         start(async move {
-            let mut exported = std::pin::pin!(from.export_image("guichet-python:1"));
+            let mut exported = std::pin::pin!(from.export_image("guichet-python:2"));
             while let Some(piece) = exported.next().await {
                 pieces.send(piece).await.expect("the other engine loads the image");
             }

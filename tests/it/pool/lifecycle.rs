@@ -321,7 +321,7 @@ async fn containers_of_an_earlier_boot_are_removed_and_those_of_others_stay() {
 async fn leave_behind(bench: &Bench, installation: Uuid) -> String {
     let labels = [("guichet.installation", installation), ("guichet.boot", Uuid::new_v4())];
     let body = bollard::models::ContainerCreateBody {
-        image: Some("guichet-python:1".to_owned()),
+        image: Some("guichet-python:2".to_owned()),
         entrypoint: Some(vec!["/usr/bin/python3".to_owned()]),
         labels: Some(labels.map(|(name, value)| (name.to_owned(), value.to_string())).into()),
         ..Default::default()

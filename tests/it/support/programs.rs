@@ -27,6 +27,11 @@ impl Program {
         Self { runtime: "c", files: vec![("main.c".to_owned(), source.as_bytes().to_vec())] }
     }
 
+    /// A program of one file of any name.
+    pub fn of_one_file(runtime: &'static str, path: &str, content: &[u8]) -> Self {
+        Self { runtime, files: vec![(path.to_owned(), content.to_vec())] }
+    }
+
     /// The same with one more file.
     #[must_use]
     pub fn with(mut self, path: &str, content: &[u8]) -> Self {
