@@ -3,11 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::domain::exercise::SourceFile;
 use crate::domain::ids::RuntimeId;
 use crate::domain::limits::Limits;
 use crate::domain::runtime::{Runtime, SOURCES_PLACEHOLDER, Step};
 
 const FILE: &str = "runtime.toml";
+
+/// Folder of the program that proves a runtime's image, in the runtime's folder.
+const CHECK: &str = "check";
 
 /// Why the languages can't be read.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +60,31 @@ pub fn load(folder: &Path) -> Result<BTreeMap<RuntimeId, Runtime>, Error> {
         }
     }
     if runtimes.is_empty() { Err(Error::None(folder.to_owned())) } else { Ok(runtimes) }
+}
+
+/// The program that proves the image of the runtime `id` below `folder`: its files, from the folder `check`.
+///
+/// # Errors
+/// That there is none, or it can't be read.
+pub fn check_program(folder: &Path, id: &RuntimeId) -> Result<Vec<SourceFile>, Error> {
+    let top = folder.join(id.as_str()).join(CHECK);
+    let mut files = Vec::new();
+    let mut waiting = vec![top.clone()];
+    while let Some(path) = waiting.pop() {
+        let unreadable = |source| Error::Unreadable { path: path.clone(), source };
+        for entry in std::fs::read_dir(&path).map_err(unreadable)? {
+            let path = entry.map_err(unreadable)?.path();
+            if path.is_dir() {
+                waiting.push(path);
+                continue;
+            }
+            let content = std::fs::read(&path);
+            let content = content.map_err(|source| Error::Unreadable { path: path.clone(), source })?;
+            let name = path.strip_prefix(&top).unwrap_or(&path).to_string_lossy().into_owned();
+            files.push(SourceFile { path: name, content: content.into() });
+        }
+    }
+    Ok(files)
 }
 
 fn read(folder: &Path, file: &Path) -> Result<Runtime, Error> {

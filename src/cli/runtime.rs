@@ -13,7 +13,8 @@ use crate::config::Config;
 use crate::domain::ids::RuntimeId;
 use crate::domain::runtime::Runtime;
 use crate::pool::image::{self as host_image, Images, Presence};
-use crate::runtimes;
+use crate::pool::trial::{self, Trial};
+use crate::{judge, runtimes};
 
 /// What to do about the runtimes.
 #[derive(Clone, Debug, Subcommand)]
@@ -25,7 +26,9 @@ pub enum Action {
         /// Only these runtimes
         ids: Vec<RuntimeId>,
     },
-    /// Start every runtime's image on every host; exits with 1 if one is missing or does not start
+    /// Run every runtime's check program on every host, as students' programs run there
+    ///
+    /// Exits with 1 if an image is missing or does not start, or if it lacks what programs are promised.
     Check,
 }
 
@@ -74,37 +77,25 @@ pub enum Error {
 /// Carries `action` out for the runtimes and hosts that the settings name.
 ///
 /// # Errors
-/// As [`run`]; if the runtimes cannot be read or a host cannot be reached.
+/// The first failure of `build`; what was made before it stays. [`Error::NotInOrder`] after a whole `check`. If the
+/// runtimes cannot be read or a host cannot be reached.
 pub async fn run_configured(config: &Config, action: &Action) -> anyhow::Result<ExitCode> {
     let languages: Vec<Runtime> = runtimes::load(&config.runtimes_dir())?.into_values().collect();
     let mut hosts = Vec::new();
     for address in config.docker_hosts() {
         hosts.push(Images::connect(&address).await.map_err(Error::NoAnswer)?);
     }
-    run(action, &languages, &hosts, &mut std::io::stdout()).await?;
-    Ok(ExitCode::SUCCESS)
-}
-
-/// Carries `action` out for `runtimes` on `hosts`, and reports on `out`, a line each.
-///
-/// # Errors
-/// The first failure of `build`; what was made before it stays. [`Error::NotInOrder`] after a whole `check`.
-pub async fn run(
-    action: &Action,
-    runtimes: &[Runtime],
-    hosts: &[Images],
-    out: &mut (dyn Write + Send),
-) -> Result<(), Error> {
+    let out = &mut std::io::stdout();
     match action {
-        Action::List => list(runtimes, hosts, out).await,
+        Action::List => list(&languages, &hosts, out).await?,
         Action::Build { ids } => {
-            for runtime in chosen(runtimes, ids)? {
-                build(runtime, hosts, out).await?;
+            for runtime in chosen(&languages, ids)? {
+                build(runtime, &hosts, out).await?;
             }
-            Ok(())
         }
-        Action::Check => check(runtimes, hosts, out).await,
+        Action::Check => check(config, &languages, &hosts, out).await?,
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn chosen<'a>(runtimes: &'a [Runtime], ids: &[RuntimeId]) -> Result<Vec<&'a Runtime>, Error> {
@@ -162,14 +153,22 @@ async fn build(runtime: &Runtime, hosts: &[Images], out: &mut (dyn Write + Send)
     Ok(())
 }
 
-async fn check(runtimes: &[Runtime], hosts: &[Images], out: &mut (dyn Write + Send)) -> Result<(), Error> {
+async fn check(
+    config: &Config,
+    runtimes: &[Runtime],
+    hosts: &[Images],
+    out: &mut (dyn Write + Send),
+) -> Result<(), Error> {
     let mut faults = 0;
     for runtime in runtimes {
         for host in hosts {
-            let state = state(runtime, host).await;
-            faults += usize::from(state.is_err());
-            let text = match state {
-                Ok(()) => "starts".to_owned(),
+            let proven = match state(runtime, host).await {
+                Ok(()) => prove(config, runtime, host).await,
+                defect => defect,
+            };
+            faults += usize::from(proven.is_err());
+            let text = match proven {
+                Ok(()) => "holds what programs are promised".to_owned(),
                 Err(Defect { reason, advice }) => format!("{reason}; {advice}"),
             };
             writeln!(out, "{}: {} on {}: {text}", runtime.id, runtime.image, host.host())?;
@@ -184,6 +183,27 @@ pub(super) struct Defect {
     pub reason: String,
     /// What to do about it.
     pub advice: &'static str,
+}
+
+/// Whether the runtime's check program ends well in a container like those of students' programs.
+async fn prove(config: &Config, runtime: &Runtime, host: &Images) -> Result<(), Defect> {
+    let files = runtimes::check_program(&config.runtimes_dir(), &runtime.id).map_err(|error| Defect {
+        reason: format!("has no check program: {}", Chain(&error)),
+        advice: "put one into the folder check beside its runtime.toml",
+    })?;
+    let untried = |error: trial::Error| Defect {
+        reason: format!("cannot be tried: {}", Chain(&error)),
+        advice: "see to the engine, and to the agent (guichet doctor tells about both)",
+    };
+    let mut trial = Trial::start(host.host(), &config.agent_path(), runtime).await.map_err(untried)?;
+    let checked = judge::check(runtime, &files, &mut trial).await;
+    if let Err(error) = trial.end().await {
+        tracing::warn!(error = %Chain(&error), "the check's container could not be removed");
+    }
+    checked.map_err(untried)?.map_err(|reason| Defect {
+        reason,
+        advice: "put what is missing into the image, or correct its check program",
+    })
 }
 
 /// Whether the runtime's image is on the host as it should be, and starts.

@@ -3,6 +3,7 @@
 //! Programs run in a container; everything that decides about them stays here: expected outputs, checkers,
 //! limits, verdicts. No storage and no queue: who leased the submission stores what comes out.
 
+mod check;
 mod classify;
 mod compile;
 mod diagnostics;
@@ -10,4 +11,5 @@ mod evaluate;
 mod output;
 mod setting;
 
+pub use check::check;
 pub use evaluate::{Outcome, evaluate};

@@ -16,6 +16,7 @@ mod removal;
 mod reservation;
 mod state;
 mod transport;
+pub mod trial;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet};

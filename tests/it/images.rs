@@ -38,8 +38,14 @@ impl SmallRuntime {
             limits("run")
         );
         let folder = self.folder.path().join("small");
-        std::fs::create_dir_all(&folder).expect("a folder");
+        std::fs::create_dir_all(folder.join("check")).expect("a folder");
         std::fs::write(folder.join("runtime.toml"), text).expect("a file");
+        self.write_check("exit 0\n");
+    }
+
+    /// Writes its check program.
+    fn write_check(&self, script: &str) {
+        std::fs::write(self.folder.path().join("small/check/main.sh"), script).expect("a file");
     }
 
     fn command(&self, arguments: &[&str]) -> Output {
@@ -58,6 +64,7 @@ fn on_engine(runtimes: &Path, docker_host: &str, arguments: &[&str]) -> Output {
         .arg("runtime")
         .args(arguments)
         .env("GUICHET_EXECUTION__RUNTIMES_DIR", runtimes)
+        .env("GUICHET_EXECUTION__AGENT_PATH", &ground().agent)
         .env("GUICHET_DOCKER_HOSTS", docker_host))
 }
 
@@ -97,6 +104,61 @@ fn an_image_whose_probe_fails_is_not_in_order() {
     assert!(printed(&checked).contains("/bin/busybox false exited with 1"), "{}", printed(&checked));
     let left = Engine::at(&ground().docker_host).containers(&format!("guichet.probe={}", small.image));
     assert_eq!(left, Vec::<String>::new());
+}
+
+#[test]
+fn a_check_program_that_ends_badly_or_is_missing_is_told() {
+    let small = SmallRuntime::new("[\"/bin/busybox\", \"true\"]");
+    let made = small.command(&["build"]);
+    assert!(made.status.success(), "{made:?}");
+
+    small.write_check("echo missing: a thing\necho missing: another >&2\nexit 3\n");
+    let told = small.command(&["check"]);
+    std::fs::remove_dir_all(small.folder.path().join("small/check")).expect("a folder");
+    let without = small.command(&["check"]);
+
+    assert_eq!((told.status.code(), without.status.code()), (Some(1), Some(1)));
+    let words = "its check program ends with 3: missing: a thing; missing: another";
+    assert!(printed(&told).contains(words), "{}", printed(&told));
+    assert!(printed(&without).contains("has no check program"), "{}", printed(&without));
+}
+
+#[test]
+fn the_images_of_this_repository_hold_what_programs_are_promised() {
+    let checked = on_engine(&root().join("runtimes"), &ground().docker_host, &["check"]);
+
+    assert!(checked.status.success(), "{checked:?}");
+    assert_eq!(printed(&checked).matches("holds what programs are promised").count(), 2, "{checked:?}");
+}
+
+#[test]
+fn an_image_that_lacks_the_locale_and_the_time_zones_is_told_so() {
+    let engine = Engine::at(&ground().docker_host);
+    let image = format!("guichet-bare:{}", uuid::Uuid::new_v4().simple());
+    let removes =
+        "import shutil; [shutil.rmtree(path) for path in ('/usr/share/zoneinfo', '/usr/lib/locale')]";
+    engine.build(
+        &image,
+        &format!("FROM guichet-python:2\nRUN [\"/usr/bin/python3\", \"-c\", \"{removes}\"]\n"),
+    );
+    let folder = tempfile::tempdir().expect("a folder");
+    let ours = root().join("runtimes/python");
+    let text = std::fs::read_to_string(ours.join("runtime.toml")).expect("a runtime");
+    let (text, _recipe) = text.split_once("[build]").expect("a recipe");
+    std::fs::create_dir_all(folder.path().join("python/check")).expect("a folder");
+    std::fs::write(folder.path().join("python/runtime.toml"), text.replace("guichet-python:2", &image))
+        .expect("a file");
+    std::fs::copy(ours.join("check/main.py"), folder.path().join("python/check/main.py")).expect("a file");
+
+    let checked = on_engine(folder.path(), &ground().docker_host, &["check"]);
+    engine.ask(&["rmi", "-f", &image]);
+
+    assert_eq!(checked.status.code(), Some(1), "{checked:?}");
+    let told = printed(&checked);
+    assert!(
+        told.contains("missing: the locale of LANG") && told.contains("missing: the time zone Europe/Paris"),
+        "{told}"
+    );
 }
 
 #[test]

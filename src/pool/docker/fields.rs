@@ -35,6 +35,9 @@ const FIRST_UID: u32 = 20_000;
 /// Slots whose uids differ from each other; what comes after them shares uids.
 const SLOTS_WITH_OWN_UIDS: u32 = (65_536 - FIRST_UID) / UIDS_PER_SLOT;
 
+/// The last slot whose uids no other has.
+pub const LAST_SLOT: usize = 710;
+
 /// First uid of a slot's range. Limits per uid count over all containers of a host, so slots share none.
 pub fn first_uid(slot: usize) -> u32 {
     let slots = usize::try_from(SLOTS_WITH_OWN_UIDS).unwrap_or(1);
@@ -317,6 +320,7 @@ mod tests {
         let firsts: BTreeSet<u32> = (0..500).map(first_uid).collect();
 
         assert_eq!(firsts.len(), 500);
+        assert_eq!(u32::try_from(LAST_SLOT + 1), Ok(SLOTS_WITH_OWN_UIDS));
         assert!(firsts.iter().all(|first| *first >= 1000 && first + UIDS_PER_SLOT <= 65_536));
         assert!(firsts.iter().all(|first| (first - FIRST_UID).is_multiple_of(UIDS_PER_SLOT)));
     }

@@ -31,7 +31,7 @@ use tokio::time::{sleep, timeout};
 use super::transport::Transport;
 
 pub use agent_image::AgentProgram;
-pub use fields::{Labels, Placement, UIDS_PER_SLOT, first_uid};
+pub use fields::{LAST_SLOT, Labels, Placement, UIDS_PER_SLOT, first_uid};
 
 /// Longest time for an answer to a question that needs no work, in a healthy engine a millisecond.
 const QUESTION_DEADLINE: Duration = Duration::from_secs(3);

@@ -1,5 +1,6 @@
 //! The Docker engine of the tests, its images, and the agent that goes into containers.
 
+use std::io::{Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
@@ -123,6 +124,13 @@ impl Engine {
     /// What the engine's client prints.
     pub fn ask(&self, arguments: &[&str]) -> String {
         say(self.command().args(arguments))
+    }
+
+    /// Builds an image out of a Dockerfile alone.
+    pub fn build(&self, image: &str, dockerfile: &str) {
+        let mut input = tempfile::tempfile().expect("a file");
+        input.write_all(dockerfile.as_bytes()).and_then(|()| input.rewind()).expect("a file");
+        say(self.command().args(["build", "-q", "-t", image, "-"]).stdin(input));
     }
 
     fn command(&self) -> Command {
