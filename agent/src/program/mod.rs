@@ -226,12 +226,14 @@ impl<'a> Agent<'a> {
         let report = runner.run(exec, uid)?;
         connection.reply(&Reply::Report(report))?;
         connection.flush()?;
+        // First, so that there is memory for what is kept.
+        self.scratch.clean(&mut self.sweeper).context("clean the scratch folders")?;
         if exec.keep {
             self.work_folder.keep(&mut self.sweeper).context("keep what a command made")?;
         } else {
             self.work_folder.ran();
         }
-        self.scratch.clean(&mut self.sweeper).context("clean the scratch folders")
+        Ok(())
     }
 
     fn end(&mut self, connection: &mut Connection) -> Result<(), Fault> {

@@ -2,7 +2,7 @@
 
 use guichet_agent::{Ended, Reply, Request};
 
-use crate::support::{TestAgent, keeping, shell, victim};
+use crate::support::{TestAgent, keeping, limited, shell, victim};
 
 const LIST: &str = "cd /; find w tmp dev/shm -mindepth 1 ! -path w/passwd ! -path w/group | sort";
 
@@ -180,6 +180,24 @@ fn holes_of_a_file_stay_holes() {
     let outcome = agent.run(shell("stat -c '%a %s' holes; tail -c 3 holes; du -k holes"));
 
     assert_eq!(outcome.text(), "640 62914563\nend4\tholes\n");
+}
+
+#[test]
+fn a_folder_that_a_compilation_filled_is_found_full_by_each_command() {
+    let mut agent = TestAgent::start();
+    agent.begin();
+    let much = |exec| limited(exec, |limits| limits.memory_bytes = 256 << 20);
+
+    let fill = "cat /dev/zero > fill 2> /dev/null; echo 1 > /w/output/small; mkdir d; i=0; while : > d/$i; do i=$((i+1)); done";
+    agent.run(much(keeping(shell(fill))));
+    let state = "stat -c %s fill; ls d | wc -l";
+    let first = agent.run(much(shell(state)));
+    agent.run(much(shell("rm -rf d; echo 1 > fill")));
+    let second = agent.run(much(shell(state)));
+
+    assert!(first.text().split_whitespace().all(|count| count.parse::<u64>().unwrap() > 10_000), "{first:?}");
+    assert_eq!(second.text(), first.text());
+    assert!(agent.end().ok);
 }
 
 #[test]
