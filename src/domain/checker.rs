@@ -4,9 +4,7 @@
 //! `|a − e| ≤ absolute` or `|a − e| ≤ relative · |e|`.
 
 use super::exercise::{Checker, FloatTolerance};
-
-/// Longest piece of an output that a message quotes, in characters.
-const QUOTED_CHARS: usize = 60;
+use super::quote::{Apart, apart, quote};
 
 /// How outputs differ, for people; `None` if they are the same to the checker.
 pub fn difference(checker: &Checker, expected: &[u8], actual: &[u8]) -> Option<String> {
@@ -23,16 +21,55 @@ fn exact(expected: &[u8], actual: &[u8]) -> Option<String> {
     if expected == actual {
         return None;
     }
-    let at = expected.iter().zip(actual).position(|(e, a)| e != a);
-    let line_of =
-        |bytes: &[u8], end: usize| bytes.iter().take(end).filter(|byte| **byte == b'\n').count() + 1;
-    Some(match at {
-        Some(offset) => format!("line {}: differs from byte {} on", line_of(expected, offset), offset + 1),
-        None if actual.len() < expected.len() => {
-            format!("line {}: the output ends too early", line_of(actual, actual.len()))
+    let same = expected.iter().zip(actual).take_while(|(want, got)| want == got).count();
+    let (common, missing) = expected.split_at_checked(same)?;
+    let too_much = actual.get(same..)?;
+    let line = common.iter().filter(|byte| **byte == b'\n').count() + 1;
+    let starts_line = common.last().is_none_or(|byte| *byte == b'\n');
+    Some(if too_much.is_empty() {
+        match told_rest(missing, starts_line) {
+            Rest::Newline => format!("line {line}: the newline at the end is missing"),
+            Rest::EmptyLine => format!("line {line}: an empty line is missing at the end"),
+            Rest::Text(text) => format!("line {line}: the output ends too early: expected {}", quote(text)),
         }
-        None => format!("line {}: the output goes on after its end", line_of(expected, expected.len())),
+    } else if missing.is_empty() {
+        match told_rest(too_much, starts_line) {
+            Rest::Newline => format!("line {line}: the newline at the end is too much"),
+            Rest::EmptyLine => format!("line {line}: an empty line is too much"),
+            Rest::Text(text) => format!("line {line}: {} is too much", quote(text)),
+        }
+    } else {
+        let start = common.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
+        told_apart(line, first_line(expected, start), first_line(actual, start))
     })
+}
+
+/// What one output has behind the end of the other.
+enum Rest<'a> {
+    Newline,
+    EmptyLine,
+    /// The first line of it that is not empty.
+    Text(&'a [u8]),
+}
+
+fn told_rest(rest: &[u8], starts_line: bool) -> Rest<'_> {
+    match rest.iter().position(|byte| *byte != b'\n') {
+        Some(start) => Rest::Text(first_line(rest, start)),
+        None if starts_line || rest.len() > 1 => Rest::EmptyLine,
+        None => Rest::Newline,
+    }
+}
+
+/// The line that begins at `start`, without its end.
+fn first_line(bytes: &[u8], start: usize) -> &[u8] {
+    let from = bytes.get(start..).unwrap_or_default();
+    from.split(|byte| *byte == b'\n').next().unwrap_or_default()
+}
+
+fn told_apart(line: usize, want: &[u8], got: &[u8]) -> String {
+    let Apart { expected, actual, note } = apart(want, got);
+    let or_nothing = |quoted: String| if quoted == "``" { "an empty line".to_owned() } else { quoted };
+    format!("line {line}: expected {}, got {}{note}", or_nothing(expected), or_nothing(actual))
 }
 
 struct TokenRule {
@@ -48,12 +85,7 @@ fn tokens(rule: &TokenRule, expected: &[u8], actual: &[u8]) -> Option<String> {
             (None, None) => return None,
             (Some(want), Some(got)) => {
                 if !rule.accepts(want.bytes, got.bytes) {
-                    return Some(format!(
-                        "line {}: expected {}, got {}",
-                        got.line,
-                        quote(want.bytes),
-                        quote(got.bytes)
-                    ));
+                    return Some(told_apart(got.line, want.bytes, got.bytes));
                 }
             }
             (Some(want), None) => {
@@ -124,15 +156,6 @@ impl<'a> Iterator for Tokens<'a> {
     }
 }
 
-fn quote(token: &[u8]) -> String {
-    let text = String::from_utf8_lossy(token);
-    let mut quoted: String = text.chars().take(QUOTED_CHARS).flat_map(char::escape_debug).collect();
-    if text.chars().nth(QUOTED_CHARS).is_some() {
-        quoted.push('…');
-    }
-    format!("`{quoted}`")
-}
-
 #[cfg(test)]
 mod tests {
     use super::{Checker, FloatTolerance, difference};
@@ -153,10 +176,42 @@ mod tests {
     #[test]
     fn exact_wants_every_byte() {
         assert_eq!(difference(&Checker::Exact, b"3\n", b"3\n"), None);
-        assert_eq!(
-            difference(&Checker::Exact, b"3\n", b"3").as_deref(),
-            Some("line 1: the output ends too early")
-        );
+    }
+
+    #[test]
+    fn exact_names_what_makes_the_difference() {
+        let told = |expected: &str, actual: &str| {
+            difference(&Checker::Exact, expected.as_bytes(), actual.as_bytes()).unwrap()
+        };
+
+        assert_eq!(told("3\n", "3"), "line 1: the newline at the end is missing");
+        assert_eq!(told("3", "3\n"), "line 1: the newline at the end is too much");
+        assert_eq!(told("3\n\n", "3\n"), "line 2: an empty line is missing at the end");
+        assert_eq!(told("3\n", "3\n\n"), "line 2: an empty line is too much");
+        assert_eq!(told("1\n2\n", "1\n"), "line 2: the output ends too early: expected `2`");
+        assert_eq!(told("1\n2\n", "1"), "line 1: the output ends too early: expected `2`");
+        assert_eq!(told("3", ""), "line 1: the output ends too early: expected `3`");
+        assert_eq!(told("1\n", "1\nbye\n"), "line 2: `bye` is too much");
+        assert_eq!(told("3\n", "3 \n"), "line 1: expected `3`, got `3⟨space⟩`");
+        assert_eq!(told("3\n", "3\r\n"), "line 1: expected `3`, got `3⟨carriage return⟩`");
+        assert_eq!(told("a\tb\n", "a b\n"), "line 1: expected `a⟨tab⟩b`, got `a⟨space⟩b`");
+        assert_eq!(told("1\n2\n", "1\n\n2\n"), "line 2: expected `2`, got an empty line");
+        assert_eq!(told("don't\n", "don't!\n"), "line 1: expected `don't`, got `don't!`");
+    }
+
+    #[test]
+    fn a_token_is_quoted_as_it_was_printed_and_what_cannot_be_seen_in_it_is_named() {
+        let told = |expected: &str, actual: &str| {
+            difference(&TOKENS, expected.as_bytes(), actual.as_bytes()).unwrap()
+        };
+
+        assert_eq!(told("do", "don't"), "line 1: expected `do`, got `don't`");
+        assert_eq!(told("\"a\\b\"", "c"), "line 1: expected `\"a\\b\"`, got `c`");
+        assert_eq!(told("3", "\u{feff}3"), "line 1: expected `3`, got `⟨byte order mark⟩3`");
+        assert_eq!(told("1 2", "1\u{a0}2"), "line 1: expected `1`, got `1⟨no-break space⟩2`");
+        assert_eq!(told("3", "3\0"), "line 1: expected `3`, got `3⟨NUL⟩`");
+        assert_eq!(told("3", "3\u{200b}"), "line 1: expected `3`, got `3⟨zero width space⟩`");
+        assert_eq!(told("a", "а"), "line 1: expected `a`, got `а` (U+0430 instead of U+0061)");
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub mod lease;
 pub mod limits;
 pub mod pace;
 pub mod queue;
+pub mod quote;
 pub mod runtime;
 pub mod submission;
 pub mod time;
