@@ -9,6 +9,7 @@ use anyhow::{Context as _, bail};
 use guichet::domain::exercise::SourceFile;
 use guichet::domain::ids::{RuntimeId, SubmissionId, WorkerId};
 use guichet::domain::lease::Guarded;
+use guichet::domain::metadata::Metadata;
 use guichet::domain::pace::Pace;
 use guichet::domain::queue::Priority;
 use guichet::domain::submission::{NewSubmission, Purpose, RunInput};
@@ -51,7 +52,7 @@ fn new(owner: usize, runtime: &str) -> anyhow::Result<NewSubmission> {
         purpose: Purpose::Run { input: RunInput::default(), exercise: None },
         runtime: runtime.parse()?,
         priority: Priority::Normal,
-        metadata: serde_json::Map::new(),
+        metadata: Metadata::default(),
         files: vec![SourceFile { path: "main.py".to_owned(), content: "print(input())\n".repeat(20).into() }],
         enqueue: true,
     })

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use guichet::domain::exercise::SourceFile;
 use guichet::domain::ids::{RuntimeId, SubmissionId, WorkerId};
+use guichet::domain::metadata::Metadata;
 use guichet::domain::pace::Pace;
 use guichet::domain::queue::Priority;
 use guichet::domain::submission::{NewSubmission, Purpose, RunInput};
@@ -134,7 +135,7 @@ fn new(owner: &str) -> NewSubmission {
         purpose: Purpose::Run { input: RunInput::default(), exercise: None },
         runtime: "python".parse().unwrap(),
         priority: Priority::Normal,
-        metadata: serde_json::Map::new(),
+        metadata: Metadata::default(),
         files: vec![SourceFile { path: "main.py".to_owned(), content: "print(3)\n".into() }],
         enqueue: true,
     }

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-pub use crate::storage::{ExercisePut, Expected, ListCursor, Placed, SubmissionFilter};
+pub use crate::storage::{ExercisePut, Expected, ListCursor, ListedExercise, Placed, SubmissionFilter};
 pub use caller::{Caller, Role};
 pub use error::{Conflict, Error, FieldError, InvalidCode, Location};
 pub use legacy::LegacyEnqueue;

@@ -52,6 +52,12 @@ impl App {
         self.inner.storage.file(id, path).await?.ok_or(Error::NotFound)
     }
 
+    /// All files of a submission, in their order.
+    pub async fn files(&self, caller: &Caller, id: SubmissionId) -> Result<Vec<SourceFile>, Error> {
+        self.submission(caller, id).await?;
+        Ok(self.inner.storage.files(id).await?)
+    }
+
     /// Submissions that match and that the caller may see, newest first.
     pub async fn submissions(
         &self,

@@ -7,6 +7,7 @@ use super::validate::{self, Faults};
 use super::{App, Caller, Conflict, Error, FieldError, InvalidCode, Location};
 use crate::domain::exercise::{Exercise, SourceFile};
 use crate::domain::ids::{BackendName, ExerciseId, LegacyId, Owner, SubmissionId};
+use crate::domain::metadata::Metadata;
 use crate::domain::pace::Pace;
 use crate::domain::queue::Priority;
 use crate::domain::submission::{ExerciseRef, LegacyRef, NewSubmission, Purpose, RunInput};
@@ -34,7 +35,7 @@ pub struct Submit {
     /// Input of a run; `None` asks for grading.
     pub run: Option<RunInput>,
     /// The caller's own JSON object.
-    pub metadata: serde_json::Map<String, serde_json::Value>,
+    pub metadata: Metadata,
     /// Another class than the exercise's.
     pub priority: Option<Priority>,
     /// Another owner than the caller.
@@ -188,8 +189,7 @@ impl App {
     ) -> Result<Option<NewSubmission>, Error> {
         check_role(caller, &request)?;
         validate::files(faults, &format!("{at}/files"), &request.files)?;
-        let metadata_bytes = serde_json::to_vec(&request.metadata).map_or(usize::MAX, |json| json.len());
-        if metadata_bytes > MAX_METADATA_BYTES {
+        if request.metadata.len() > MAX_METADATA_BYTES {
             faults
                 .add(format!("{at}/metadata"), format!("must not be longer than {MAX_METADATA_BYTES} bytes"));
         }

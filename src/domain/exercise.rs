@@ -85,6 +85,22 @@ pub enum Kind {
     Stdio(Stdio),
 }
 
+impl Kind {
+    /// The tests, in order.
+    pub fn tests(&self) -> &[TestCase] {
+        match self {
+            Self::Stdio(stdio) => &stdio.tests,
+        }
+    }
+
+    /// The tests, to be changed.
+    pub const fn tests_mut(&mut self) -> &mut Vec<TestCase> {
+        match self {
+            Self::Stdio(stdio) => &mut stdio.tests,
+        }
+    }
+}
+
 /// What an exercise of [`Kind::Stdio`] is graded by.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Stdio {

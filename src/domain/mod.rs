@@ -10,6 +10,7 @@ pub mod exercise;
 pub mod ids;
 pub mod lease;
 pub mod limits;
+pub mod metadata;
 pub mod pace;
 pub mod queue;
 pub mod quote;

@@ -14,8 +14,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::blob::Blob;
-use super::exercise::{Exercise, Isolation};
+use super::exercise::{Exercise, Isolation, SourceFile};
 use super::ids::{BackendName, ExerciseId, LegacyId, Owner, RuntimeId, SubmissionId};
+use super::metadata::Metadata;
 use super::queue::{Priority, QueueKey};
 use super::time::Timestamp;
 use super::verdict::SubmissionResult;
@@ -301,7 +302,23 @@ pub struct Failure {
     pub attempts: Vec<LostAttempt>,
 }
 
-/// A submission with everything but its files.
+/// A file without its bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileSize {
+    /// Its path, with `/`.
+    pub path: String,
+    /// How many bytes it has.
+    pub bytes: u64,
+}
+
+impl FileSize {
+    /// What is told of `file`.
+    pub fn of(file: &SourceFile) -> Self {
+        Self { path: file.path.clone(), bytes: u64::try_from(file.content.len()).unwrap_or(u64::MAX) }
+    }
+}
+
+/// A submission with everything but the bytes of its files.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Submission {
     /// Its id.
@@ -317,7 +334,7 @@ pub struct Submission {
     /// Its class in the queue.
     pub priority: Priority,
     /// The caller's own JSON object.
-    pub metadata: serde_json::Map<String, serde_json::Value>,
+    pub metadata: Metadata,
     /// When it was stored.
     pub created_at: Timestamp,
     /// The round going on or ended last, from 1 (also of a draft).
@@ -328,6 +345,9 @@ pub struct Submission {
     pub result: Option<SubmissionResult>,
     /// Why it failed, if its state is `failed`.
     pub failure: Option<Failure>,
+    /// Its files in their order; `None` where they were not read, and in events of before they were told.
+    #[serde(default)]
+    pub files: Option<Vec<FileSize>>,
 }
 
 /// A submission before it is stored.
@@ -346,9 +366,9 @@ pub struct NewSubmission {
     /// As in [`Submission`].
     pub priority: Priority,
     /// As in [`Submission`].
-    pub metadata: serde_json::Map<String, serde_json::Value>,
+    pub metadata: Metadata,
     /// The program.
-    pub files: Vec<super::exercise::SourceFile>,
+    pub files: Vec<SourceFile>,
     /// Whether it enters the queue at once.
     pub enqueue: bool,
 }
@@ -361,7 +381,7 @@ pub struct Work {
     /// The submission, in state `running`.
     pub submission: Submission,
     /// Its files.
-    pub files: Vec<super::exercise::SourceFile>,
+    pub files: Vec<SourceFile>,
     /// The exercise in the version it is graded with, if one is named.
     pub exercise: Option<Arc<Exercise>>,
 }

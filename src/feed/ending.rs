@@ -132,6 +132,7 @@ fn ends(finished: &Submission, round: u32) -> bool {
 mod tests {
     use super::{Waiters, ends};
     use crate::domain::ids::SubmissionId;
+    use crate::domain::metadata::Metadata;
     use crate::domain::queue::Priority;
     use crate::domain::submission::{Ended, Purpose, RunInput, State, Submission};
     use crate::domain::time::Timestamp;
@@ -145,12 +146,13 @@ mod tests {
             purpose: Purpose::Run { input: RunInput::default(), exercise: None },
             runtime: "python".parse().unwrap(),
             priority: Priority::Normal,
-            metadata: serde_json::Map::new(),
+            metadata: Metadata::default(),
             created_at: now,
             round,
             state: State::Finished(Ended { attempt: 1, started_at: Some(now), finished_at: now }),
             result: None,
             failure: None,
+            files: None,
         }
     }
 

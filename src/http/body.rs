@@ -19,6 +19,7 @@ use crate::http::dto::queue::TicketRequest;
 use crate::http::dto::submission_request::{
     SubmissionBatchRequest, SubmissionFilesRequest, SubmissionRequest,
 };
+use crate::http::headers::IDEMPOTENCY_KEY;
 use crate::http::problem::{Code, Problem};
 use crate::http::state::HttpState;
 use crate::json;
@@ -67,8 +68,9 @@ impl RequestBody for TicketRequest {
 pub struct JsonBody<T> {
     /// What it says.
     pub value: T,
-    /// SHA-256 of method, path and bytes: the same for the same request.
-    pub digest: [u8; 32],
+    /// SHA-256 of method, path and what the body says, if the request has an idempotency key: the same for the same
+    /// request, whatever the order of its keys, its white space and its escapes.
+    pub digest: Option<[u8; 32]>,
     /// Held until the request is answered.
     _room: OwnedSemaphorePermit,
 }
@@ -117,15 +119,18 @@ impl<T: RequestBody> FromRequest<HttpState> for JsonBody<T> {
         let announced = check_headers(request.headers(), T::MAX_BYTES)?;
         let room = state.bodies.take(announced.unwrap_or(T::MAX_BYTES), T::MAX_BYTES).await?;
         let what = format!("{} {}\n", request.method(), request.uri().path());
+        let is_keyed = request.headers().contains_key(IDEMPOTENCY_KEY);
         let bytes = collect(request, T::MAX_BYTES).await?;
-        let digest = digest_of(what.as_bytes(), &bytes);
-        let value = json::parse(&bytes).map_err(|error| match error {
+        let value = json::parse_request(&bytes).map_err(|error| match error {
             json::ParseError::Malformed(detail) => Problem::new(Code::MalformedBody, detail),
             json::ParseError::DuplicateKey(detail) => Problem::field(Location::Body, "", detail),
         })?;
         drop(bytes);
-        let value = json::read(value)
-            .map_err(|misfit| Problem::field(Location::Body, misfit.pointer, misfit.message))?;
+        let digest = is_keyed.then(|| digest_of(what.as_bytes(), json::canonical(&value).as_bytes()));
+        let value = json::read(value).map_err(|misfits| {
+            let told = |misfit: json::Misfit| FieldError::body(misfit.pointer, misfit.message);
+            Problem::invalid(Code::ValidationFailed, misfits.into_iter().map(told).collect())
+        })?;
         Ok(Self { value, digest, _room: room })
     }
 }

@@ -1,5 +1,7 @@
 //! `/v1/exercises`.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
@@ -32,6 +34,9 @@ fn tag(exercise: &exercise::Exercise, caller: &app::Caller) -> String {
 }
 
 /// Stores an exercise: makes it, or makes its next version if anything changed.
+///
+/// Takes what `get_exercise` gave, whole: the fields that the service sets itself (`id`, `version`, `updated_at`,
+/// `test_count`) may stand there as they are stored. A `version` that is not the stored one any more is refused.
 #[utoipa::path(
     put,
     path = "/v1/exercises/{id}",
@@ -62,9 +67,16 @@ pub async fn put_exercise(
 ) -> Result<Response, Problem> {
     let id = path.writable()?;
     let mut errors = Vec::new();
+    let set_by_service = body.value.set_by_service();
+    set_by_service.check_id(&id, &mut errors);
     let spec = body.value.read(&mut errors);
     refuse(errors)?;
-    let expected = expected(&state, &caller, &id, &headers).await?;
+    let mut expected = expected(&state, &caller, &id, &headers).await?;
+    if expected != NO_VERSION && !set_by_service.is_left_out() {
+        let stored = stored(&state, &caller, &id).await?;
+        refuse(set_by_service.changed(stored.as_deref()))?;
+        expected = stored.map_or(Expected::Absent, |stored| Expected::Version(stored.version));
+    }
     let (status, stored) = match state.app.put_exercise(&caller, &id, spec, expected).await? {
         ExercisePut::Created(stored) => (StatusCode::CREATED, stored),
         ExercisePut::Changed(stored) | ExercisePut::Unchanged(stored) => (StatusCode::OK, stored),
@@ -81,6 +93,19 @@ pub async fn put_exercise(
         set(header::LOCATION, &format!("/v1/exercises/{id}"));
     }
     Ok(response)
+}
+
+/// The exercise as it is stored, if there is one.
+async fn stored(
+    state: &HttpState,
+    caller: &app::Caller,
+    id: &ExerciseId,
+) -> Result<Option<Arc<exercise::Exercise>>, Problem> {
+    match state.app.exercise(caller, id).await {
+        Ok(stored) => Ok(Some(stored)),
+        Err(app::Error::NotFound) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// What no stored exercise meets. The use case still looks at the rest first: a precondition counts only for what
@@ -102,11 +127,7 @@ async fn expected(
         (None, Some(Tags::Any)) => Ok(Expected::Absent),
         (matching, absent) => {
             // What is read now is expected to be so still when it's written.
-            let stored = match state.app.exercise(caller, id).await {
-                Ok(stored) => Some(stored),
-                Err(app::Error::NotFound) => None,
-                Err(error) => return Err(error.into()),
-            };
+            let stored = stored(state, caller, id).await?;
             let named =
                 |tags: &Tags| stored.as_ref().is_some_and(|stored| tags.match_strongly(&tag(stored, caller)));
             if matching.is_some_and(|tags| !named(&tags)) || absent.is_some_and(|tags| named(&tags)) {
@@ -160,7 +181,7 @@ pub struct ExerciseQuery {
     cursor: Option<String>,
 }
 
-/// Lists exercises by id.
+/// Lists exercises, newest first, without their tests.
 #[utoipa::path(
     get,
     path = "/v1/exercises",
@@ -185,8 +206,8 @@ pub async fn list_exercises(
     let asked = u32::try_from(limit).unwrap_or(u32::MAX);
     let page = state.app.exercises(&caller, after, asked).await?;
     let last = page.items.last().filter(|_| page.more);
-    let next_cursor = last.map(|exercise| cursors.behind_exercise(exercise.id.as_str()));
-    let items = page.items.iter().map(|exercise| Exercise::of(exercise, &caller)).collect();
+    let next_cursor = last.map(|listed| cursors.behind_exercise(listed.exercise.id.as_str()));
+    let items = page.items.iter().map(Exercise::listed).collect();
     let link = next_cursor.as_deref().and_then(|next| next_link(&uri, next));
     let mut response = Json(ExerciseList { items, next_cursor }).into_response();
     response.headers_mut().extend(link.map(|link| (header::LINK, link)));

@@ -15,7 +15,8 @@ use crate::http::problem::Problem;
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// The header whose key makes a request safe to repeat.
+pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// Longest time a request may wait, in seconds.
 pub const MAX_WAIT_S: u64 = 60;
 /// Longest idempotency key.
@@ -134,13 +135,20 @@ pub fn tagged<T: Serialize>(request: &HeaderMap, value: &T, tag: Option<&str>) -
         tracing::error!(error = %Chain(&error), "an answer cannot be written as JSON");
         Problem::internal()
     })?;
+    Ok(tagged_bytes(request, bytes, HeaderValue::from_static("application/json"), tag))
+}
+
+/// An answer of bytes with its entity tag, or 304 if the caller has it already.
+///
+/// * `tag` — the tag with its quotes, or `None` for one over the bytes.
+pub fn tagged_bytes(request: &HeaderMap, bytes: Vec<u8>, kind: HeaderValue, tag: Option<&str>) -> Response {
     let tag = tag.map_or_else(|| tag_of(&bytes), str::to_owned);
     let known =
         Tags::of(request, &header::IF_NONE_MATCH).is_some_and(|tags| tags.has(&tag, Comparison::Weak));
     let mut response = if known {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], bytes).into_response()
+        ([(header::CONTENT_TYPE, kind)], bytes).into_response()
     };
     let headers = response.headers_mut();
     if let Ok(tag) = HeaderValue::from_str(&tag) {
@@ -148,7 +156,7 @@ pub fn tagged<T: Serialize>(request: &HeaderMap, value: &T, tag: Option<&str>) -
     }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     headers.insert(header::VARY, HeaderValue::from_static("Authorization"));
-    Ok(response)
+    response
 }
 
 fn tag_of(bytes: &[u8]) -> String {

@@ -10,12 +10,14 @@ pub mod cursor;
 pub mod dto;
 pub mod events;
 pub mod exercises;
+pub mod files;
 pub mod headers;
 pub mod health;
 pub mod layers;
 pub mod links;
 pub mod openapi;
 pub mod problem;
+pub mod problem_pages;
 pub mod problem_sets;
 pub mod queue;
 pub mod rate;
@@ -50,8 +52,8 @@ fn with_token() -> OpenApiRouter<HttpState> {
         .routes(routes!(submissions::create_submission_batch))
         .routes(routes!(submissions::get_submission))
         .routes(routes!(submissions::enqueue_submission))
-        .routes(routes!(submissions::replace_submission_files))
-        .routes(routes!(submissions::get_submission_file))
+        .routes(routes!(files::get_submission_files, files::replace_submission_files))
+        .routes(routes!(files::get_submission_file))
         .routes(routes!(submissions::cancel_submission))
         .routes(routes!(events::create_stream_ticket))
         .routes(routes!(exercises::list_exercises))
@@ -72,7 +74,10 @@ fn with_ticket() -> OpenApiRouter<HttpState> {
 
 /// Routes that want nothing.
 fn open() -> OpenApiRouter<HttpState> {
-    OpenApiRouter::new().routes(routes!(health::get_liveness)).routes(routes!(health::get_readiness))
+    OpenApiRouter::new()
+        .routes(routes!(health::get_liveness))
+        .routes(routes!(health::get_readiness))
+        .routes(routes!(problem_pages::explain_problem))
 }
 
 /// All routes of the API, for the document.

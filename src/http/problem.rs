@@ -65,6 +65,32 @@ pub enum Code {
 }
 
 impl Code {
+    /// All of them.
+    pub const ALL: [Self; 22] = [
+        Self::MalformedBody,
+        Self::InvalidToken,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::RequestTimeout,
+        Self::SubmissionActive,
+        Self::SubmissionEnded,
+        Self::LegacyIdTaken,
+        Self::PreconditionFailed,
+        Self::PayloadTooLarge,
+        Self::UnsupportedMediaType,
+        Self::ValidationFailed,
+        Self::ExerciseNotFound,
+        Self::IdempotencyKeyReused,
+        Self::RateLimited,
+        Self::TooManyQueued,
+        Self::TooManyDrafts,
+        Self::Internal,
+        Self::QueueFull,
+        Self::Stopping,
+        Self::Unavailable,
+    ];
+
     /// The status that goes with it.
     pub const fn status(self) -> StatusCode {
         match self {

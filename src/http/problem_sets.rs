@@ -6,7 +6,8 @@ use utoipa::IntoResponses;
 use utoipa::openapi::schema::{Object, Schema, Type};
 use utoipa::openapi::{ContentBuilder, HeaderBuilder, Ref, RefOr, Response, ResponseBuilder};
 
-use crate::app::FieldError;
+use crate::app::{self, Conflict, FieldError, Location};
+use crate::domain::ids::SubmissionId;
 use crate::http::problem::{Code, Problem};
 
 /// What every operation that wants a token may answer.
@@ -90,6 +91,10 @@ problem_set!(
     Administering: COMMON, [Code::Forbidden]
 );
 problem_set!(
+    /// Of explaining a code.
+    Explaining: [Code::NotFound, Code::Internal]
+);
+problem_set!(
     /// Of the question whether new work is taken.
     Readiness: [Code::Stopping, Code::Unavailable, Code::Internal]
 );
@@ -129,14 +134,41 @@ fn response(codes: &[Code]) -> Response {
     response.build()
 }
 
+/// A problem as it is answered.
 fn example(code: Code) -> Problem {
+    let plain = |detail: &str| Problem::new(code, detail);
+    let field = |place, pointer: &str, message: &str| {
+        let (pointer, message) = (pointer.to_owned(), message.to_owned());
+        Problem::invalid(code, vec![FieldError { place, pointer, message }])
+    };
     match code {
-        Code::ValidationFailed => {
-            Problem::invalid(code, vec![FieldError::body("/runtime", "there is no such runtime")])
+        Code::MalformedBody => plain("EOF while parsing an object at line 1 column 1"),
+        Code::InvalidToken => plain("the token has expired or is not valid yet"),
+        Code::Forbidden => plain("a student may not set the priority"),
+        Code::NotFound => Problem::not_found(),
+        Code::MethodNotAllowed => plain("the header Allow names those it has"),
+        Code::RequestTimeout => plain("it must come within 30 s"),
+        Code::SubmissionActive => app::Error::Conflict(Conflict::SubmissionActive).into(),
+        Code::SubmissionEnded => app::Error::Conflict(Conflict::SubmissionEnded).into(),
+        Code::LegacyIdTaken => {
+            let submission = SubmissionId::from_uuid(uuid::uuid!("01993b5e-7a11-7c3e-8a51-0e5fd0a2c6d1"));
+            let pointer = "/legacy_id".to_owned();
+            app::Error::Conflict(Conflict::LegacyIdTaken { pointer, submission }).into()
         }
-        Code::ExerciseNotFound => {
-            Problem::invalid(code, vec![FieldError::body("/exercise_id", "there is no such exercise")])
+        Code::PreconditionFailed => app::Error::PreconditionFailed.into(),
+        Code::PayloadTooLarge => plain("the files of a submission may have 1048576 bytes together"),
+        Code::UnsupportedMediaType => plain("Content-Type must be application/json"),
+        Code::ValidationFailed => field(Location::Body, "/runtime", "there is no such runtime"),
+        Code::ExerciseNotFound => field(Location::Body, "/exercise_id", "there is no such exercise"),
+        Code::IdempotencyKeyReused => {
+            field(Location::Header, "Idempotency-Key", "was used for another request")
         }
-        _ => Problem::new(code, code.title().to_lowercase()),
+        Code::RateLimited => plain("slow down"),
+        Code::TooManyQueued => app::Error::TooManyQueued { retry_after_s: 5 }.into(),
+        Code::TooManyDrafts => app::Error::TooManyDrafts.into(),
+        Code::Internal => Problem::internal(),
+        Code::QueueFull => app::Error::QueueFull { retry_after_s: 5 }.into(),
+        Code::Stopping => app::Error::Stopping.into(),
+        Code::Unavailable => plain("the database is not available"),
     }
 }

@@ -14,23 +14,22 @@ use crate::domain::submission::State as Life;
 use crate::domain::time::Timestamp;
 use crate::http::auth::Caller;
 use crate::http::auth::extract::Anyone;
-use crate::http::body::{FilePath, JsonBody, Query, SubmissionPath, refuse};
+use crate::http::body::{JsonBody, Query, SubmissionPath, refuse};
 use crate::http::cursor::{self, Cursors};
 use crate::http::dto::names::{SubmissionState, Verdict};
 use crate::http::dto::report::Detail;
 use crate::http::dto::submission::{Submission, SubmissionBatch, SubmissionList, location};
-use crate::http::dto::submission_request::{
-    FileRequest, SubmissionBatchRequest, SubmissionFilesRequest, SubmissionRequest,
-};
+use crate::http::dto::submission_request::{SubmissionBatchRequest, SubmissionRequest};
 use crate::http::headers::{Wait, idempotency_key, tagged};
 use crate::http::problem::Problem;
-use crate::http::problem_sets::{Cancelling, Enqueuing, Listing, Reading, ReplacingFiles, Submitting};
+use crate::http::problem_sets::{Cancelling, Enqueuing, Listing, Reading, Submitting};
 use crate::http::state::HttpState;
 
 /// Sends a program in.
 ///
 /// Answers 202 when it is stored; with `Prefer: wait=N` 200 if it ended within N seconds (at most 60). The same
-/// `Idempotency-Key` with the same body answers the same submission, as it is now, for 24 h.
+/// `Idempotency-Key` with the same body answers the same submission, as it is now, for 24 h; the order of keys, white space
+/// and escapes make no other body.
 #[utoipa::path(
     post,
     path = "/v1/submissions",
@@ -58,7 +57,7 @@ pub async fn create_submission(
     headers: HeaderMap,
     body: JsonBody<SubmissionRequest>,
 ) -> Result<Response, Problem> {
-    let key = idempotency_key(&headers)?.map(|key| Idempotency { key, digest: body.digest });
+    let key = idempotency_key(&headers)?.zip(body.digest).map(|(key, digest)| Idempotency { key, digest });
     let mut errors = Vec::new();
     let submit = body.value.read("", &mut errors);
     refuse(errors)?;
@@ -109,7 +108,7 @@ pub async fn create_submission_batch(
     headers: HeaderMap,
     body: JsonBody<SubmissionBatchRequest>,
 ) -> Result<(StatusCode, Json<SubmissionBatch>), Problem> {
-    let key = idempotency_key(&headers)?.map(|key| Idempotency { key, digest: body.digest });
+    let key = idempotency_key(&headers)?.zip(body.digest).map(|(key, digest)| Idempotency { key, digest });
     let mut errors = Vec::new();
     let mut requests = Vec::new();
     for (index, request) in body.value.submissions.into_iter().enumerate() {
@@ -145,31 +144,6 @@ pub async fn enqueue_submission(
     let mut response = (StatusCode::ACCEPTED, Json(shown(&state, &placed, &caller))).into_response();
     set_location(response.headers_mut(), id);
     Ok(response)
-}
-
-/// Replaces all files of a draft or ended submission.
-#[utoipa::path(
-    put,
-    path = "/v1/submissions/{id}/files",
-    tag = "submissions",
-    params(("id" = String, Path, description = "The submission.", format = Uuid)),
-    request_body = SubmissionFilesRequest,
-    responses(
-        (status = 200, description = "It has these files.", body = Submission),
-        ReplacingFiles,
-    ),
-)]
-pub async fn replace_submission_files(
-    State(state): State<HttpState>,
-    caller: Caller<Anyone>,
-    SubmissionPath(id): SubmissionPath,
-    body: JsonBody<SubmissionFilesRequest>,
-) -> Result<Json<Submission>, Problem> {
-    let mut errors = Vec::new();
-    let files = FileRequest::read_all(body.value.files, "/files", &mut errors);
-    refuse(errors)?;
-    let placed = state.app.replace_files(&caller, id, files).await?;
-    Ok(Json(shown(&state, &placed, &caller)))
 }
 
 /// What is asked of a list of submissions.
@@ -344,35 +318,6 @@ pub async fn get_submission(
         wait.applied(response.headers_mut());
     }
     Ok(response)
-}
-
-/// Reads one file of a submission.
-#[utoipa::path(
-    get,
-    path = "/v1/submissions/{id}/files/{*path}",
-    tag = "submissions",
-    params(
-        ("id" = String, Path, description = "The submission.", format = Uuid),
-        ("path" = String, Path, description = "Path of the file as sent; may contain `/`."),
-    ),
-    responses(
-        (status = 200, description = "Its bytes.", content_type = "application/octet-stream", body = Vec<u8>),
-        Reading,
-    ),
-)]
-pub async fn get_submission_file(
-    State(state): State<HttpState>,
-    caller: Caller<Anyone>,
-    path: FilePath,
-) -> Result<Response, Problem> {
-    let file = state.app.file(&caller, path.submission, &path.path).await?;
-    let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream")),
-        // Whatever a program's text looks like, no browser shows it as a page of ours.
-        (header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment")),
-        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox")),
-    ];
-    Ok((headers, file.content.into_bytes()).into_response())
 }
 
 /// Takes a submission back; when this answers, no process of it exists any more.

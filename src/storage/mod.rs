@@ -17,10 +17,12 @@ use crate::domain::pace::Pace;
 use crate::domain::submission::{GivenUp, LegacyRef, NewSubmission};
 use crate::domain::time::Timestamp;
 
+mod exercises;
 mod inbox;
 pub mod sqlite;
 mod values;
 
+pub use exercises::*;
 pub use inbox::*;
 pub use values::*;
 
@@ -158,7 +160,10 @@ pub trait Storage: Send + Sync + 'static {
     /// One file of a submission.
     fn file(&self, id: SubmissionId, path: &str) -> impl Future<Output = Result<Option<SourceFile>>> + Send;
 
-    /// Submissions that match, newest first; their results come without tests.
+    /// All files of a submission, in their order.
+    fn files(&self, id: SubmissionId) -> impl Future<Output = Result<Vec<SourceFile>>> + Send;
+
+    /// Submissions that match, newest first, without their files; their results come without tests.
     ///
     /// * `limit` — most to answer, 1..=101.
     fn list(
@@ -278,7 +283,7 @@ pub trait Storage: Send + Sync + 'static {
     /// The newest version of an exercise that isn't deleted.
     fn exercise(&self, id: &ExerciseId) -> impl Future<Output = Result<Option<Arc<Exercise>>>> + Send;
 
-    /// Exercises behind `after`, newest first.
+    /// Exercises behind `after`, newest first, without their tests, which are not read.
     ///
     /// * `limit` — most to answer, 1..=100; a page of large ones is shorter.
     fn exercises(

@@ -6,7 +6,6 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::event::Event;
-use crate::domain::exercise::Exercise;
 use crate::domain::ids::{ExerciseId, LegacyId, Owner, RuntimeId, SubmissionId, WorkerId};
 use crate::domain::lease::Lease;
 use crate::domain::queue::QueueKey;
@@ -311,41 +310,6 @@ pub enum ChangedLogs {
     These(Vec<(SubmissionId, Owner)>),
     /// Any may have: it can't be told, or they are too many to name.
     Any,
-}
-
-/// What became of a new version of an exercise.
-#[derive(Clone, Debug, PartialEq)]
-pub enum ExercisePut {
-    /// It is new (or new again after a deletion).
-    Created(Exercise),
-    /// It has a new version.
-    Changed(Exercise),
-    /// It says what it said before.
-    Unchanged(Exercise),
-    /// The version expected is not the stored one.
-    VersionMismatch,
-}
-
-/// A piece of the list of exercises.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ExercisePage {
-    /// Exercises, newest first.
-    pub items: Vec<Exercise>,
-    /// Whether there are more behind the last.
-    pub more: bool,
-}
-
-/// What a change of an exercise expects of the stored one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expected {
-    /// Nothing.
-    Anything,
-    /// That it exists.
-    Existing,
-    /// That there is none.
-    Absent,
-    /// This version.
-    Version(u32),
 }
 
 /// What was made once for this database.

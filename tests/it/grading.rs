@@ -45,6 +45,39 @@ async fn a_student_sees_why_a_public_test_failed_and_nothing_of_a_hidden_one() {
 }
 
 #[tokio::test]
+async fn a_message_quotes_what_was_printed_as_it_was_printed_and_names_what_cannot_be_seen() {
+    let told = async |checker: &str, expected: &str, program: &str| {
+        let mut exercise = exercises::one_test("", expected);
+        exercise["checker"] = json!({ "type": checker });
+        let report = Bench::new(&exercise).await.report(&Program::python(program)).await;
+        assert_eq!(report["verdict"], "wrong_answer", "{report}");
+        crate::support::client::text(&report["message"])
+    };
+
+    assert_eq!(told("tokens", "do", "print(\"don't\")").await, "line 1: expected `do`, got `don't`");
+    for (printed, name) in [
+        ("\\ufeff3", "⟨byte order mark⟩3"),
+        ("3\\u00a0", "3⟨no-break space⟩"),
+        ("3\\0", "3⟨NUL⟩"),
+        ("3\\u200b", "3⟨zero width space⟩"),
+    ] {
+        let message = told("tokens", "3\n", &format!("print('{printed}')")).await;
+        assert_eq!(message, format!("line 1: expected `3`, got `{name}`"));
+    }
+    for (printed, name) in [
+        ("3\\r\\n", "expected `3`, got `3⟨carriage return⟩`"),
+        ("3\\t\\n", "expected `3`, got `3⟨tab⟩`"),
+        ("3 \\n", "expected `3`, got `3⟨space⟩`"),
+        ("3", "the newline at the end is missing"),
+        ("3\\n\\n", "line 2: an empty line is too much"),
+    ] {
+        let program = format!("import sys\nsys.stdout.buffer.write('{printed}'.encode())");
+        let message = told("exact", "3\n", &program).await;
+        assert!(message.ends_with(name), "{message}");
+    }
+}
+
+#[tokio::test]
 async fn hidden_tests_are_hidden_in_streams_lists_and_exercises_too() {
     let mut exercise = exercises::sum();
     exercise["tests"][1]["stdin"] = json!("40 2 secret-input\n");

@@ -3,8 +3,15 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use utoipa::ToSchema;
+
 use crate::app::FieldError;
 use crate::domain::blob::Blob;
+
+/// Bytes as the body of an answer.
+#[derive(Debug, ToSchema)]
+#[schema(value_type = String, format = Binary)]
+pub struct Binary(#[expect(dead_code, reason = "only its schema is used")] Vec<u8>);
 
 /// A text field and its twin, as an answer shows them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,6 +45,12 @@ pub fn lossy(blob: &Blob) -> String {
     String::from_utf8_lossy(blob.as_bytes()).into_owned()
 }
 
+/// Base64 as encoders write it that break lines (RFC 2045).
+fn on_one_line(mut base64: String) -> String {
+    base64.retain(|sign| !sign.is_ascii_whitespace());
+    base64
+}
+
 /// A field of bytes in a request, named by the place of its text form.
 #[derive(Debug)]
 pub struct Sent<'a> {
@@ -58,10 +71,10 @@ impl Sent<'_> {
         match (self.text, self.base64) {
             (None, None) => None,
             (Some(text), None) => Some(Blob::from(text)),
-            (None, Some(base64)) => match STANDARD.decode(base64) {
+            (None, Some(base64)) => match STANDARD.decode(on_one_line(base64)) {
                 Ok(bytes) => Some(Blob::from(bytes)),
                 Err(_) => {
-                    errors.push(FieldError::body(twin, "must be base64 with padding"));
+                    errors.push(FieldError::body(twin, "must be base64 (RFC 4648 §4) with padding"));
                     Some(Blob::default())
                 }
             },
@@ -105,6 +118,17 @@ mod tests {
         sent(Some(""), Some("")).read(&mut errors);
         sent(None, Some("?")).read(&mut errors);
         assert_eq!(errors.iter().filter(|error| error.pointer == "/files/0/content_base64").count(), 2);
+    }
+
+    #[test]
+    fn base64_may_be_broken_into_lines() {
+        let mut errors = Vec::new();
+        for base64 in ["/wA=\n", "/w\nA=\n", "/w\r\nA=\r\n", " /wA\t= "] {
+            let read = sent(None, Some(base64)).read(&mut errors);
+
+            assert_eq!(read, Some(Blob::from(vec![255, 0])), "{base64:?}");
+        }
+        assert!(errors.is_empty());
     }
 
     #[test]

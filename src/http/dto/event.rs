@@ -125,7 +125,7 @@ pub struct SubmissionEnded {
 /// `stream.snapshot`: the caller's unfinished submissions, when his stream begins.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct StreamSnapshot {
-    /// Queued and running ones, oldest first; `result.tests` is null.
+    /// Queued and running ones, oldest first; `files` and `result.tests` are null.
     pub items: Vec<Submission>,
 }
 

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::bytes::Shown;
 use super::names::{ExerciseKind, Isolation, Priority, Visibility};
-use crate::app::Caller;
+use crate::app::{Caller, ListedExercise};
 use crate::domain::exercise;
 use crate::domain::limits::LimitChoice;
 
@@ -225,16 +225,31 @@ pub struct Exercise {
     pub checker: Checker,
     /// Whether the tests after the first that is not accepted are left out.
     pub stop_on_first_failure: bool,
-    /// The tests, in order.
-    pub tests: Vec<TestCase>,
+    /// How many tests it has.
+    pub test_count: u32,
+    /// The tests, in order; null in lists.
+    #[schema(required)]
+    pub tests: Option<Vec<TestCase>>,
 }
 
 impl Exercise {
     /// The exercise as `caller` may see it.
     pub fn of(exercise: &exercise::Exercise, caller: &Caller) -> Self {
+        let tests = exercise.spec.kind.tests();
+        let shown = tests.iter().map(|test| TestCase::of(test, caller)).collect();
+        let test_count = u32::try_from(tests.len()).unwrap_or(u32::MAX);
+        Self { test_count, tests: Some(shown), ..Self::without_tests(exercise) }
+    }
+
+    /// The exercise as a list shows it to all callers.
+    pub fn listed(listed: &ListedExercise) -> Self {
+        Self { test_count: listed.test_count, ..Self::without_tests(&listed.exercise) }
+    }
+
+    fn without_tests(exercise: &exercise::Exercise) -> Self {
         let spec = &exercise.spec;
-        let (kind, exercise::Stdio { checker, tests }) = match &spec.kind {
-            exercise::Kind::Stdio(stdio) => (ExerciseKind::Stdio, stdio),
+        let (kind, checker) = match &spec.kind {
+            exercise::Kind::Stdio(stdio) => (ExerciseKind::Stdio, stdio.checker),
         };
         let by_runtime = spec.limits_by_runtime.iter();
         Self {
@@ -251,9 +266,10 @@ impl Exercise {
             limits: spec.limits.into(),
             limits_by_runtime: by_runtime.map(|(id, limits)| (id.to_string(), (*limits).into())).collect(),
             compile_limits: spec.compile_limits.into(),
-            checker: (*checker).into(),
+            checker: checker.into(),
             stop_on_first_failure: spec.stop_on_first_failure,
-            tests: tests.iter().map(|test| TestCase::of(test, caller)).collect(),
+            test_count: 0,
+            tests: None,
         }
     }
 }
@@ -261,7 +277,7 @@ impl Exercise {
 /// A page of exercises.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ExerciseList {
-    /// By id.
+    /// Newest first; `tests` is null.
     pub items: Vec<Exercise>,
     /// What `cursor` must be for the next page; null on the last.
     #[schema(required)]

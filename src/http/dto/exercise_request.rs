@@ -9,6 +9,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::bytes::Sent;
 use super::names::{ExerciseKind, Isolation, Priority, Visibility};
+use super::set_by_service::SetByService;
 use super::submission_request::FileRequest;
 use crate::app::FieldError;
 use crate::domain::exercise::{self, ExerciseSpec};
@@ -212,7 +213,7 @@ pub struct TestCaseRequest {
     pub args: Option<Vec<String>>,
     /// Its standard input; empty if left out.
     pub stdin: Option<String>,
-    /// Its standard input in base64, in place of `stdin`.
+    /// Its standard input in base64, in place of `stdin`; line breaks may stand in it.
     #[schema(format = Byte)]
     pub stdin_base64: Option<String>,
     /// What it should write to standard output; this or `expected_base64`.
@@ -247,6 +248,15 @@ impl TestCaseRequest {
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExerciseRequest {
+    /// Set by the service: its id as in the path, or left out.
+    pub id: Option<String>,
+    /// Set by the service: the stored version, or left out.
+    pub version: Option<u32>,
+    /// Set by the service: as it is stored, or left out.
+    #[schema(format = DateTime)]
+    pub updated_at: Option<String>,
+    /// Set by the service: as it is stored, or left out.
+    pub test_count: Option<u32>,
     /// One line.
     #[schema(min_length = 1, max_length = 255)]
     pub title: String,
@@ -279,6 +289,16 @@ pub struct ExerciseRequest {
 }
 
 impl ExerciseRequest {
+    /// What it says about the fields that are not its sender's to set.
+    pub fn set_by_service(&self) -> SetByService {
+        SetByService {
+            id: self.id.clone(),
+            version: self.version,
+            updated_at: self.updated_at.clone(),
+            test_count: self.test_count,
+        }
+    }
+
     /// The exercise that is asked for.
     pub fn read(self, errors: &mut Vec<FieldError>) -> ExerciseSpec {
         let mut runtimes = Vec::new();

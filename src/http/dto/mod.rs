@@ -11,5 +11,6 @@ pub mod link;
 pub mod names;
 pub mod queue;
 pub mod report;
+pub mod set_by_service;
 pub mod submission;
 pub mod submission_request;

@@ -125,7 +125,7 @@ pub struct TestReport {
     pub name: String,
     /// Who may see its input and outputs.
     pub visibility: Visibility,
-    /// Its outcome.
+    /// Its outcome; in a run that isn't graded, `accepted` means only that the program exited with 0.
     pub verdict: Verdict,
     /// Points won; null in a run.
     #[schema(required)]
@@ -240,7 +240,7 @@ impl From<verdict::Timings> for Timings {
 pub enum Detail {
     /// All of it.
     Full,
-    /// All but the tests of its result.
+    /// All but its files and the tests of its result.
     Listed,
 }
 
@@ -249,7 +249,8 @@ pub enum Detail {
 pub struct SubmissionResult {
     /// The round it belongs to.
     pub round: u32,
-    /// The first verdict that is not `accepted`, in the order of the tests, or `accepted`.
+    /// The first verdict that is not `accepted`, in the order of the tests, or `accepted`. In a run, which isn't graded,
+    /// `accepted` means only that the program exited with 0.
     pub verdict: Verdict,
     /// Points won; null in a run.
     #[schema(required)]

@@ -1,12 +1,14 @@
 //! A submission, as one caller may see it.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, ser};
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::bytes::Shown;
 use super::names::{Priority, SubmissionState};
 use super::report::{Detail, Failure, SubmissionResult};
 use crate::app::{App, Caller, Placed};
+use crate::domain::metadata::Metadata;
 use crate::domain::{pace, submission};
 
 /// A range of whole seconds from now until a submission starts.
@@ -45,6 +47,38 @@ impl From<&submission::RunInput> for RunInput {
     }
 }
 
+/// The creator's own JSON object, written as its text says.
+#[derive(Clone, Debug)]
+pub struct OwnObject(Metadata);
+
+impl Serialize for OwnObject {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = RawValue::from_string(self.0.as_str().to_owned()).map_err(ser::Error::custom)?;
+        text.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for OwnObject {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Metadata::deserialize(deserializer).map(Self)
+    }
+}
+
+/// A file of a submission.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct SubmissionFile {
+    /// Its path as sent.
+    pub path: String,
+    /// How many bytes it has.
+    pub bytes: u64,
+}
+
+impl From<&submission::FileSize> for SubmissionFile {
+    fn from(file: &submission::FileSize) -> Self {
+        Self { path: file.path.clone(), bytes: file.bytes }
+    }
+}
+
 /// Where more about a submission is found.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct SubmissionLinks {
@@ -80,6 +114,9 @@ pub struct Submission {
     pub run: Option<RunInput>,
     /// The runtime its program is for.
     pub runtime: String,
+    /// Its files in the order sent; null in lists. Their bytes: `get_submission_files`, `get_submission_file`.
+    #[schema(required)]
+    pub files: Option<Vec<SubmissionFile>>,
     /// Its class in the queue.
     pub priority: Priority,
     /// Where it is in its life.
@@ -104,9 +141,9 @@ pub struct Submission {
     /// When the round ended.
     #[schema(required, format = DateTime)]
     pub finished_at: Option<String>,
-    /// The creator's own JSON object.
+    /// The creator's own JSON object, as it was sent.
     #[schema(value_type = std::collections::BTreeMap<String, serde_json::Value>)]
-    pub metadata: serde_json::Map<String, serde_json::Value>,
+    pub metadata: OwnObject,
     /// The newest result, maybe of an earlier round.
     #[schema(required)]
     pub result: Option<SubmissionResult>,
@@ -120,7 +157,7 @@ pub struct Submission {
 /// A page of submissions.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct SubmissionList {
-    /// Newest first; `result.tests` is null.
+    /// Newest first; `files` and `result.tests` are null.
     pub items: Vec<Submission>,
     /// What `cursor` must be for the next page; null on the last.
     #[schema(required)]
@@ -165,6 +202,10 @@ impl Submission {
             exercise_version: exercise.map(|exercise| exercise.version),
             run: submission.purpose.run().map(Into::into),
             runtime: submission.runtime.to_string(),
+            files: match detail {
+                Detail::Full => submission.files.as_ref().map(|files| files.iter().map(Into::into).collect()),
+                Detail::Listed => None,
+            },
             priority: submission.priority.into(),
             state: state.name().into(),
             position,
@@ -174,7 +215,7 @@ impl Submission {
             created_at: submission.created_at.to_string(),
             started_at: state.started_at().map(|at| at.to_string()),
             finished_at: state.finished_at().map(|at| at.to_string()),
-            metadata: submission.metadata.clone(),
+            metadata: OwnObject(submission.metadata.clone()),
             result: submission.result.as_ref().map(|result| SubmissionResult::of(result, detail, caller)),
             failure: submission.failure.as_ref().map(Into::into),
             links: SubmissionLinks {

@@ -8,6 +8,7 @@ use super::names::Priority;
 use crate::app::FieldError;
 use crate::app::submit::Submit;
 use crate::domain::exercise;
+use crate::domain::metadata::Metadata;
 use crate::domain::submission;
 
 /// A file: its path, and its bytes as text or in base64.
@@ -19,7 +20,7 @@ pub struct FileRequest {
     pub path: String,
     /// The bytes, if they are UTF-8; this or `content_base64`.
     pub content: Option<String>,
-    /// The bytes in base64, in place of `content`.
+    /// The bytes in base64, in place of `content`; line breaks may stand in it.
     #[schema(format = Byte)]
     pub content_base64: Option<String>,
 }
@@ -49,7 +50,7 @@ impl FileRequest {
 pub struct RunRequest {
     /// Standard input; empty if left out.
     pub stdin: Option<String>,
-    /// Standard input in base64, in place of `stdin`.
+    /// Standard input in base64, in place of `stdin`; line breaks may stand in it.
     #[schema(format = Byte)]
     pub stdin_base64: Option<String>,
     /// Arguments; none if left out.
@@ -69,11 +70,11 @@ pub struct SubmissionRequest {
     /// The program: 1 MiB at most in all.
     #[schema(min_items = 1)]
     pub files: Vec<FileRequest>,
-    /// Run it with this input, without grading.
+    /// Run it with this input, without grading: `accepted` then means only that it exited with 0.
     pub run: Option<RunRequest>,
-    /// Your own JSON object, at most 4 KiB; empty if left out.
+    /// Your own JSON object, at most 4 KiB; empty if left out. It comes back as sent, each number with all its digits.
     #[schema(value_type = Option<std::collections::BTreeMap<String, serde_json::Value>>)]
-    pub metadata: Option<serde_json::Map<String, serde_json::Value>>,
+    pub metadata: Option<Metadata>,
     /// Class in the queue (teacher, backend, admin); the exercise's if left out.
     pub priority: Option<Priority>,
     /// Whose it is (backend, admin); yours if left out.

@@ -10,12 +10,12 @@ pub fn add(operation: &mut Value) {
     if let Some(example) = request(&name) {
         set(operation.pointer_mut("/requestBody/content/application~1json"), example);
     }
-    if let Some(example) = answer(&name) {
-        for status in ["200", "201", "202"] {
-            let content = format!("/responses/{status}/content");
-            for media in operation.pointer_mut(&content).and_then(Value::as_object_mut).into_iter().flatten()
-            {
-                set(Some(media.1), example.clone());
+    for status in ["200", "201", "202"] {
+        let content = format!("/responses/{status}/content");
+        let contents = operation.pointer_mut(&content).and_then(Value::as_object_mut);
+        for (media, content) in contents.into_iter().flatten() {
+            if let Some(example) = answer(&name, status, media) {
+                set(Some(content), example);
             }
         }
     }
@@ -34,15 +34,12 @@ fn set(place: Option<&mut Value>, example: Value) {
     }
 }
 
+/// Only what must be sent: pages that try the API fill in what they find here, and send it.
 fn parameter(operation: &str, name: &str) -> Option<Value> {
     Some(match name {
-        "id" if operation.ends_with("_exercise") => json!("sum"),
-        "id" => json!(ID),
+        "id" if matches!(operation, "get_exercise" | "put_exercise") => json!("sum"),
         "path" => json!("main.py"),
-        "Idempotency-Key" => json!("3f6c1b1e-lesson-4"),
-        "Prefer" => json!("wait=2"),
-        "exercise_id" => json!("sum"),
-        "limit" => json!(20),
+        "code" => json!("validation_failed"),
         _ => return None,
     })
 }
@@ -69,13 +66,16 @@ fn request(operation: &str) -> Option<Value> {
     })
 }
 
-fn answer(operation: &str) -> Option<Value> {
+fn answer(operation: &str, status: &str, media: &str) -> Option<Value> {
     Some(match operation {
+        "create_submission" if status == "200" => finished_submission(),
         "create_submission" | "enqueue_submission" => queued_submission(),
         "replace_submission_files" | "get_submission" => finished_submission(),
         "cancel_submission" => cancelled_submission(),
-        "create_submission_batch" | "follow_events" => json!({ "items": [queued_submission()] }),
+        "create_submission_batch" => json!({ "items": [queued_submission()] }),
+        "follow_events" => json!({ "items": [without_files(queued_submission())] }),
         "list_submissions" => json!({ "items": [listed_submission()], "next_cursor": null }),
+        "get_submission_files" => json!("PK\u{3}\u{4}\u{a}\u{0}…"),
         "get_submission_file" => json!("a,b=map(int,input().split())\nprint(a+b)\n"),
         "follow_submission_events" => {
             json!({ "submission_id": ID, "round": 1, "attempt": 0, "position": 3, "eta": { "low_s": 2, "high_s": 5 } })
@@ -83,8 +83,9 @@ fn answer(operation: &str) -> Option<Value> {
         "create_stream_ticket" => {
             json!({ "ticket": "eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl", "expires_at": "2026-11-22T10:10:00.000Z" })
         }
-        "put_exercise" | "get_exercise" => exercise(),
-        "list_exercises" => json!({ "items": [exercise()], "next_cursor": null }),
+        "put_exercise" if status == "200" => exercise(2),
+        "put_exercise" | "get_exercise" => exercise(1),
+        "list_exercises" => json!({ "items": [listed_exercise()], "next_cursor": null }),
         "list_runtimes" => json!({ "items": [runtime()] }),
         "get_queue" => json!({
             "queued": 3, "running": 2, "slots": { "total": 2, "free": 0 }, "oldest_queued_s": 4,
@@ -95,6 +96,10 @@ fn answer(operation: &str) -> Option<Value> {
             "max_queued": 500,
         }),
         "list_links" => json!({ "items": [link()] }),
+        "explain_problem" if media == "text/html" => {
+            json!("<!doctype html>\n<title>The request is not valid · Guichet</title>\n")
+        }
+        "explain_problem" => explanation(),
         "get_liveness" | "get_readiness" => json!("ok\n"),
         "get_metrics" => json!("# TYPE guichet_streams_open gauge\nguichet_streams_open 2\n"),
         _ => return None,
@@ -104,7 +109,7 @@ fn answer(operation: &str) -> Option<Value> {
 fn submission(state: &Value, result: &Value) -> Value {
     json!({
         "id": ID, "backend": null, "legacy_id": null, "owner": "alice", "exercise_id": "sum", "exercise_version": 1,
-        "run": null, "runtime": "python", "priority": "normal", "state": state["state"],
+        "run": null, "runtime": "python", "files": [{ "path": "main.py", "bytes": 40 }], "priority": "normal", "state": state["state"],
         "position": state["position"], "eta": state["eta"], "round": 1, "attempt": state["attempt"],
         "created_at": "2026-11-22T10:00:00.000Z", "started_at": state["started_at"],
         "finished_at": state["finished_at"], "metadata": { "lesson": 4 }, "result": result, "failure": null,
@@ -157,7 +162,19 @@ fn finished_submission() -> Value {
 }
 
 fn listed_submission() -> Value {
-    submission(&finished_state(), &result(&Value::Null))
+    without_files(submission(&finished_state(), &result(&Value::Null)))
+}
+
+fn without_files(submission: Value) -> Value {
+    without("files", submission)
+}
+
+/// The object with null in that field.
+fn without(field: &str, mut object: Value) -> Value {
+    if let Some(fields) = object.as_object_mut() {
+        fields.insert(field.to_owned(), Value::Null);
+    }
+    object
 }
 
 fn exercise_request() -> Value {
@@ -179,12 +196,26 @@ fn exercise_request() -> Value {
     })
 }
 
-fn exercise() -> Value {
-    let mut shown = json!({ "id": "sum", "version": 1, "updated_at": "2026-11-22T09:00:00.000Z" });
+fn exercise(version: u32) -> Value {
+    let mut shown =
+        json!({ "id": "sum", "version": version, "updated_at": "2026-11-22T09:00:00.000Z", "test_count": 2 });
     if let (Some(shown), Value::Object(request)) = (shown.as_object_mut(), exercise_request()) {
         shown.extend(request);
     }
     shown
+}
+
+fn listed_exercise() -> Value {
+    without("tests", exercise(1))
+}
+
+fn explanation() -> Value {
+    json!({
+        "type": "/problems/validation_failed", "code": "validation_failed", "status": 422,
+        "title": "The request is not valid", "what_happened": "Fields of the request don't fit.",
+        "what_is_true_now": "Nothing was stored and nothing was changed.",
+        "what_to_do": "Correct all fields that are named and send it again.",
+    })
 }
 
 fn runtime() -> Value {

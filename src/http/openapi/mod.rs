@@ -30,6 +30,7 @@ pub fn head() -> OpenApi {
             tag("exercises", "What is to be solved."),
             tag("queue", "What there is, how long it takes, and who asks."),
             tag("links", "Connections to the backends of the original system."),
+            tag("problems", "What went wrong, explained."),
             tag("health", "For machines that look after machines."),
         ]))
         .build()
@@ -84,9 +85,11 @@ pub fn openapi_json() -> String {
 fn finish(document: &mut Value) {
     name_catch_all(document);
     events_overlap(document);
+    unions_hold_references_only(document);
     if let Some(paths) = document.get_mut("paths").and_then(Value::as_object_mut) {
         for operation in paths.values_mut().filter_map(Value::as_object_mut).flat_map(Map::values_mut) {
             parameters_are_not_null(operation);
+            summary_is_plain(operation);
             examples::add(operation);
         }
     }
@@ -106,6 +109,33 @@ fn events_overlap(document: &mut Value) {
         && let Some(kinds) = events.remove("oneOf")
     {
         events.insert("anyOf".to_owned(), kinds);
+    }
+}
+
+/// A summary is plain text to its readers; only descriptions are Markdown.
+fn summary_is_plain(operation: &mut Value) {
+    if let Some(Value::String(summary)) = operation.get_mut("summary") {
+        summary.retain(|sign| sign != '`');
+    }
+}
+
+/// Some generators take a reference that is described for a type of its own: the description moves to the union.
+fn unions_hold_references_only(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            let mut moved = None;
+            for option in fields.get_mut("oneOf").and_then(Value::as_array_mut).into_iter().flatten() {
+                if let Some(option) = option.as_object_mut().filter(|option| option.contains_key("$ref")) {
+                    moved = option.shift_remove("description").or(moved);
+                }
+            }
+            if let Some(description) = moved {
+                fields.entry("description").or_insert(description);
+            }
+            fields.values_mut().for_each(unions_hold_references_only);
+        }
+        Value::Array(items) => items.iter_mut().for_each(unions_hold_references_only),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 

@@ -61,13 +61,14 @@ pub(super) fn enter(tx: &mut Tx, mut submission: Submission, pace: &Pace, now: T
 
 /// Replaces all files of a draft or ended submission.
 pub(super) fn replace_files(tx: &Tx, id: SubmissionId, files: Vec<SourceFile>) -> Result<FilesReplaced> {
-    let Some(placed) = submissions::stored(tx, id)? else {
+    let Some(mut placed) = submissions::stored(tx, id)? else {
         return Ok(FilesReplaced::NotFound);
     };
     if !placed.submission.state.is_editable() {
         return Ok(FilesReplaced::Active);
     }
     store_files(tx, &placed.submission, files)?;
+    placed.submission.files = Some(submissions::file_sizes(tx, id)?);
     Ok(FilesReplaced::Replaced(placed))
 }
 

@@ -6,6 +6,7 @@ use rusqlite::params;
 
 use super::events;
 use super::rows::{json, key};
+use super::submissions;
 use super::writer::Tx;
 use crate::domain::event::{EventBody, Progress};
 use crate::domain::submission::{Ended, Failure, State, Submission};
@@ -42,6 +43,8 @@ pub(super) fn end(
     };
     let ended = Ended { attempt, started_at, finished_at: now };
     (submission.result, submission.failure) = (None, None);
+    // None is replaced while it runs: these are what was graded, and what the ending event shows for ever.
+    submission.files = Some(submissions::file_sizes(tx, submission.id)?);
     submission.state = match &outcome {
         Outcome::Finished(_) => State::Finished(ended),
         Outcome::Failed(failure) => {
@@ -95,9 +98,10 @@ fn write_result(tx: &Tx, of: &Submission, mut result: SubmissionResult) -> Resul
     Ok((result, bytes))
 }
 
-/// What a submission was sent with, but for its files.
+/// What a submission was sent with, but for the bytes of its files.
 fn given_bytes(submission: &Submission) -> usize {
-    submission.purpose.run().map_or(0, |run| run.stdin.len())
+    let paths: usize = submission.files.iter().flatten().map(|file| file.path.len()).sum();
+    submission.purpose.run().map_or(0, |run| run.stdin.len()) + submission.metadata.len() + paths
 }
 
 /// The event of a round's end; it holds the submission without its result.

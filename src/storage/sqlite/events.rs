@@ -157,7 +157,7 @@ pub(super) async fn snapshot(db: &mut SqliteConnection, owner: &Owner) -> Result
         .fetch_optional(&mut *db)
         .await?;
     let rows = sqlx::query_as(select_submissions!(
-        "r.tests",
+        listed,
         "WHERE s.owner = ?1 AND s.state IN ('queued', 'running') ORDER BY s.created_at, s.id"
     ))
     .bind(owner.as_str())

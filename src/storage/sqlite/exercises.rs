@@ -10,7 +10,7 @@ use crate::domain::exercise::{Exercise, ExerciseSpec};
 use crate::domain::ids::ExerciseId;
 use crate::domain::submission::ExerciseRef;
 use crate::domain::time::Timestamp;
-use crate::storage::{Error, ExercisePage, ExercisePut, Expected, Result};
+use crate::storage::{Error, ExercisePage, ExercisePut, Expected, ListedExercise, Result};
 
 /// A version as it is stored; reading its document may take a while.
 #[derive(sqlx::FromRow)]
@@ -69,12 +69,16 @@ const NEWEST_VERSION: &str = "SELECT version FROM exercises WHERE id = ?1 AND de
 const VERSION: &str = "SELECT exercise_id, version, created_at, spec FROM exercise_versions \
      WHERE exercise_id = ?1 AND version = ?2";
 
+/// The outline of an exercise that isn't deleted, as lists show it.
+const OUTLINE: &str = "SELECT v.exercise_id, v.version, v.created_at, o.spec, o.test_count FROM exercise_outlines AS o \
+     JOIN exercise_versions AS v ON v.exercise_id = o.exercise_id AND v.version = o.version WHERE o.exercise_id = ?1";
+
 /// Stores an exercise as a new version, unless the newest says the same.
 pub(super) fn put(
     tx: &Tx,
     versions: &Versions,
     id: &ExerciseId,
-    spec: ExerciseSpec,
+    mut spec: ExerciseSpec,
     expected: Expected,
     now: Timestamp,
 ) -> Result<ExercisePut> {
@@ -98,15 +102,34 @@ pub(super) fn put(
         "INSERT INTO exercise_versions (exercise_id, version, created_at, spec) VALUES (?1, ?2, ?3, ?4)",
         params![id.as_str(), version, now.millis(), json(&spec)?],
     )?;
+    write_outline(tx, id, version, &mut spec)?;
     versions.outdate(id, version);
     let exercise = Exercise { id: id.clone(), version, updated_at: now, spec };
     Ok(if exists { ExercisePut::Changed(exercise) } else { ExercisePut::Created(exercise) })
 }
 
-/// The newest version of an exercise that isn't deleted.
-async fn newest(db: &mut SqliteConnection, id: &ExerciseId) -> Result<Option<Exercise>> {
-    let row: Option<ExerciseRow> = sqlx::query_as(NEWEST).bind(id.as_str()).fetch_optional(db).await?;
-    row.map(Exercise::try_from).transpose()
+/// Stores what lists show of the newest version, which is left as it was.
+fn write_outline(tx: &Tx, id: &ExerciseId, version: u32, spec: &mut ExerciseSpec) -> Result<()> {
+    let tests = std::mem::take(spec.kind.tests_mut());
+    let outline = json(spec);
+    let test_count = tests.len();
+    *spec.kind.tests_mut() = tests;
+    tx.execute(
+        "INSERT INTO exercise_outlines (exercise_id, version, test_count, spec) VALUES (?1, ?2, ?3, ?4) \
+         ON CONFLICT DO UPDATE SET version = excluded.version, test_count = excluded.test_count, spec = excluded.spec",
+        params![id.as_str(), version, i64::try_from(test_count).unwrap_or(i64::MAX), outline?],
+    )?;
+    Ok(())
+}
+
+/// What lists show of an exercise that isn't deleted.
+async fn outline(db: &mut SqliteConnection, id: &ExerciseId) -> Result<Option<ListedExercise>> {
+    let row: Option<(String, i64, i64, String, i64)> =
+        sqlx::query_as(OUTLINE).bind(id.as_str()).fetch_optional(db).await?;
+    let Some((exercise_id, version, created_at, spec, test_count)) = row else { return Ok(None) };
+    let test_count = Row { table: "exercise_outlines", key: id }.number("test_count", test_count)?;
+    let exercise = ExerciseRow { exercise_id, version, created_at, spec }.try_into()?;
+    Ok(Some(ListedExercise { exercise, test_count }))
 }
 
 /// Which version of an exercise that isn't deleted is the newest.
@@ -144,8 +167,8 @@ pub(super) async fn list(
 ) -> Result<ExercisePage> {
     // Sizes first: they are known without reading what is large.
     let found: Vec<(String, i64)> = sqlx::query_as(
-        "SELECT e.id, octet_length(v.spec) FROM exercises AS e \
-         JOIN exercise_versions AS v ON v.exercise_id = e.id AND v.version = e.version \
+        "SELECT e.id, octet_length(o.spec) FROM exercises AS e \
+         JOIN exercise_outlines AS o ON o.exercise_id = e.id \
          WHERE e.deleted_at IS NULL AND (?1 IS NULL OR (e.created_at, e.id) < \
            (SELECT last.created_at, last.id FROM exercises AS last WHERE last.id = ?1)) \
          ORDER BY e.created_at DESC, e.id DESC LIMIT ?2",
@@ -164,7 +187,7 @@ pub(super) async fn list(
         }
         let of = Row { table: "exercises", key: id };
         let id = of.present("id", id.parse().ok())?;
-        items.push(of.present("version", newest(db, &id).await?)?);
+        items.push(of.present("version", outline(db, &id).await?)?);
     }
     Ok(ExercisePage { items, more: false })
 }

@@ -14,7 +14,7 @@ use crate::domain::exercise::SourceFile;
 use crate::domain::ids::RuntimeId;
 use crate::domain::lease::{AttemptCaps, Guarded, Lease, Losses};
 use crate::domain::submission::{
-    Failure, GivenUp, LostAttempt, LostReason, State, StateName, Submission, Work,
+    Failure, FileSize, GivenUp, LostAttempt, LostReason, State, StateName, Submission, Work,
 };
 use crate::domain::time::Timestamp;
 use crate::storage::{Change, Ending, LeaseRequest, Leased, Placed, Renewed, Rescue, Rescued, Result};
@@ -55,11 +55,12 @@ pub(super) fn next(tx: &mut Tx, versions: &Versions, request: &LeaseRequest) -> 
     )?;
     events::append(tx, &submission, &EventBody::Started { position_before }, now)?;
     tx.hint(Change::Queue);
-    let files = tx.rows(
+    let files: Vec<SourceFile> = tx.rows(
         "SELECT path, content FROM files WHERE submission_id = ?1 ORDER BY ordinal",
         [key(submission.id)],
         |row| Ok(SourceFile { path: row.get(0)?, content: row.get::<_, Vec<u8>>(1)?.into() }),
     )?;
+    submission.files = Some(files.iter().map(FileSize::of).collect());
     let known = submission.purpose.exercise().and_then(|named| versions.get(named));
     let exercise = match submission.purpose.exercise() {
         Some(named) if known.is_none() => {
@@ -77,7 +78,7 @@ fn first_of(tx: &Tx, runtimes: &[RuntimeId]) -> Result<Option<Placed>> {
     // The first of each runtime, and of these the first: what waits for other runtimes is not walked over.
     let row = tx.first(
         select_submissions!(
-            "r.tests",
+            without files,
             "WHERE s.rowid = ( \
                SELECT f.rowid FROM json_each(?1) AS asked JOIN submissions AS f ON f.rowid = ( \
                  SELECT q.rowid FROM submissions AS q INDEXED BY submissions_runtime_queue \
@@ -119,7 +120,7 @@ fn held(tx: &Tx, lease: &Lease) -> Result<Option<Held>> {
     let Lease { submission, round, attempt, worker } = lease;
     let row = tx.first(
         select_submissions!(
-            "NULL",
+            listed,
             "WHERE s.id = ?1 AND s.state = 'running' AND s.round = ?2 AND s.attempt = ?3 AND s.worker = ?4"
         ),
         params![key(*submission), round, attempt, worker.as_str()],
@@ -178,7 +179,7 @@ pub(super) fn rescue(tx: &mut Tx, whose: &Rescue, caps: AttemptCaps, now: Timest
     };
     let rows = tx.rows(
         select_submissions!(
-            "NULL",
+            listed,
             "WHERE s.state = 'running' AND (s.lease_until <= ?1 OR s.worker = ?2) \
              ORDER BY s.priority, s.rank, s.ticket"
         ),

@@ -187,6 +187,10 @@ impl Storage for SqliteStorage {
         submissions::file(&mut *self.reader().await?, id, path).await
     }
 
+    async fn files(&self, id: SubmissionId) -> Result<Vec<SourceFile>> {
+        submissions::files(&mut *self.reader().await?, id).await
+    }
+
     async fn list(
         &self,
         filter: SubmissionFilter,

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::domain::ids::SubmissionId;
+use crate::domain::metadata::Metadata;
 use crate::domain::queue::{Priority, QueueKey};
 use crate::domain::submission::{
     Ended, ExerciseRef, LegacyRef, Purpose, RunInput, State, StateName, Submission,
@@ -34,15 +35,40 @@ macro_rules! position {
 }
 pub(super) use position;
 
-/// Selects what a [`SubmissionRow`] holds; `$tests` is `r.tests`, or `NULL` where tests are not shown.
+/// The files of submission `s` without their bytes, as an expression. The length of a blob is known without reading it.
+macro_rules! file_sizes {
+    () => {
+        "(SELECT json_group_array(json_object('path', f.path, 'bytes', length(f.content)) ORDER BY f.ordinal) \
+          FROM files AS f WHERE f.submission_id = s.id)"
+    };
+}
+pub(super) use file_sizes;
+
+/// Selects what a [`SubmissionRow`] holds: `whole`, or `without files`, or `listed`: without the tests of its result
+/// either.
 macro_rules! select_submissions {
-    ($tests:literal, $rest:literal) => {
+    (whole, $rest:literal) => {
+        $crate::storage::sqlite::rows::select_submissions!(
+            "r.tests",
+            $crate::storage::sqlite::rows::file_sizes!(),
+            $rest
+        )
+    };
+    (without files, $rest:literal) => {
+        $crate::storage::sqlite::rows::select_submissions!("r.tests", "NULL", $rest)
+    };
+    (listed, $rest:literal) => {
+        $crate::storage::sqlite::rows::select_submissions!("NULL", "NULL", $rest)
+    };
+    ($tests:literal, $files:expr, $rest:literal) => {
         concat!(
             "SELECT s.id, s.owner, s.backend, s.legacy_id, s.exercise_id, s.exercise_version, s.run, s.runtime, \
              s.priority, s.metadata, s.created_at, s.round, s.attempt, s.state, s.rank, s.ticket, s.queued_at, \
              s.started_at, s.finished_at, s.failure, s.worker, s.cancel_requested_at, r.summary, ",
             $tests,
-            " AS tests, CASE WHEN s.state = 'queued' THEN ",
+            " AS tests, ",
+            $files,
+            " AS files, CASE WHEN s.state = 'queued' THEN ",
             $crate::storage::sqlite::rows::position!(),
             " END AS position FROM submissions AS s \
              LEFT JOIN results AS r ON r.submission_id = s.id AND r.round = s.result_round ",
@@ -79,6 +105,7 @@ pub(super) struct SubmissionRow {
     pub(super) cancel_requested_at: Option<i64>,
     summary: Option<String>,
     tests: Option<String>,
+    files: Option<String>,
     /// Its place if it is queued.
     position: Option<i64>,
 }
@@ -111,12 +138,13 @@ impl TryFrom<SubmissionRow> for Placed {
             purpose,
             runtime: of.text("runtime", &row.runtime)?,
             priority: of.priority(row.priority)?,
-            metadata: of.json("metadata", &row.metadata)?,
+            metadata: of.present("metadata", Metadata::from_text(row.metadata))?,
             created_at: Timestamp::from_millis(row.created_at),
             round: of.number("round", row.round)?,
             state,
             result,
             failure: row.failure.map(|failure| of.json("failure", &failure)).transpose()?,
+            files: row.files.map(|files| of.json("files", &files)).transpose()?,
         };
         Ok(Self { submission, position })
     }
@@ -150,6 +178,7 @@ impl SubmissionRow {
             cancel_requested_at: row.get("cancel_requested_at")?,
             summary: row.get("summary")?,
             tests: row.get("tests")?,
+            files: row.get("files")?,
             position: row.get("position")?,
         })
     }

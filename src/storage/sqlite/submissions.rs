@@ -8,23 +8,23 @@ use sqlx::sqlite::{Sqlite, SqliteConnection};
 use sqlx::{QueryBuilder, query_as};
 
 use super::queue::{Entrance, Refusal};
-use super::rows::{SubmissionRow, json, key, select_submissions, submission_id};
+use super::rows::{Row, SubmissionRow, json, key, select_submissions, submission_id};
 use super::writer::Tx;
 use super::{events, idempotency, legacy, queue};
 use crate::domain::event::EventBody;
 use crate::domain::exercise::SourceFile;
 use crate::domain::ids::{Owner, SubmissionId};
 use crate::domain::pace::Pace;
-use crate::domain::submission::{LegacyRef, NewSubmission, State, Submission};
+use crate::domain::submission::{FileSize, LegacyRef, NewSubmission, State, Submission};
 use crate::domain::time::Timestamp;
 use crate::storage::{
     IdempotencyKey, Inserted, ListCursor, Placed, Position, QueueCaps, Result, SubmissionFilter,
 };
 
 /// A submission by its id.
-const BY_ID: &str = select_submissions!("r.tests", "WHERE s.id = ?1");
+const BY_ID: &str = select_submissions!(whole, "WHERE s.id = ?1");
 /// A submission by its id at a backend.
-const BY_LEGACY: &str = select_submissions!("r.tests", "WHERE s.backend = ?1 AND s.legacy_id = ?2");
+const BY_LEGACY: &str = select_submissions!(whole, "WHERE s.backend = ?1 AND s.legacy_id = ?2");
 
 /// What is asked by [`insert`].
 pub(super) struct Insert {
@@ -142,6 +142,7 @@ fn store(tx: &Tx, entrance: &mut Entrance, new: NewSubmission, now: Timestamp) -
         state,
         result: None,
         failure: None,
+        files: Some(new.files.iter().map(FileSize::of).collect()),
     };
     write_row(tx, &submission, &digest(&new.files))?;
     write_files(tx, submission.id, new.files)?;
@@ -170,7 +171,7 @@ fn write_row(tx: &Tx, submission: &Submission, digest: &[u8]) -> Result<()> {
             submission.purpose.run().map(json).transpose()?,
             submission.runtime.as_str(),
             submission.priority.class(),
-            json(&submission.metadata)?,
+            submission.metadata.as_str(),
             submission.created_at.millis(),
             digest,
             queued.map(|_| digest),
@@ -259,6 +260,30 @@ pub(super) async fn file(
     Ok(content.map(|content| SourceFile { path: path.to_owned(), content: content.into() }))
 }
 
+/// All files of a submission, in their order.
+pub(super) async fn files(db: &mut SqliteConnection, id: SubmissionId) -> Result<Vec<SourceFile>> {
+    let files: Vec<(String, Vec<u8>)> =
+        sqlx::query_as("SELECT path, content FROM files WHERE submission_id = ?1 ORDER BY ordinal")
+            .bind(key(id))
+            .fetch_all(db)
+            .await?;
+    Ok(files.into_iter().map(|(path, content)| SourceFile { path, content: content.into() }).collect())
+}
+
+/// All files of a submission without their bytes, for the writer.
+pub(super) fn file_sizes(tx: &Tx, id: SubmissionId) -> Result<Vec<FileSize>> {
+    let sizes: Vec<(String, i64)> = tx.rows(
+        "SELECT path, length(content) FROM files WHERE submission_id = ?1 ORDER BY ordinal",
+        [key(id)],
+        |row| row.try_into(),
+    )?;
+    let of = Row { table: "files", key: &id };
+    sizes
+        .into_iter()
+        .map(|(path, bytes)| Ok(FileSize { path, bytes: of.number("content", bytes)? }))
+        .collect()
+}
+
 /// Submissions that match, newest first, without the tests of their results.
 pub(super) async fn list(
     db: &mut SqliteConnection,
@@ -266,7 +291,7 @@ pub(super) async fn list(
     after: Option<ListCursor>,
     limit: u32,
 ) -> Result<Vec<Placed>> {
-    let mut query: QueryBuilder<Sqlite> = QueryBuilder::new(select_submissions!("NULL", "WHERE true"));
+    let mut query: QueryBuilder<Sqlite> = QueryBuilder::new(select_submissions!(listed, "WHERE true"));
     // A plus sign keeps the index of a column from being used: another narrows the list further, or keeps its
     // order. Indexes of states are for ended and for other ones.
     let of_owner = filter.owner.is_some();

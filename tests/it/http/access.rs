@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::house::{Answer, House, Plan, text};
 
 const ID: &str = "01993b5e-7a11-7c3e-8a51-0e5fd0a2c6d1";
-const OPEN: [&str; 2] = ["get_liveness", "get_readiness"];
+const OPEN: [&str; 3] = ["get_liveness", "get_readiness", "explain_problem"];
 
 /// An operation of the document: its name, method and a path.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ fn operations() -> Vec<Operation> {
             all.push(Operation {
                 name: text(&operation["operationId"]),
                 method: Method::from_bytes(method.to_uppercase().as_bytes()).unwrap(),
-                path: path.replace("{id}", id).replace("{path}", "main.py"),
+                path: path.replace("{id}", id).replace("{path}", "main.py").replace("{code}", "not_found"),
             });
         }
     }
@@ -43,7 +43,7 @@ fn assert_refused(operation: &Operation, answer: &Answer) {
 }
 
 #[tokio::test]
-async fn no_operation_is_open_but_those_of_health() {
+async fn no_operation_is_open_but_those_of_health_and_what_problems_point_to() {
     let house = House::build().await;
     let all = guarded();
     assert!(all.len() > 15, "{all:?}");

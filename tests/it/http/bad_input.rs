@@ -188,7 +188,7 @@ async fn what_is_no_json_is_malformed() {
         b"[1,]",
         b"NaN",
         b"01",
-        b"\xef\xbb\xbf{}",
+        b"\xef\xbb\xbf\xef\xbb\xbf{}",
         b"\"\xff\"",
         b"\"\x01\"",
         b"\"\\ud800\"",

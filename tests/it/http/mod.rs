@@ -1,7 +1,10 @@
 //! The API from outside, request by request, over a real database.
 
 mod access;
+mod as_sent;
 mod bad_input;
+mod document;
+mod files;
 pub mod house;
 mod ownership;
 mod repeated;

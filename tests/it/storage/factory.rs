@@ -8,6 +8,7 @@ use guichet::domain::exercise::{
 use guichet::domain::ids::{ExerciseId, Owner, RuntimeId, SubmissionId, WorkerId};
 use guichet::domain::lease::{AttemptCaps, Lease};
 use guichet::domain::limits::LimitChoice;
+use guichet::domain::metadata::Metadata;
 use guichet::domain::pace::{Observed, Pace};
 use guichet::domain::queue::Priority;
 use guichet::domain::submission::{LegacyRef, NewSubmission, Purpose, RunInput, StateName, Submission};
@@ -62,7 +63,7 @@ pub fn new(whose: &str) -> NewSubmission {
         purpose: Purpose::Run { input: RunInput::default(), exercise: None },
         runtime: runtime("python"),
         priority: Priority::Normal,
-        metadata: serde_json::Map::new(),
+        metadata: Metadata::default(),
         files: vec![file("main.py", "print(3)\n")],
         enqueue: true,
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use guichet::domain::submission::{LegacyRef, NewSubmission};
 use guichet::domain::time::Timestamp;
 use guichet::storage::sqlite::{Options, SqliteStorage};
-use guichet::storage::{Error, LeaseRequest, LegacyDraft, Storage as _};
+use guichet::storage::{Error, Expected, LeaseRequest, LegacyDraft, Storage as _};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
 use tempfile::TempDir;
@@ -15,7 +15,8 @@ use tokio_util::task::TaskTracker;
 
 use super::conformance::{self, Fixture};
 use super::factory::{
-    NO_CAPS, at, draft, get, grade, insert, insert_all, lease, new, order, owner, pace, runtime, worker,
+    NO_CAPS, at, draft, exercise_id, get, grade, insert, insert_all, lease, new, order, owner, pace, runtime,
+    spec, worker,
 };
 
 /// A database in a folder of its own.
@@ -135,6 +136,25 @@ async fn an_empty_file_is_too_old_unless_it_is_migrated() {
 
     assert!(matches!(refused, Err(Error::TooOld)), "{refused:?}");
     open(&path, Schema::Migrated).await.unwrap();
+}
+
+#[tokio::test]
+async fn exercises_of_before_lists_without_tests_are_listed_so_too() {
+    let fixture = SqliteFixture::open().await;
+    let put = fixture.store.put_exercise(&exercise_id("sum"), spec("Sum"), Expected::Anything, at(1)).await;
+    let before = fixture.store.exercises(None, 10).await.unwrap();
+    fixture.store.close().await;
+    let mut stranger = fixture.stranger().await;
+    for undo in ["DROP TABLE exercise_outlines", "DELETE FROM _sqlx_migrations WHERE version = 8"] {
+        sqlx::query(undo).execute(&mut stranger).await.unwrap();
+    }
+    stranger.close().await.unwrap();
+
+    let migrated = open(&fixture.path(), Schema::Migrated).await.unwrap();
+
+    assert!(put.is_ok());
+    assert_eq!(migrated.exercises(None, 10).await.unwrap(), before);
+    assert!(before.items[0].test_count > 0 && before.items[0].exercise.spec.kind.tests().is_empty());
 }
 
 #[tokio::test]

@@ -99,7 +99,9 @@ pub async fn a_snapshot_shows_what_is_unfinished_and_where_the_log_ends(db: &imp
     let log = owner_log(db, 0).await;
     assert_eq!(snapshot.owner_seq, log.last().unwrap().owner_seq);
     assert_eq!(snapshot.items.len(), 2);
-    assert_eq!(snapshot.items[0], get(db, snapshot.items[0].submission.id).await);
+    let mut without_files = get(db, snapshot.items[0].submission.id).await;
+    without_files.submission.files = None;
+    assert_eq!(snapshot.items[0], without_files);
     assert!(snapshot.items[0].submission.created_at <= snapshot.items[1].submission.created_at);
     let shown: Vec<_> = snapshot.items.iter().map(|placed| placed.submission.id).collect();
     assert!(!shown.contains(&log[0].submission));

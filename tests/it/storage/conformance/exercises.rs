@@ -100,8 +100,27 @@ pub async fn exercises_are_listed_newest_first(db: &impl Storage) {
     let first = db.exercises(None, 2).await.unwrap();
     let rest = db.exercises(Some(exercise_id("c")), 2).await.unwrap();
 
-    let listed: Vec<_> = first.items.iter().chain(&rest.items).map(|exercise| exercise.id.as_str()).collect();
+    let listed: Vec<_> =
+        first.items.iter().chain(&rest.items).map(|listed| listed.exercise.id.as_str()).collect();
     assert_eq!((listed, first.more, rest.more), (vec!["a", "c", "b"], true, false));
+}
+
+pub async fn a_list_of_exercises_is_of_their_newest_versions_without_tests(db: &impl Storage) {
+    let tests = |id: &str, count: usize| {
+        let mut spec = spec(id);
+        let test = spec.kind.tests()[0].clone();
+        *spec.kind.tests_mut() = vec![test; count];
+        spec
+    };
+    for (title, count) in [("Sum", 1), ("Sums", 3)] {
+        db.put_exercise(&exercise_id("sum"), tests(title, count), Expected::Anything, at(1)).await.unwrap();
+    }
+
+    let listed = db.exercises(None, 10).await.unwrap().items;
+
+    let [listed] = <[_; 1]>::try_from(listed).unwrap();
+    assert_eq!((listed.test_count, listed.exercise.version), (3, 2));
+    assert_eq!(listed.exercise.spec, tests("Sums", 0));
 }
 
 pub async fn a_page_of_large_exercises_is_short(db: &impl Storage) {

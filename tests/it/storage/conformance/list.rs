@@ -38,7 +38,7 @@ pub async fn a_list_goes_on_behind_its_cursor(db: &impl Storage) {
     assert_eq!(listed, newest_first);
 }
 
-pub async fn a_list_shows_results_without_their_tests(db: &impl Storage) {
+pub async fn a_list_shows_neither_files_nor_the_tests_of_results(db: &impl Storage) {
     let id = insert(db, new("alice")).await;
     grade(db, at(1)).await;
 
@@ -46,7 +46,8 @@ pub async fn a_list_shows_results_without_their_tests(db: &impl Storage) {
 
     let mut expected = get(db, id).await;
     let tests = std::mem::take(&mut expected.submission.result.as_mut().unwrap().tests);
-    assert_eq!(tests.len(), 1);
+    let files = expected.submission.files.take();
+    assert_eq!((tests.len(), files.map(|files| files.len())), (1, Some(1)));
     assert_eq!(listed, expected);
 }
 

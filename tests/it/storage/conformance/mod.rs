@@ -51,7 +51,7 @@ macro_rules! suite {
         $crate::storage::conformance::rules! { $fixture, list:
             the_newest_stand_first
             a_list_goes_on_behind_its_cursor
-            a_list_shows_results_without_their_tests
+            a_list_shows_neither_files_nor_the_tests_of_results
             a_list_shows_places
             a_filter_by_time_takes_its_start_and_leaves_its_end
             a_filter_takes_what_matches_all_of_it
@@ -157,6 +157,7 @@ macro_rules! suite {
             an_exercise_that_was_read_is_read_as_it_is_after_each_change
             a_deleted_exercise_is_gone_from_every_list
             exercises_are_listed_newest_first
+            a_list_of_exercises_is_of_their_newest_versions_without_tests
             a_page_of_large_exercises_is_short
         }
         $crate::storage::conformance::rules! { $fixture, prune:

@@ -1,5 +1,6 @@
 //! Storing and finding.
 
+use guichet::domain::metadata::Metadata;
 use guichet::domain::queue::Priority;
 use guichet::domain::submission::{ExerciseRef, LegacyRef, NewSubmission, Purpose, RunInput, State};
 use guichet::storage::{DraftBounds, Expected, Inserted, Placed, QueueCaps, Storage};
@@ -18,7 +19,8 @@ pub async fn a_queued_submission_reads_back_as_it_was_stored(db: &impl Storage) 
     db.put_exercise(&exercise_id("sum"), spec("Sum"), Expected::Anything, at(0)).await.unwrap();
     let exercise = ExerciseRef { id: exercise_id("sum"), version: 1 };
     let input = RunInput { stdin: vec![0xfe, 0x00].into(), args: vec!["-v".to_owned()] };
-    let metadata = serde_json::json!({"lesson": 4, "nested": {"é": null}}).as_object().unwrap().clone();
+    let own = r#"{"lesson":123456789012345678901234567890,"nested":{"é":null}}"#;
+    let metadata = Metadata::from_text(own.to_owned()).unwrap();
     let new = NewSubmission {
         legacy: Some(legacy("default", "\u{e9} 7")),
         purpose: Purpose::Run { input, exercise: Some(exercise) },
