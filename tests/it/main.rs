@@ -15,6 +15,7 @@ mod compiling;
 mod cores;
 #[cfg(feature = "failpoints")]
 mod crash;
+mod documents;
 mod environment;
 mod faults;
 mod feed;

@@ -1,6 +1,5 @@
 //! Real front ends: Java clients of two ages, Python, and a browser. Each sees the same.
 
-use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,10 +11,10 @@ use guichet::http;
 use guichet::legacy::websocket::Patience;
 use guichet::shutdown::Tasks;
 use tokio::net::TcpListener;
-use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, mpsc};
 
 use super::lounge::{Lounge, OK, Plan, ask, executed, place, refused};
+use crate::support::browser::browse;
 use crate::support::engine::root;
 use crate::support::peers::{Peer, maven};
 
@@ -181,28 +180,6 @@ impl Page {
     fn address(&self, lounge: &Lounge) -> String {
         format!("{}/?url={}", self.origin, url(lounge))
     }
-}
-
-/// Chromium without a window, at one page.
-fn browse(address: &str, profile: &std::path::Path) -> Child {
-    Command::new("chromium")
-        .args([
-            "--headless=new",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-dev-shm-usage",
-            "--no-first-run",
-        ])
-        .arg("--remote-debugging-port=0")
-        .arg(format!("--user-data-dir={}", profile.display()))
-        .arg(address)
-        .env("HOME", profile)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap_or_else(|error| panic!("chromium: {error}; `make test` sets it up"))
 }
 
 #[tokio::test]
