@@ -202,6 +202,7 @@ async fn exec(container: &mut Container, argv: &[&str], keep: bool, expected: &s
             cpu_time_ms: 10_000,
             wall_time_ms: 20_000,
             memory_bytes: 256 << 20,
+            start_memory_bytes: 0,
             output_bytes: 65_536,
             processes: 32,
         },

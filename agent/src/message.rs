@@ -19,6 +19,14 @@ pub const USER: &str = "student";
 /// The agent keeps them and goes on reading, so that a [`Request::Abort`] behind them is seen.
 pub const STDIN_WINDOW_BYTES: usize = 128 << 10;
 
+/// First argument of an agent that serves nobody: it removes the empty control groups below the folder that the second
+/// one names, in each hierarchy that it finds in its own folder `cgroup`.
+pub const REMOVE_CONTROL_GROUPS: &str = "remove-control-groups";
+
+/// How far above its limit the kernel lets a command's memory go: what doesn't count has its place there. The container's
+/// own limit leaves room for it.
+pub const MEMORY_ROOM_BYTES: u64 = 64 << 20;
+
 /// What Guichet asks of the agent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request {
@@ -97,8 +105,11 @@ pub struct Limits {
     pub cpu_time_ms: u64,
     /// Wall clock time, in milliseconds.
     pub wall_time_ms: u64,
-    /// Memory of all processes together (page cache of temporary files included), in bytes.
+    /// Memory that all processes together add, in bytes: anonymous, shared, and files in temporary folders. Pages of
+    /// the image's files and what the kernel keeps itself don't count; [`MEMORY_ROOM_BYTES`] bounds them.
     pub memory_bytes: u64,
+    /// Memory that the command holds before its work begins (an interpreter's own), in bytes: it doesn't count.
+    pub start_memory_bytes: u64,
     /// Standard output and error together, in bytes; the command is killed when it writes more.
     pub output_bytes: u64,
     /// Processes and threads at one time.
@@ -182,7 +193,7 @@ pub struct Report {
     pub cpu_time_us: u64,
     /// From the start of its first process to its end, in microseconds.
     pub wall_time_us: u64,
-    /// Highest memory of all processes together, in bytes.
+    /// Most memory that all processes together added, in bytes, as [`Limits::memory_bytes`] counts it.
     pub memory_bytes: u64,
     /// Times the kernel killed a process of it for lack of memory.
     pub oom_kills: u64,

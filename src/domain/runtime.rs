@@ -43,6 +43,9 @@ pub struct Runtime {
 pub struct Step {
     /// Program and arguments, with placeholders.
     pub command: Vec<String>,
+    /// Memory that the language itself holds before a program's first line, in bytes; it doesn't count in the limit.
+    #[serde(default)]
+    pub start_memory_bytes: u64,
     /// What it may use.
     pub limits: StepLimits,
 }
@@ -144,7 +147,7 @@ mod tests {
 
     fn argv(runtime: &Runtime, command: &[&str], files: &[&str]) -> Vec<String> {
         let command = command.iter().map(|word| (*word).to_owned()).collect();
-        let step = Step { command, limits: runtime.run.limits.clone() };
+        let step = Step { command, ..runtime.run.clone() };
         step.argv(&runtime.paths(files.iter().copied(), "/out"))
     }
 

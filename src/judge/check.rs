@@ -22,7 +22,7 @@ pub async fn check(
     let steps = runtime.compile.iter().map(|step| (step, true)).chain([(&runtime.run, false)]);
     for (step, keep) in steps {
         let limits = step.limits.default;
-        let request = setting.request(step.argv(&setting.paths), &limits, keep);
+        let request = setting.request(step, step.argv(&setting.paths), &limits, keep);
         let (report, written) = trial.exec(request).await?;
         let meaning = classify(&report, &limits);
         if meaning.verdict.is_some() {

@@ -51,8 +51,11 @@ pub fn classify(report: &agent::Report, limits: &Limits) -> Meaning {
 fn limit_hit(report: &agent::Report, limits: &Limits) -> Option<LimitHit> {
     let cpu_limit_us = limits.cpu_time_ms.saturating_mul(1000);
     let hit = |kind, allowed, measured| Some(LimitHit { kind, allowed, measured });
-    if report.oom_kills > 0 || report.stopped_by == Some(agent::StoppedBy::Memory) {
-        return hit(LimitKind::Memory, limits.memory_bytes, report.memory_bytes);
+    let over_memory = report.memory_bytes > limits.memory_bytes;
+    if over_memory || report.oom_kills > 0 || report.stopped_by == Some(agent::StoppedBy::Memory) {
+        // A kernel that kills for lack of memory on the whole host has not measured the program.
+        let measured = report.memory_bytes.max(limits.memory_bytes);
+        return hit(LimitKind::Memory, limits.memory_bytes, measured);
     }
     if report.output_bytes > limits.output_bytes || report.stopped_by == Some(agent::StoppedBy::Output) {
         return hit(LimitKind::Output, limits.output_bytes, report.output_bytes);
@@ -134,6 +137,19 @@ mod tests {
         let report = Report { oom_kills: 1, memory_bytes: 1 << 26, ..WELL };
 
         assert_eq!(verdict(&report), Some(Verdict::MemoryLimitExceeded));
+    }
+
+    #[test]
+    fn too_much_memory_counts_whatever_ended_the_program_and_is_measured_so() {
+        let stopped = Report { stopped_by: Some(StoppedBy::CpuTime), cpu_time_us: 1_000_500, ..WELL };
+        let over = Report { memory_bytes: (1 << 26) + 1, ..stopped.clone() };
+        let killed = Report { oom_kills: 1, memory_bytes: 1000, ..stopped };
+
+        for report in [&over, &killed] {
+            assert_eq!(verdict(report), Some(Verdict::MemoryLimitExceeded));
+            let measured = classify(report, &LIMITS).limit.map(|hit| hit.measured);
+            assert_eq!(measured, Some(report.memory_bytes.max(1 << 26)));
+        }
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub async fn compile(
     let limits = setting.compile_limits(step);
     let begun = Instant::now();
     let mut written = Written::default();
-    let request = setting.request(step.argv(&setting.paths), &limits, true);
+    let request = setting.request(step, step.argv(&setting.paths), &limits, true);
     let mut take = |_stream, bytes: &[u8]| written.bytes.extend_from_slice(bytes);
     let report = container.exec(request, &[], abort, &mut take).await?;
     if report.stopped_by == Some(guichet_agent::StoppedBy::Abort) {

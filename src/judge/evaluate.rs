@@ -152,7 +152,7 @@ async fn run_trials(
     for (index, trial) in (1..).zip(trials) {
         let mut argv = setting.runtime.run.argv(&setting.paths);
         argv.extend(trial.args.iter().cloned());
-        let request = setting.request(argv, &limits, false);
+        let request = setting.request(&setting.runtime.run, argv, &limits, false);
         let mut output = Collected::default();
         let mut take = |stream, bytes: &[u8]| output.take(stream, bytes);
         let facts = container.exec(request, trial.stdin.as_bytes(), abort, &mut take).await?;

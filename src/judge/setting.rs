@@ -40,10 +40,10 @@ impl Setting<'_> {
         }
     }
 
-    /// The agent's request for one command.
+    /// The agent's request for one command of `step`.
     ///
     /// * `keep` — whether what it leaves is there for the commands that follow.
-    pub fn request(&self, argv: Vec<String>, limits: &Limits, keep: bool) -> agent::Exec {
+    pub fn request(&self, step: &Step, argv: Vec<String>, limits: &Limits, keep: bool) -> agent::Exec {
         let common = ENVIRONMENT.into_iter().map(str::to_owned);
         let names = NAMES.into_iter().map(|variable| format!("{variable}={}", agent::USER));
         let own = self.runtime.env.iter().cloned();
@@ -54,6 +54,7 @@ impl Setting<'_> {
                 cpu_time_ms: limits.cpu_time_ms,
                 wall_time_ms: limits.wall_time_ms,
                 memory_bytes: limits.memory_bytes,
+                start_memory_bytes: step.start_memory_bytes,
                 output_bytes: limits.output_bytes,
                 processes: limits.processes,
             },

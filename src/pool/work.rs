@@ -100,12 +100,27 @@ pub(super) async fn connect(
     if left > 0 {
         tracing::info!(host = address, containers = left, "removed containers that were left here");
     }
-    if let Err(error) = engine.prune_agent_images().await {
-        tracing::debug!(host = address, %error, "images without a name stay on the host");
-    }
     let mut connection = HostConnection::new(address, engine, sockets);
     connection.prepare_sockets().await;
     Ok(Arc::new(connection))
+}
+
+/// Removes what earlier agents left on a host; it may end at any point.
+///
+/// * `images` — the runtimes' own.
+pub(super) async fn remove_old_images(connection: &HostConnection, images: &[String], path: PathBuf) {
+    let removing = async {
+        let removed = connection.engine.remove_superseded(images, &read_agent(path).await?).await?;
+        connection.engine.prune_agent_images().await?;
+        Ok::<_, PrepareError>(removed)
+    };
+    match removing.await {
+        Ok(0) => {}
+        Ok(images) => tracing::info!(host = connection.address, images, "removed images of earlier agents"),
+        Err(error) => {
+            tracing::debug!(host = connection.address, %error, "images of earlier agents stay on the host");
+        }
+    }
 }
 
 pub(super) async fn prepare_image(
@@ -113,11 +128,14 @@ pub(super) async fn prepare_image(
     image: &str,
     path: PathBuf,
 ) -> Result<String, PrepareError> {
-    let program = match tokio::fs::read(&path).await {
-        Ok(bytes) => AgentProgram::new(bytes),
-        Err(source) => return Err(PrepareError::Program { path, source }),
-    };
-    Ok(engine.agent_image(image, &program).await?)
+    Ok(engine.agent_image(image, &read_agent(path).await?).await?)
+}
+
+async fn read_agent(path: PathBuf) -> Result<AgentProgram, PrepareError> {
+    match tokio::fs::read(&path).await {
+        Ok(bytes) => Ok(AgentProgram::new(bytes)),
+        Err(source) => Err(PrepareError::Program { path, source }),
+    }
 }
 
 pub(super) async fn launch(
@@ -251,6 +269,13 @@ pub(super) async fn remove(idle: Idle, closing: CancellationToken) {
         () = removing => {}
         () = host.gone.cancelled() => {}
         () = closing.cancelled() => {}
+    }
+}
+
+/// Removes the control groups of containers that are gone, as far as the host lets us.
+pub(super) async fn remove_control_groups(connection: Arc<HostConnection>, image: String, labels: Labels) {
+    if let Err(error) = connection.engine.remove_control_groups(&image, labels).await {
+        tracing::debug!(host = connection.address, %error, "empty control groups stay");
     }
 }
 

@@ -71,15 +71,15 @@ async fn a_signal_is_a_runtime_error_that_names_it() {
 }
 
 #[tokio::test]
-async fn endless_recursion_is_a_runtime_error() {
-    let bench = Bench::expecting("").await;
+async fn endless_recursion_is_ended_by_the_memory_limit_or_by_the_language_itself() {
+    let bench = Bench::with_limits("", "", &json!({ "memory_bytes": 64 * MIB })).await;
 
     let program = "static int down(int n) { volatile char frame[4096]; frame[0] = 1; return n ? down(n + 1) + frame[0] : 0; }
         int main(void) { return down(1); }";
     let c = bench.report(&Program::c(program)).await;
     let python = bench.report(&Program::python("def down():\n    return down() + 1\n\ndown()\n")).await;
 
-    assert_eq!((&c["verdict"], &c["signal"]), (&json!("runtime_error"), &json!(11)), "{c}");
+    stopped_by(&c, "memory_limit_exceeded", "memory", 64 * MIB);
     assert_eq!((&python["verdict"], &python["exit_code"]), (&json!("runtime_error"), &json!(1)), "{python}");
 }
 
@@ -161,7 +161,46 @@ async fn touched_memory_is_limited() {
     for program in [Program::c(c), Program::python(python)] {
         let report = bench.report(&program).await;
         stopped_by(&report, "memory_limit_exceeded", "memory", 64 * MIB);
-        assert!(measured(&report) > 48 * MIB, "{report}");
+        assert!(measured(&report) > 64 * MIB, "{report}");
+    }
+}
+
+#[tokio::test]
+async fn the_stack_grows_to_the_memory_limit_and_no_further() {
+    let bench = Bench::with_limits("", "deep\n", &json!({ "memory_bytes": 256 * MIB })).await;
+    let array = |mib: u32| {
+        Program::c(&format!(
+            "int main(void) {{ volatile char a[{mib} << 20]; for (long i = 0; i < sizeof a; i += 4096) a[i] = 1; puts(\"deep\"); }}"
+        ))
+    };
+    let recursion = |mib: u32| {
+        Program::c(&format!(
+            "static int down(int n) {{ volatile char frame[1024]; frame[0] = 1; return n ? down(n - 1) + frame[0] : 0; }}
+            int main(void) {{ if (down({mib} << 10) == {mib} << 10) puts(\"deep\"); }}"
+        ))
+    };
+
+    for within in [array(100), array(240), recursion(100)] {
+        ended_by_itself(&bench.report(&within).await, "accepted");
+    }
+    for beyond in [array(300), recursion(300)] {
+        stopped_by(&bench.report(&beyond).await, "memory_limit_exceeded", "memory", 256 * MIB);
+    }
+}
+
+#[tokio::test]
+async fn threads_keep_a_usual_stack_whatever_the_first_one_may_have() {
+    let bench = Bench::with_limits("", "16\n", &json!({ "memory_bytes": 64 * MIB, "processes": 32 })).await;
+
+    let python = "import threading\nready = threading.Barrier(17)\nthreads = [threading.Thread(target=ready.wait) for _ in range(16)]
+for thread in threads: thread.start()\nready.wait()\nprint(len(threads))\n";
+    let c = "#include <pthread.h>
+        static void *tell(void *size) { pthread_attr_t a; pthread_getattr_np(pthread_self(), &a); pthread_attr_getstacksize(&a, size); return 0; }
+        int main(void) { size_t size = 0; pthread_t t; if (pthread_create(&t, 0, tell, &size) || pthread_join(t, 0)) return 1;
+        puts(size >= 1 << 20 && size <= 8 << 20 ? \"16\" : \"unusual\"); }";
+
+    for program in [Program::python(python), Program::c(c)] {
+        ended_by_itself(&bench.report(&program).await, "accepted");
     }
 }
 
@@ -196,10 +235,9 @@ async fn memory_of_files_counts_too() {
     let program = "import os\nblock = b'x' * (1 << 20)\nfor folder in ['.', '/tmp', '/dev/shm']:\n    try:\n        with open(folder + '/fill', 'wb') as file:\n            while True:\n                file.write(block)\n                file.flush()\n    except OSError as error:\n        print(folder, error.errno)\n";
     let report = bench.report(&Program::python(program)).await;
 
-    let verdict = report["verdict"].as_str().unwrap_or_default();
-    assert!(["memory_limit_exceeded", "wrong_answer"].contains(&verdict), "{report}");
-    let peak = report["usage"]["memory_bytes"].as_u64().unwrap_or(u64::MAX);
-    assert!(peak <= 33 * MIB, "{report}");
+    stopped_by(&report, "memory_limit_exceeded", "memory", 32 * MIB);
+    assert!(measured(&report) > 32 * MIB, "{report}");
+    assert_eq!(report["usage"]["memory_bytes"], report["limit"]["measured"]);
 }
 
 #[tokio::test]

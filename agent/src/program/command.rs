@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use guichet_agent::{Ended, Exec, Limits, Report, Request, StoppedBy, UsageSource};
+use guichet_agent::{Ended, Exec, Limits, Report, Request, StoppedBy};
 
 use super::{
     connection::Connection,
@@ -51,7 +51,7 @@ struct Watched {
     limits: Limits,
     started: Instant,
     next_look: Instant,
-    next_sample: Option<Instant>,
+    next_memory_look: Instant,
     input: Input,
     output: Output,
     reaped: Reaped,
@@ -175,20 +175,18 @@ impl Runner<'_> {
         watched.end(self.reach, self.meter)?;
         result?;
         let usage = self.meter.finish(&watched.reaped).context("read the usage")?;
-        // A kernel gives a cgroup memory in batches: a small command may live on what the one before left of its last.
-        let memory_bytes =
-            if usage.memory_bytes == 0 { watched.reaped.peak_bytes } else { usage.memory_bytes };
         watched.output.drain(self.connection, self.mask)?;
         let ended = watched.ended.ok_or(Fault::Request("a command whose first process is lost"))?;
         let [stdout_dropped_bytes, stderr_dropped_bytes] = watched.output.dropped();
         let over_output = watched.output.is_over().then_some(StoppedBy::Output);
+        let over_memory = (usage.memory_bytes > watched.limits.memory_bytes).then_some(StoppedBy::Memory);
         let by_kernel = || kernel_stop(ended, usage.oom_kills, usage.cpu_time, &watched.limits);
         Ok(Report {
             ended,
-            stopped_by: watched.stopped_by.or(over_output).or_else(by_kernel),
+            stopped_by: watched.stopped_by.or(over_memory).or(over_output).or_else(by_kernel),
             cpu_time_us: micros(usage.cpu_time),
             wall_time_us: micros(wall_time),
-            memory_bytes,
+            memory_bytes: usage.memory_bytes,
             oom_kills: usage.oom_kills,
             process_refusals: usage.process_refusals,
             output_bytes: watched.output.written(),
@@ -233,7 +231,7 @@ impl Watched {
             limits,
             started,
             next_look: started + soonest(Duration::from_millis(limits.cpu_time_ms), cpus),
-            next_sample: meter.sample_interval().map(|interval| started + interval),
+            next_memory_look: started + meter.memory_interval(limits.memory_bytes, cpus),
             input: Input::new(pipes.stdin),
             output: Output::new([pipes.stdout, pipes.stderr], limits.output_bytes),
             reaped: Reaped::default(),
@@ -286,13 +284,13 @@ impl Watched {
 
     fn check_limits(&mut self, meter: &mut Meter, cpus: u32) -> Result<(), Fault> {
         let now = Instant::now();
-        if let (Some(interval), Some(_)) = (meter.sample_interval(), self.next_sample.filter(|at| now >= *at))
-        {
-            let peak = meter.sample(&self.reaped).context("sample the usage")?;
-            self.next_sample = Some(now + interval);
-            if meter.source() == UsageSource::Rusage && peak > self.limits.memory_bytes {
+        if now >= self.next_memory_look {
+            let limit = self.limits.memory_bytes;
+            let added = meter.memory_added(limit, &self.reaped).context("read the memory")?;
+            if added > limit {
                 self.stop(StoppedBy::Memory);
             }
+            self.next_memory_look = now + meter.memory_interval(limit.saturating_sub(added), cpus);
         }
         if now >= self.next_look {
             let limit = Duration::from_millis(self.limits.cpu_time_ms);
@@ -321,7 +319,7 @@ impl Watched {
 
     fn timeout(&self) -> Duration {
         let look = self.next_look.min(self.wall_end());
-        self.next_sample.map_or(look, |sample| sample.min(look)).saturating_duration_since(Instant::now())
+        look.min(self.next_memory_look).saturating_duration_since(Instant::now())
     }
 }
 

@@ -21,6 +21,7 @@ mod command;
 mod connection;
 mod fault;
 mod folder;
+mod leftovers;
 mod listener;
 mod names;
 mod output_folder;
@@ -37,7 +38,7 @@ mod usage;
 mod weakness;
 mod work_folder;
 
-use std::{ffi::CStr, os::fd::AsFd, process::ExitCode};
+use std::{ffi::CStr, os::fd::AsFd, path::Path, process::ExitCode};
 
 use guichet_agent::{Clean, Exec, Hello, Reply, Request, Setup, VERSION};
 
@@ -99,6 +100,14 @@ pub fn run() -> ExitCode {
     }
 }
 
+/// Removes control groups below `folder`, in each hierarchy bound into the agent's own folder.
+pub fn remove_control_groups(folder: &str) -> ExitCode {
+    match leftovers::remove(&Path::new(OWN_FOLDER).join("cgroup"), folder) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_error) => ExitCode::FAILURE,
+    }
+}
+
 /// An open submission.
 struct Submission {
     uid: u32,
@@ -137,7 +146,7 @@ impl<'a> Agent<'a> {
         let mut weaknesses = Vec::new();
         let mut spawner = Spawner::new();
         let reach = Reach::find().context("adopt orphans")?;
-        let meter = Meter::find(&std::path::Path::new(OWN_FOLDER).join("cgroup"), &mut weaknesses);
+        let meter = Meter::find(&Path::new(OWN_FOLDER).join("cgroup"), &mut weaknesses);
         weakness::find(&mut spawner, &meter, setup.first_uid, mask, reach, &mut weaknesses)?;
         let base = start::open_base_folder().context("open the folder of submissions")?;
         let names = Names::make(base.as_fd()).context("make the tables of users and groups")?;

@@ -28,6 +28,7 @@ pub fn take_over() -> io::Result<(Connection, WaitMask)> {
     // SAFETY: no memory is involved.
     unsafe { libc::umask(0o022) };
     keep_heap_small();
+    keep_pages_small();
     let mask = WaitMask::install()?;
     let (input, output) = (move_up(0)?, move_up(1)?);
     let nothing = OpenOptions::new().read(true).write(true).open("/dev/null")?;
@@ -46,6 +47,13 @@ fn keep_heap_small() {
     unsafe {
         libc::mallopt(libc::M_MMAP_THRESHOLD, 128 << 10);
     }
+}
+
+/// Counts what commands touch page by page: a huge page would count whole, and whether there is one is the kernel's
+/// choice. What they run inherits it.
+fn keep_pages_small() {
+    // A kernel without huge pages has nothing to turn off.
+    drop(sys::prctl(libc::PR_SET_THP_DISABLE, 1));
 }
 
 /// A second descriptor of the same, out of the way of what commands get.

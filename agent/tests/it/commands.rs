@@ -96,7 +96,7 @@ fn a_command_has_no_rights_and_only_what_it_was_given() {
     assert_eq!(environment.text(), "PATH=/usr/bin:/bin\nHOME=/tmp\n");
     assert_eq!(folder.text(), "/w/work\n");
     assert_eq!(descriptors.text(), "0 1 2 ");
-    assert_eq!(limits.text(), "256 0 64 19");
+    assert_eq!(limits.text(), "256 0 1 19");
     assert_eq!(score.text(), "1000\n");
 }
 

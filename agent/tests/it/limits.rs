@@ -74,18 +74,18 @@ fn memory_is_limited() {
 
     assert_eq!(report.stopped_by, Some(StoppedBy::Memory));
     assert_eq!(report.ended, Ended::Signaled(9));
-    assert_eq!(report.oom_kills, 1);
-    assert!(((15 << 20)..=(17 << 20)).contains(&report.memory_bytes), "{report:?}");
+    assert!(report.memory_bytes > 16 << 20, "{report:?}");
 }
 
 #[test]
-fn a_child_that_was_killed_for_memory_is_counted() {
+fn memory_of_a_child_stops_the_command() {
     let mut agent = TestAgent::start();
 
-    let outcome = agent.run_alone(limited(victim("eat in a child"), |limits| limits.memory_bytes = 16 << 20));
+    let report =
+        agent.run_alone(limited(victim("eat in a child"), |limits| limits.memory_bytes = 16 << 20)).report;
 
-    assert_eq!((outcome.text(), outcome.report.ended), ("right\n", Ended::Exited(0)));
-    assert_eq!((outcome.report.oom_kills, outcome.report.stopped_by), (1, None));
+    assert_eq!(report.stopped_by, Some(StoppedBy::Memory));
+    assert!(report.memory_bytes > 16 << 20, "{report:?}");
 }
 
 #[test]

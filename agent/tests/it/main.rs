@@ -14,4 +14,5 @@ mod files;
 mod life;
 mod limits;
 mod listening;
+mod memory;
 mod support;

@@ -25,6 +25,69 @@ static void eat(void) {
     }
 }
 
+static char block_of_one[1];
+
+static void touch(volatile char *memory, size_t bytes) {
+    for (size_t at = 0; at < bytes; at += 4096) memory[at] = 1;
+}
+
+// Adds so much memory of one kind.
+static int add(size_t bytes, const char *kind) {
+    int prot = PROT_READ | PROT_WRITE;
+    if (!strcmp(kind, "private")) touch(mmap(NULL, bytes, prot, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), bytes);
+    if (!strcmp(kind, "shared")) touch(mmap(NULL, bytes, prot, MAP_SHARED | MAP_ANONYMOUS, -1, 0), bytes);
+    if (!strcmp(kind, "file in memory")) {
+        int fd = memfd_create("much", 0);
+        if (ftruncate(fd, bytes)) return 1;
+        touch(mmap(NULL, bytes, prot, MAP_SHARED, fd, 0), bytes);
+    }
+    if (!strcmp(kind, "temporary files")) {
+        static char block[1 << 20];
+        int fd = -1;
+        for (size_t written = 0; written < bytes; written += sizeof block) {
+            // A file of its own for each 4 MiB: the size of one is limited, too.
+            char path[32];
+            snprintf(path, sizeof path, "/tmp/%zu", written >> 22);
+            if (written % (4 << 20) == 0) fd = open(path, O_CREAT | O_WRONLY, 0600);
+            if (write(fd, block, sizeof block) != sizeof block) return 1;
+        }
+    }
+    if (!strcmp(kind, "children")) {
+        int ends[2];
+        if (pipe(ends)) return 1;
+        for (int i = 0; i < 4; i++) if (!fork()) {
+            touch(malloc(bytes / 4), bytes / 4);
+            if (write(ends[1], "x", 1) != 1) return 1;
+            pause();
+        }
+        for (int i = 0; i < 4; i++) if (read(ends[0], block_of_one, 1) != 1) return 1;
+    }
+    if (!strcmp(kind, "sparse")) {
+        // One page of each 2 MiB.
+        char *memory = mmap(NULL, bytes, prot, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        madvise(memory, bytes, MADV_HUGEPAGE);
+        for (size_t at = 0; at < bytes; at += 2 << 20) memory[at] = 1;
+    }
+    puts("added");
+    return 0;
+}
+
+// Runs down a stack of so many bytes.
+static int down(long bytes) {
+    volatile char frame[4096];
+    frame[0] = 1;
+    return bytes > 0 ? down(bytes - 4096) + frame[0] : 0;
+}
+
+static void *tell_stack(void *unused) {
+    pthread_attr_t attributes;
+    size_t bytes;
+    pthread_getattr_np(pthread_self(), &attributes);
+    pthread_attr_getstacksize(&attributes, &bytes);
+    printf("%zu\n", bytes >> 10);
+    return unused;
+}
+
 static void *idle(void *unused) { for (;;) pause(); return unused; }
 
 static void nest(const char *folder) {
@@ -57,6 +120,12 @@ int main(int argc, char **argv) {
         return 0;
     }
     if (IS("eat")) eat();
+    if (IS("add")) return add(strtoul(argv[2], NULL, 10) << 10, argv[3]);
+    if (IS("down")) return printf("%d\n", down(strtol(argv[2], NULL, 10) << 20) > 0) < 0;
+    if (IS("stack of a thread")) {
+        pthread_t thread;
+        return pthread_create(&thread, NULL, tell_stack, NULL) || pthread_join(thread, NULL);
+    }
     if (IS("eat in a child")) {
         if (!fork()) eat();
         wait(NULL);
@@ -68,7 +137,7 @@ int main(int argc, char **argv) {
         int fd = open("/proc/self/oom_score_adj", O_RDWR);
         if (write(fd, "0", 1) == 1) puts("spared");
         fflush(stdout);
-        int disk = open("/dev/shm/much", O_CREAT | O_WRONLY, 0600);
+        int disk = memfd_create("much", 0);
         static char block[4096];
         for (int i = 0; i < 10; i++) fork();
         for (;;) {
@@ -149,7 +218,7 @@ int main(int argc, char **argv) {
         getrlimit(RLIMIT_CORE, &limit);
         printf("%lu ", limit.rlim_cur);
         getrlimit(RLIMIT_STACK, &limit);
-        printf("%lu %d", limit.rlim_cur >> 20, getpriority(PRIO_PROCESS, 0));
+        printf("%d %d", limit.rlim_cur == RLIM_INFINITY, getpriority(PRIO_PROCESS, 0));
         return 0;
     }
     return 9;

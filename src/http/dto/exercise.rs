@@ -22,7 +22,7 @@ pub struct Limits {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub wall_time_ms: Option<u64>,
-    /// Memory of all processes together, in bytes.
+    /// Memory that all processes together add, in bytes, within 2 MiB.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub memory_bytes: Option<u64>,

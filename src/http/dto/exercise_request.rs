@@ -26,7 +26,7 @@ pub struct LimitsRequest {
     /// Wall time, in milliseconds.
     #[schema(minimum = 1, maximum = 120_000)]
     pub wall_time_ms: Option<u64>,
-    /// Memory of all processes together, in bytes; at most the runtime's maximum.
+    /// Memory that all processes together add, in bytes, within 2 MiB; at most the runtime's maximum.
     #[schema(minimum = 8_388_608)]
     pub memory_bytes: Option<u64>,
     /// Standard output and error together, in bytes.
@@ -47,7 +47,7 @@ pub struct CompileLimitsRequest {
     /// Wall time, in milliseconds.
     #[schema(minimum = 1, maximum = 600_000)]
     pub wall_time_ms: Option<u64>,
-    /// Memory of all processes together, in bytes; at most the runtime's maximum.
+    /// Memory that all processes together add, in bytes, within 2 MiB; at most the runtime's maximum.
     #[schema(minimum = 8_388_608)]
     pub memory_bytes: Option<u64>,
     /// Standard output and error together, in bytes.

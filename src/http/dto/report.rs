@@ -15,7 +15,7 @@ pub struct Usage {
     pub cpu_time_ms: u64,
     /// Wall time, in milliseconds.
     pub wall_time_ms: u64,
-    /// Highest memory of all its processes, in bytes.
+    /// Most memory that all its processes together added, in bytes.
     pub memory_bytes: u64,
 }
 

@@ -57,8 +57,14 @@ async fn greeted() -> (AgentClient, Agent) {
 }
 
 fn command(wall_time_ms: u64) -> Exec {
-    let limits =
-        Limits { cpu_time_ms: 1, wall_time_ms, memory_bytes: 1 << 20, output_bytes: 10, processes: 1 };
+    let limits = Limits {
+        cpu_time_ms: 1,
+        wall_time_ms,
+        memory_bytes: 1 << 20,
+        start_memory_bytes: 0,
+        output_bytes: 10,
+        processes: 1,
+    };
     Exec { argv: vec![b"./program".to_vec()], env: Vec::new(), limits, keep: false }
 }
 

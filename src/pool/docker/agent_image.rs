@@ -2,9 +2,13 @@
 //!
 //! Nothing is read from the host's file system and no path of our machine is named, so the host may be remote.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use bollard::query_parameters::{BuildImageOptionsBuilder, PruneImagesOptionsBuilder};
+use bollard::errors::Error as DockerError;
+use bollard::models::ImageSummary;
+use bollard::query_parameters::{
+    BuildImageOptionsBuilder, ListImagesOptionsBuilder, PruneImagesOptionsBuilder, RemoveImageOptions,
+};
 use futures_util::TryStreamExt;
 use sha2::{Digest, Sha256};
 use tokio::time::timeout;
@@ -23,8 +27,14 @@ pub(super) const SOCKET_FOLDER: &str = "/.guichet/socket";
 /// Label of all agent images.
 const AGENT_LABEL: &str = "guichet.agent=true";
 
+/// Label of the image that an agent image was made of: its name.
+const BASE_LABEL: &str = "guichet.base";
+
+/// Label of the image that an agent image was made of: its id.
+const BASE_ID_LABEL: &str = "guichet.base-id";
+
 /// Changes when the layer does, besides by the agent.
-const LAYOUT: &[u8] = b"guichet agent layer 3";
+const LAYOUT: &[u8] = b"guichet agent layer 4";
 
 /// The agent's executable.
 #[derive(Clone)]
@@ -64,11 +74,12 @@ impl Engine {
         if config.on_build.is_some_and(|steps| !steps.is_empty()) {
             return Err(unusable(image, "it declares ONBUILD steps, which would change it"));
         }
-        let name = derived_name(base.id.as_deref().unwrap_or(image), agent);
+        let base_id = base.id.unwrap_or_else(|| image.to_owned());
+        let name = derived_name(&base_id, agent);
         match within(QUESTION_DEADLINE, self.docker.inspect_image(&name)).await {
             Ok(_there) => Ok(name),
             Err(error) if error.is_not_found() => {
-                self.build(image, &name, agent).await?;
+                self.build(&Base { image, id: &base_id }, &name, agent).await?;
                 Ok(name)
             }
             Err(error) => Err(error),
@@ -86,8 +97,65 @@ impl Engine {
         within(WORK_DEADLINE, self.docker.prune_images(Some(options))).await.map(drop)
     }
 
-    async fn build(&self, image: &str, name: &str, agent: &AgentProgram) -> Result<(), Error> {
-        let context = build_context(image, agent).map_err(|error| unusable(image, &error.to_string()))?;
+    /// Removes agent images that have been superseded: by another agent or tag, where their base is of a repository of
+    /// `images`, or since their base is another one by now, or gone. Returns how many.
+    ///
+    /// One that a container uses stays. Another installation that wants one later builds it again.
+    ///
+    /// # Errors
+    /// What the engine said.
+    pub async fn remove_superseded(&self, images: &[String], agent: &AgentProgram) -> Result<usize, Error> {
+        let mut current = BTreeSet::new();
+        for image in images {
+            current.extend(self.id_of(image).await?.map(|id| derived_name(&id, agent)));
+        }
+        let filters = HashMap::from([("label", vec![AGENT_LABEL.to_owned()])]);
+        let options = ListImagesOptionsBuilder::new().filters(&filters).build();
+        let mut removed = 0;
+        for found in within(WORK_DEADLINE, self.docker.list_images(Some(options))).await? {
+            if self.is_superseded(&found, images).await? {
+                for name in found.repo_tags.iter().filter(|name| !current.contains(*name)) {
+                    removed += usize::from(self.remove_unused_image(name).await?);
+                }
+            }
+        }
+        Ok(removed)
+    }
+
+    /// Whether an agent image is of no use, unless it is one of the current ones.
+    async fn is_superseded(&self, found: &ImageSummary, images: &[String]) -> Result<bool, Error> {
+        // Those made before they said what of are all of earlier agents.
+        let Some(base) = found.labels.get(BASE_LABEL) else { return Ok(true) };
+        let repository = |image: &str| image.rsplit_once(':').map(|(repository, _tag)| repository.to_owned());
+        if images.iter().any(|image| image == base || repository(image) == repository(base)) {
+            return Ok(true);
+        }
+        Ok(self.id_of(base).await?.as_ref() != found.labels.get(BASE_ID_LABEL))
+    }
+
+    async fn remove_unused_image(&self, name: &str) -> Result<bool, Error> {
+        let removing = self.docker.remove_image(name, None::<RemoveImageOptions>, None);
+        match within(WORK_DEADLINE, removing).await {
+            Ok(_layers) => Ok(true),
+            // A container uses it, or another installation was faster.
+            Err(Error::Engine(DockerError::DockerResponseServerError { status_code: 404 | 409, .. })) => {
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// An image's id, if it is there.
+    async fn id_of(&self, image: &str) -> Result<Option<String>, Error> {
+        match within(QUESTION_DEADLINE, self.docker.inspect_image(image)).await {
+            Ok(there) => Ok(there.id),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn build(&self, base: &Base<'_>, name: &str, agent: &AgentProgram) -> Result<(), Error> {
+        let context = build_context(base, agent).map_err(|error| unusable(base.image, &error.to_string()))?;
         let options = BuildImageOptionsBuilder::new()
             .dockerfile("Dockerfile")
             .t(name)
@@ -111,6 +179,12 @@ impl Engine {
     }
 }
 
+/// The image that an agent image is made of.
+struct Base<'a> {
+    image: &'a str,
+    id: &'a str,
+}
+
 fn unusable(image: &str, reason: &str) -> Error {
     Error::UnusableImage { image: image.to_owned(), reason: reason.to_owned() }
 }
@@ -127,8 +201,10 @@ pub(super) fn hex(digest: &[u8], bytes: usize) -> String {
 }
 
 /// A tar with the build's two steps and the tree `root`, which is laid over the image's own.
-fn build_context(image: &str, agent: &AgentProgram) -> std::io::Result<Vec<u8>> {
-    let dockerfile = format!("FROM {image}\nLABEL {AGENT_LABEL}\nCOPY root/ /\n");
+fn build_context(base: &Base<'_>, agent: &AgentProgram) -> std::io::Result<Vec<u8>> {
+    let Base { image, id } = base;
+    let labels = format!("{AGENT_LABEL} {BASE_LABEL}={image} {BASE_ID_LABEL}={id}");
+    let dockerfile = format!("FROM {image}\nLABEL {labels}\nCOPY root/ /\n");
     let mut tar = tar::Builder::new(Vec::with_capacity(agent.0.len() + 16_384));
     add(&mut tar, "Dockerfile", tar::EntryType::Regular, 0o644, dockerfile.as_bytes())?;
     add(&mut tar, "root/", tar::EntryType::Directory, 0o755, &[])?;

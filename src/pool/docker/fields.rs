@@ -10,18 +10,20 @@ use bollard::models::{
     ContainerCreateBody, HealthConfig, HostConfig, HostConfigCgroupnsModeEnum, HostConfigLogConfig, Mount,
     MountType, ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
 };
+use guichet_agent::{MEMORY_ROOM_BYTES, REMOVE_CONTROL_GROUPS};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::Cgroups;
 use super::agent_image::{AGENT, CGROUP_FOLDER, SOCKET_FOLDER};
-use crate::domain::runtime::Runtime;
+use crate::domain::runtime::{Runtime, Step};
 
 /// System calls a container may make.
 const SECCOMP: &str = include_str!("../seccomp.json");
 
-/// Memory above the greatest limit of a command: the agent itself and what the kernel keeps for the container.
-const ROOM_FOR_AGENT_BYTES: u64 = 32 << 20;
+/// Memory above the greatest limit of a command and what doesn't count in it: the agent itself, the files that it writes
+/// and a compilation leaves, and pages of files that the kernel can take back.
+const ROOM_FOR_AGENT_BYTES: u64 = 96 << 20;
 
 /// Processes above the greatest limit of a command: the agent and the kernel's delay in counting the dead.
 const ROOM_FOR_AGENT_PROCESSES: u32 = 16;
@@ -57,6 +59,22 @@ const INSTALLATION: &str = "guichet.installation";
 const BOOT: &str = "guichet.boot";
 
 impl Labels {
+    /// Folder, below each hierarchy's root, in which an engine without systemd makes our control groups.
+    pub(super) fn control_groups(&self) -> String {
+        format!("/guichet/{}", self.short())
+    }
+
+    fn short(&self) -> String {
+        self.installation.simple().to_string().chars().take(12).collect()
+    }
+
+    fn of_container(&self) -> HashMap<String, String> {
+        HashMap::from([
+            (INSTALLATION.to_owned(), self.installation.to_string()),
+            (BOOT.to_owned(), self.boot.to_string()),
+        ])
+    }
+
     /// What containers of all boots of the installation have.
     pub fn of_installation(&self) -> Vec<String> {
         vec![format!("{INSTALLATION}={}", self.installation)]
@@ -87,7 +105,12 @@ pub struct Placement<'a> {
 
 pub(super) fn container(placement: &Placement<'_>, cgroups: Cgroups) -> ContainerCreateBody {
     let mut host_config = host_config(placement, cgroups);
-    let profile = profile_digest(&host_config);
+    let mut labels = placement.labels.of_container();
+    labels.extend([
+        ("guichet.runtime".to_owned(), placement.runtime.id.to_string()),
+        ("guichet.slot".to_owned(), placement.slot.to_string()),
+        ("guichet.profile".to_owned(), profile_digest(&host_config)),
+    ]);
     // Not among the binds, of which an engine makes those that are missing.
     host_config.mounts = placement.transport.map(|folder| vec![transport(folder)]);
     ContainerCreateBody {
@@ -107,20 +130,41 @@ pub(super) fn container(placement: &Placement<'_>, cgroups: Cgroups) -> Containe
         healthcheck: Some(HealthConfig { test: Some(vec!["NONE".to_owned()]), ..HealthConfig::default() }),
         stop_signal: Some("SIGKILL".to_owned()),
         stop_timeout: Some(1),
-        labels: Some(HashMap::from([
-            (INSTALLATION.to_owned(), placement.labels.installation.to_string()),
-            (BOOT.to_owned(), placement.labels.boot.to_string()),
-            ("guichet.runtime".to_owned(), placement.runtime.id.to_string()),
-            ("guichet.slot".to_owned(), placement.slot.to_string()),
-            ("guichet.profile".to_owned(), profile),
-        ])),
+        labels: Some(labels),
+        host_config: Some(host_config),
+        ..ContainerCreateBody::default()
+    }
+}
+
+/// A container in which the agent removes the installation's control groups, once nothing is in them.
+pub(super) fn remover(image: &str, labels: Labels) -> ContainerCreateBody {
+    let host_config = HostConfig {
+        network_mode: Some("none".to_owned()),
+        readonly_rootfs: Some(true),
+        auto_remove: Some(true),
+        log_config: Some(HostConfigLogConfig { typ: Some("none".to_owned()), config: None }),
+        cap_drop: Some(vec!["ALL".to_owned()]),
+        security_opt: Some(vec!["no-new-privileges".to_owned(), format!("seccomp={SECCOMP}")]),
+        memory: Some(i64::try_from(MEMORY_ROOM_BYTES).unwrap_or(i64::MAX)),
+        pids_limit: Some(16),
+        binds: Some(vec![format!("/sys/fs/cgroup:{CGROUP_FOLDER}:rw")]),
+        ..HostConfig::default()
+    };
+    ContainerCreateBody {
+        image: Some(image.to_owned()),
+        entrypoint: Some(vec![AGENT.to_owned()]),
+        cmd: Some(vec![REMOVE_CONTROL_GROUPS.to_owned(), labels.control_groups()]),
+        user: Some("0:0".to_owned()),
+        network_disabled: Some(true),
+        labels: Some(labels.of_container()),
         host_config: Some(host_config),
         ..ContainerCreateBody::default()
     }
 }
 
 fn host_config(placement: &Placement<'_>, cgroups: Cgroups) -> HostConfig {
-    let memory = i64::try_from(most_memory(placement.runtime) + ROOM_FOR_AGENT_BYTES).unwrap_or(i64::MAX);
+    let most = most_memory(placement.runtime) + MEMORY_ROOM_BYTES + ROOM_FOR_AGENT_BYTES;
+    let memory = i64::try_from(most).unwrap_or(i64::MAX);
     let processes = most_processes(placement.runtime) + ROOM_FOR_AGENT_PROCESSES;
     let cgroup = CellCgroup::new(placement, cgroups);
     HostConfig {
@@ -145,7 +189,13 @@ fn host_config(placement: &Placement<'_>, cgroups: Cgroups) -> HostConfig {
         cgroup_parent: cgroup.as_ref().map(|cell| cell.parent.clone()),
         cgroupns_mode: Some(HostConfigCgroupnsModeEnum::PRIVATE),
         binds: cgroup.map(|cell| cell.binds),
-        ulimits: Some(vec![ulimit("nofile", 256), ulimit("core", 0), ulimit("memlock", 1 << 16)]),
+        // Without a limit for the stack the agent may leave it to the memory limit.
+        ulimits: Some(vec![
+            ulimit("nofile", 256),
+            ulimit("core", 0),
+            ulimit("memlock", 1 << 16),
+            ulimit("stack", -1),
+        ]),
         // "none" would take /dev/shm away, which Python's multiprocessing needs.
         ipc_mode: Some("private".to_owned()),
         shm_size: Some(16 << 20),
@@ -200,15 +250,15 @@ fn sysctls() -> HashMap<String, String> {
 }
 
 fn most_memory(runtime: &Runtime) -> u64 {
-    steps(runtime).map(|maximum| maximum.memory_bytes).max().unwrap_or(0)
+    steps(runtime).map(|step| step.limits.maximum.memory_bytes + step.start_memory_bytes).max().unwrap_or(0)
 }
 
 fn most_processes(runtime: &Runtime) -> u32 {
-    steps(runtime).map(|maximum| maximum.processes).max().unwrap_or(0)
+    steps(runtime).map(|step| step.limits.maximum.processes).max().unwrap_or(0)
 }
 
-fn steps(runtime: &Runtime) -> impl Iterator<Item = crate::domain::limits::Limits> + '_ {
-    runtime.compile.iter().chain([&runtime.run]).map(|step| step.limits.maximum)
+fn steps(runtime: &Runtime) -> impl Iterator<Item = &Step> {
+    runtime.compile.iter().chain([&runtime.run])
 }
 
 /// The cgroup that holds a cell's container and nothing else, so that its counters are the container's.
@@ -219,10 +269,9 @@ struct CellCgroup {
 
 impl CellCgroup {
     fn new(placement: &Placement<'_>, cgroups: Cgroups) -> Option<Self> {
-        let installation = placement.labels.installation.simple().to_string();
-        let short = installation.get(..12).unwrap_or_default();
+        let short = placement.labels.short();
         let cell = format!("s{}r{}", placement.slot, placement.runtime_index);
-        let folder = format!("/guichet/{short}/{cell}");
+        let folder = format!("{}/{cell}", placement.labels.control_groups());
         // systemd nests a slice by the dashes in its name.
         let slice = format!("guichet-{short}-{cell}.slice");
         let slice_folder = format!("/guichet.slice/guichet-{short}.slice/{slice}");

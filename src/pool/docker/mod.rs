@@ -20,9 +20,11 @@ use bollard::models::{
 use bollard::query_parameters::{
     AttachContainerOptionsBuilder, CreateContainerOptions, EventsOptionsBuilder, InspectContainerOptions,
     ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
+    WaitContainerOptionsBuilder,
 };
 use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker};
 use bytes::Bytes;
+use futures_util::future::try_join;
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
@@ -195,6 +197,31 @@ impl Engine {
             Err(error) => Err(io::Error::other(error)),
         });
         Ok(Transport { input: attached.input, output: Box::pin(output) })
+    }
+
+    /// Removes the control groups that the engine made for the installation's containers, of which none may be left.
+    ///
+    /// Only the host's root may do so, and the host may be another machine: a last container does it. Groups that
+    /// systemd made stay in its care.
+    ///
+    /// * `image` — any agent image.
+    ///
+    /// # Errors
+    /// What the engine said, or that some groups stay.
+    pub async fn remove_control_groups(&self, image: &str, labels: Labels) -> Result<(), Error> {
+        if !matches!(self.cgroups, Cgroups::V1Cgroupfs | Cgroups::V2Cgroupfs) {
+            return Ok(());
+        }
+        let body = fields::remover(image, labels);
+        let created =
+            within(WORK_DEADLINE, self.docker.create_container(None::<CreateContainerOptions>, body)).await?;
+        // Asked before the start, so that no exit is missed.
+        let options = WaitContainerOptionsBuilder::new().condition("next-exit").build();
+        let mut exits = std::pin::pin!(self.docker.wait_container(&created.id, Some(options)));
+        let start = self.docker.start_container(&created.id, None::<StartContainerOptions>);
+        let ended = within(WORK_DEADLINE, try_join(start, exits.try_next())).await.map(drop);
+        self.remove(&created.id).await?;
+        ended
     }
 
     /// Kills and removes a container; one that is gone already is no error. It is gone when this returns.

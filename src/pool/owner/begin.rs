@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Message, Owner};
 use crate::pool::host::HostConnection;
 use crate::pool::state::Action;
-use crate::pool::work::{Idle, Outcome, connect, launch, prepare_image, remove};
+use crate::pool::work::{Idle, Outcome, connect, launch, prepare_image, remove, remove_old_images};
 
 impl Owner {
     pub(super) fn begin(&mut self, action: Action<Idle>) {
@@ -49,6 +49,18 @@ impl Owner {
                 });
             }
         }
+    }
+
+    /// Nobody waits for it: what is in its way stays until the next start.
+    pub(super) fn begin_removing_old_images(&self, connection: Arc<HostConnection>) {
+        let images: Vec<_> = self.runtimes.iter().map(|runtime| runtime.image.clone()).collect();
+        let (path, closing) = (self.settings.agent_path.clone(), self.closing.clone());
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = remove_old_images(&connection, &images, path) => {}
+                () = closing.cancelled() => {}
+            }
+        });
     }
 
     fn connection(&self, host: usize) -> Option<Arc<HostConnection>> {

@@ -23,7 +23,7 @@ use super::figures::Figures;
 use super::host::{HostConnection, News, watch_host};
 use super::state::{Connection, ContainerPlace, Fate, Machine};
 use super::transport::SocketFolders;
-use super::work::{Idle, Outcome, PrepareError, sweep_until_gone};
+use super::work::{Idle, Outcome, PrepareError, remove_control_groups, sweep_until_gone};
 use super::{Free, Settings, Status};
 use crate::domain::exercise::Isolation;
 use reserved::Reserved;
@@ -171,9 +171,23 @@ impl Owner {
                 tell_what_is_left(connection, &labels).await;
             }
         }
+        let rest = latest.saturating_duration_since(Instant::now()).max(Duration::from_secs(5));
+        let removals = self.hosts_with_image().into_iter();
+        let removals =
+            removals.map(|(connection, image)| remove_control_groups(connection, image, self.labels));
+        // What is left then stays, empty, until the installation uses it again.
+        let _in_time = timeout(rest, join_all(removals)).await;
         for connection in self.connections.iter().flatten() {
             connection.gone.cancel();
         }
+    }
+
+    /// The hosts that some agent image was ready on, each with one: on others no container was made.
+    fn hosts_with_image(&self) -> Vec<(Arc<HostConnection>, String)> {
+        let image_on =
+            |host| self.images.iter().find(|((of, _), _)| *of == host).map(|(_, image)| image.clone());
+        let hosts = self.connections.iter().enumerate();
+        hosts.filter_map(|(host, connection)| Some((connection.clone()?, image_on(host)?))).collect()
     }
 
     /// Takes a message in; gives back who waits for the end.
@@ -282,6 +296,7 @@ impl Owner {
                     let messages = messages.clone();
                     async move { messages.send(Message::News { host, connection, news }).await.is_ok() }
                 }));
+                self.begin_removing_old_images(Arc::clone(&connection));
                 if let Some(place) = self.connections.get_mut(host) {
                     *place = Some(connection);
                 }

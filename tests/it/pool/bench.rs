@@ -24,6 +24,7 @@ pub const ROOMY: Limits = Limits {
     cpu_time_ms: 10_000,
     wall_time_ms: 20_000,
     memory_bytes: 256 << 20,
+    start_memory_bytes: 0,
     output_bytes: 1 << 20,
     processes: 32,
 };
@@ -276,6 +277,7 @@ fn limits_of(step: &guichet::domain::runtime::Step) -> Limits {
         cpu_time_ms: limits.cpu_time_ms,
         wall_time_ms: limits.wall_time_ms,
         memory_bytes: limits.memory_bytes,
+        start_memory_bytes: step.start_memory_bytes,
         output_bytes: limits.output_bytes,
         processes: limits.processes,
     }

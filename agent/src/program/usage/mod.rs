@@ -8,7 +8,7 @@ mod processes;
 
 use std::{io, os::fd::BorrowedFd, path::Path, time::Duration};
 
-use guichet_agent::{Limits, UsageSource};
+use guichet_agent::{Limits, MEMORY_ROOM_BYTES, UsageSource};
 
 use self::cgroup::Cgroup;
 use super::{reap::Reaped, spawn::ResourceLimit, sys};
@@ -16,12 +16,20 @@ use super::{reap::Reaped, spawn::ResourceLimit, sys};
 /// How often a peak is sampled where the kernel does not keep it.
 const SAMPLE_INTERVAL: Duration = Duration::from_millis(10);
 
+/// Shortest time between two looks at a peak that the kernel keeps.
+const SHORTEST_LOOK: Duration = Duration::from_millis(2);
+
+/// More than one core can touch in a microsecond.
+const BYTES_A_MICROSECOND: u64 = 4096;
+
 /// Measures one command at a time.
 pub struct Meter {
     cgroup: Option<Cgroup>,
     sampled_peak: u64,
     sampled_cpu: Duration,
     own_cpu_at_start: Duration,
+    /// Memory that does not count where there is no cgroup, in bytes.
+    uncounted: u64,
 }
 
 /// What a command used.
@@ -50,7 +58,13 @@ impl Meter {
             Some(cgroup) => weaknesses.extend(cgroup.missing().iter().map(|name| (*name).to_owned())),
             None => weaknesses.push("cgroup".to_owned()),
         }
-        Self { cgroup, sampled_peak: 0, sampled_cpu: Duration::ZERO, own_cpu_at_start: Duration::ZERO }
+        Self {
+            cgroup,
+            sampled_peak: 0,
+            sampled_cpu: Duration::ZERO,
+            own_cpu_at_start: Duration::ZERO,
+            uncounted: 0,
+        }
     }
 
     /// Where the figures come from.
@@ -68,18 +82,22 @@ impl Meter {
         self.sampled_peak = 0;
         self.sampled_cpu = Duration::ZERO;
         self.own_cpu_at_start = sys::own_cpu_time();
+        self.uncounted = limits.start_memory_bytes;
         self.cgroup.as_mut().map_or(Ok(()), |cgroup| cgroup.start(limits))
     }
 
     /// Limits of each single process, next to those of the cgroup.
     pub fn resources(&self, limits: &Limits) -> Vec<ResourceLimit> {
         let cpu_seconds = limits.cpu_time_ms.div_ceil(1000) + 1;
+        // A file in memory meets the memory limit first.
+        let file_bytes = limits.memory_bytes + MEMORY_ROOM_BYTES;
         let mut resources = vec![
             (libc::RLIMIT_NOFILE, 256, 256),
             (libc::RLIMIT_CORE, 0, 0),
             (libc::RLIMIT_MSGQUEUE, 0, 0),
-            (libc::RLIMIT_FSIZE, limits.memory_bytes, limits.memory_bytes),
-            (libc::RLIMIT_STACK, STACK_BYTES, STACK_BYTES),
+            (libc::RLIMIT_FSIZE, file_bytes, file_bytes),
+            // It grows into the memory limit. glibc gives threads 2 MiB then, and not as much as the first one may have.
+            (libc::RLIMIT_STACK, libc::RLIM_INFINITY, libc::RLIM_INFINITY),
             (libc::RLIMIT_CPU, cpu_seconds, cpu_seconds + 1),
         ];
         if !self.cgroup.as_ref().is_some_and(Cgroup::limits_processes) {
@@ -100,25 +118,27 @@ impl Meter {
         }
     }
 
-    /// When to call [`Self::sample`] next, if at all.
-    pub fn sample_interval(&self) -> Option<Duration> {
-        (self.source() != UsageSource::CgroupV1 && self.source() != UsageSource::CgroupV2)
-            .then_some(SAMPLE_INTERVAL)
+    /// How long after a look at the memory the next one is due: `rest` cannot be used up sooner.
+    pub fn memory_interval(&self, rest: u64, cpus: u32) -> Duration {
+        match self.source() {
+            UsageSource::CgroupV1 | UsageSource::CgroupV2 => {
+                (Duration::from_micros(rest / BYTES_A_MICROSECOND) / cpus.max(1)).max(SHORTEST_LOOK)
+            }
+            UsageSource::CgroupV2Sampled | UsageSource::Rusage => SAMPLE_INTERVAL,
+        }
     }
 
-    /// Looks at what is used now; gives the highest memory seen, in bytes.
+    /// The most memory that the command has added so far, in bytes; what does not count is left out only if need be.
     ///
     /// * `ended` — what the processes used that have ended.
-    pub fn sample(&mut self, ended: &Reaped) -> io::Result<u64> {
-        let now = if let Some(cgroup) = &self.cgroup {
-            cgroup.memory_in_use()?
-        } else {
-            let seen = processes::look()?;
-            self.sampled_cpu = self.sampled_cpu.max(seen.cpu_time + ended.cpu_time);
-            seen.memory_bytes
-        };
-        self.sampled_peak = self.sampled_peak.max(now);
-        Ok(self.sampled_peak)
+    pub fn memory_added(&mut self, limit: u64, ended: &Reaped) -> io::Result<u64> {
+        if let Some(cgroup) = &mut self.cgroup {
+            return cgroup.memory_added(limit);
+        }
+        let seen = processes::look()?;
+        self.sampled_cpu = self.sampled_cpu.max(seen.cpu_time + ended.cpu_time);
+        self.sampled_peak = self.sampled_peak.max(seen.memory_bytes);
+        Ok(self.sampled_peak.saturating_sub(self.uncounted))
     }
 
     /// Takes the limit of memory away where the agent itself is below it.
@@ -132,21 +152,17 @@ impl Meter {
     }
 
     /// What the command used, now that nothing of it runs any more.
-    pub fn finish(&self, ended: &Reaped) -> io::Result<Usage> {
-        match &self.cgroup {
+    pub fn finish(&mut self, ended: &Reaped) -> io::Result<Usage> {
+        match &mut self.cgroup {
             Some(cgroup) => {
                 let counted = cgroup.finish()?;
-                let memory_bytes = counted.memory_bytes.max(self.sampled_peak);
-                Ok(Usage { cpu_time: self.cpu_time()?, memory_bytes, ..counted })
+                Ok(Usage { cpu_time: self.cpu_time()?, ..counted })
             }
             None => Ok(Usage {
                 cpu_time: ended.cpu_time.max(self.sampled_cpu),
-                memory_bytes: ended.peak_bytes.max(self.sampled_peak),
+                memory_bytes: ended.peak_bytes.max(self.sampled_peak).saturating_sub(self.uncounted),
                 ..Usage::default()
             }),
         }
     }
 }
-
-/// Largest stack of a command's first thread: 64 MiB.
-const STACK_BYTES: u64 = 64 << 20;

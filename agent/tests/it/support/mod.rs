@@ -28,6 +28,7 @@ pub const LIMITS: Limits = Limits {
     cpu_time_ms: 5_000,
     wall_time_ms: 10_000,
     memory_bytes: 64 << 20,
+    start_memory_bytes: 0,
     output_bytes: 1 << 20,
     processes: 32,
 };

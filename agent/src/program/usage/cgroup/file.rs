@@ -7,6 +7,9 @@ use std::{
     path::Path,
 };
 
+/// Longer than any of them, `memory.stat` of version 2 included.
+const LONGEST: usize = 4096;
+
 /// Opens a file to read and to write.
 pub fn open_both(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).open(path)
@@ -24,12 +27,20 @@ pub fn read_keys(files: &[File], key: &str) -> io::Result<Vec<u64>> {
 
 /// Reads the number behind `key` in a file of lines `key number`.
 pub fn read_key(file: &File, key: &str) -> io::Result<u64> {
-    let mut buffer = [0; 1024];
+    let [number] = read_numbers(file, [key])?;
+    number.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("no `{key}` in a cgroup file")))
+}
+
+/// Reads the numbers behind `keys` in a file of lines `key number`, as far as they are there.
+pub fn read_numbers<const COUNT: usize>(
+    file: &File,
+    keys: [&str; COUNT],
+) -> io::Result<[Option<u64>; COUNT]> {
+    let mut buffer = [0; LONGEST];
     let text = read(file, &mut buffer)?;
-    text.lines()
-        .filter_map(|line| line.split_once(' '))
-        .find_map(|(name, number)| (name == key).then(|| number.trim().parse().ok())?)
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("no `{key}` in a cgroup file")))
+    let lines = || text.lines().filter_map(|line| line.split_once(' '));
+    Ok(keys
+        .map(|key| lines().find_map(|(name, number)| (name == key).then(|| number.trim().parse().ok())?)))
 }
 
 /// Reads a file that is one number.

@@ -2,7 +2,8 @@
 //!
 //! Below one folder lie the slot's own cgroup folders, bound there by Docker: `memory`, `cpuacct` and `pids`
 //! (version 1), or `unified`. The container is a cgroup inside the slot's, and commands get one inside the
-//! container's for their memory: when it is full, only they can be killed, however small they make themselves.
+//! container's for their memory: when it is full, only they can be killed, however small they make themselves. It is
+//! made once and stays: one for each command would cost 0.2 ms, and outlive it with the pages of files it had read.
 //!
 //! ```text
 //! slot ─ container ─┬─ (agent)       CPU time and processes are measured and limited in the slot,
@@ -15,6 +16,7 @@
 //! Sources: Linux `Documentation/admin-guide/cgroup-v1/{memory,cpuacct,pids}.rst` and `cgroup-v2.rst`.
 
 mod file;
+mod memory;
 #[cfg(test)]
 mod tests;
 
@@ -28,7 +30,10 @@ use std::{
 
 use guichet_agent::{Limits, UsageSource};
 
-use self::file::{open_both, open_to_write, read_key, read_keys, read_number, write};
+use self::{
+    file::{open_both, open_to_write, read_key, read_keys, read_number, write},
+    memory::Memory,
+};
 use super::Usage;
 
 /// Name of the cgroup that commands get for their memory.
@@ -36,23 +41,12 @@ const COMMANDS: &str = "commands";
 
 /// The open files, and what they held when the command started.
 pub struct Cgroup {
-    source: UsageSource,
     memory: Memory,
     cpu: File,
     pids: Option<Pids>,
     entry: Option<File>,
     missing: Vec<&'static str>,
     start: Start,
-}
-
-struct Memory {
-    in_use: File,
-    /// Readable; writing resets it, unless the source is [`UsageSource::CgroupV2Sampled`].
-    peak: Option<File>,
-    limit: Option<File>,
-    /// Limit of memory and swap together (version 1).
-    swap_limit: Option<File>,
-    events: Vec<File>,
 }
 
 struct Pids {
@@ -63,9 +57,7 @@ struct Pids {
 
 #[derive(Default)]
 struct Start {
-    memory_bytes: u64,
     cpu_time: Duration,
-    oom_kills: Vec<u64>,
     refusals: Vec<u64>,
 }
 
@@ -83,19 +75,14 @@ impl Cgroup {
 
     fn open_v1(root: &Path) -> io::Result<Self> {
         let slot = root.join("memory");
-        let commands = level_of_agent(&slot)?.join(COMMANDS);
+        let container = level_of_agent(&slot)?;
+        let commands = container.join(COMMANDS);
         let entry = make(&commands).and_then(|()| open_to_write(&commands.join("tasks")));
         let folder = if entry.is_ok() { &commands } else { &slot };
-        let memory = Memory {
-            in_use: File::open(folder.join("memory.usage_in_bytes"))?,
-            peak: Some(open_both(&folder.join("memory.max_usage_in_bytes"))?),
-            limit: open_both(&folder.join("memory.limit_in_bytes")).ok(),
-            swap_limit: open_both(&folder.join("memory.memsw.limit_in_bytes")).ok(),
-            events: open_levels(folder, "memory.oom_control")?,
-        };
+        let memory = Memory::open_v1(folder, &container, open_levels(folder, "memory.oom_control")?)?;
         let cpu = File::open(root.join("cpuacct/cpuacct.usage"))?;
         let pids = Pids::open(&root.join("pids")).ok();
-        Self::check(UsageSource::CgroupV1, memory, cpu, pids, entry.ok())
+        Self::check(memory, cpu, pids, entry.ok())
     }
 
     fn open_v2(slot: &Path) -> io::Result<Self> {
@@ -105,39 +92,16 @@ impl Cgroup {
         let entry = split(&container);
         let commands = container.join(COMMANDS);
         let folder = if entry.is_ok() { &commands } else { slot };
-        // Swap is no memory that a command may use.
-        if let Ok(swap) = open_both(&folder.join("memory.swap.max")) {
-            write(&swap, "0")?;
-        }
-        let mut memory = Memory {
-            in_use: File::open(folder.join("memory.current"))?,
-            peak: open_both(&folder.join("memory.peak")).ok(),
-            limit: open_both(&folder.join("memory.max")).ok(),
-            swap_limit: None,
-            events: vec![File::open(folder.join("memory.events"))?],
-        };
-        // From Linux 6.12 on, writing resets the peak for this descriptor.
-        memory.peak = memory.peak.filter(|peak| write(peak, "0").is_ok());
-        let source = match memory.peak {
-            Some(_) => UsageSource::CgroupV2,
-            None => UsageSource::CgroupV2Sampled,
-        };
+        let memory = Memory::open_v2(folder, &container)?;
         let cpu = File::open(slot.join("cpu.stat"))?;
-        Self::check(source, memory, cpu, pids, entry.ok())
+        Self::check(memory, cpu, pids, entry.ok())
     }
 
     /// Reads and writes everything once, so that what cannot work is known now.
-    fn check(
-        source: UsageSource,
-        memory: Memory,
-        cpu: File,
-        pids: Option<Pids>,
-        entry: Option<File>,
-    ) -> io::Result<Self> {
+    fn check(memory: Memory, cpu: File, pids: Option<Pids>, entry: Option<File>) -> io::Result<Self> {
         let missing = Vec::new();
-        let mut cgroup = Self { source, memory, cpu, pids, entry, missing, start: Start::default() };
-        if cgroup.memory.limit.is_none() || cgroup.limit_memory(None).is_err() {
-            cgroup.memory.limit = None;
+        let mut cgroup = Self { memory, cpu, pids, entry, missing, start: Start::default() };
+        if !cgroup.memory.can_limit() {
             cgroup.missing.push("memory limit");
         }
         if cgroup.entry.is_none() {
@@ -147,14 +111,14 @@ impl Cgroup {
             cgroup.pids = None;
             cgroup.missing.push("process limit");
         }
-        cgroup.begin()?;
+        cgroup.begin(0)?;
         cgroup.finish()?;
         Ok(cgroup)
     }
 
     /// Which form of cgroup this is.
     pub fn source(&self) -> UsageSource {
-        self.source
+        self.memory.source()
     }
 
     /// Names of what cannot be done with it.
@@ -174,8 +138,8 @@ impl Cgroup {
 
     /// Sets the limits of a command on top of what is in use now, and remembers the counters.
     pub fn start(&mut self, limits: &Limits) -> io::Result<()> {
-        self.begin()?;
-        self.limit_memory(Some(self.start.memory_bytes + limits.memory_bytes))?;
+        self.begin(limits.start_memory_bytes)?;
+        self.memory.limit(limits.start_memory_bytes + limits.memory_bytes)?;
         if let Some(pids) = &self.pids {
             let tasks = read_number(&pids.current)?;
             write(&pids.limit, &(tasks + u64::from(limits.processes)).to_string())?;
@@ -183,13 +147,9 @@ impl Cgroup {
         Ok(())
     }
 
-    fn begin(&mut self) -> io::Result<()> {
-        if let Some(peak) = &self.memory.peak {
-            write(peak, "0")?;
-        }
+    fn begin(&mut self, start_memory_bytes: u64) -> io::Result<()> {
+        self.memory.begin(start_memory_bytes)?;
         self.start = Start {
-            memory_bytes: read_number(&self.memory.in_use)?,
-            oom_kills: read_keys(&self.memory.events, "oom_kill")?,
             refusals: match &self.pids {
                 Some(pids) => read_keys(&pids.events, "max")?,
                 None => Vec::new(),
@@ -199,26 +159,9 @@ impl Cgroup {
         Ok(())
     }
 
-    /// Limits memory, alone and together with swap, to a number of bytes or not at all.
-    fn limit_memory(&self, bytes: Option<u64>) -> io::Result<()> {
-        let Some(limit) = &self.memory.limit else {
-            return Ok(());
-        };
-        let none = if self.source == UsageSource::CgroupV1 { "-1" } else { "max" };
-        let text = bytes.map_or(none.to_owned(), |bytes| bytes.to_string());
-        // The limit with swap may never be below the one without.
-        if let Some(swap_limit) = &self.memory.swap_limit {
-            write(swap_limit, none)?;
-            write(limit, &text)?;
-            write(swap_limit, &text)
-        } else {
-            write(limit, &text)
-        }
-    }
-
     /// Takes the limit of memory away if the agent itself is below it.
     pub fn release(&self) -> io::Result<()> {
-        if self.entry.is_none() { self.limit_memory(None) } else { Ok(()) }
+        if self.entry.is_none() { self.memory.unlimit() } else { Ok(()) }
     }
 
     /// Where a command writes `0` to enter the cgroup whose memory is limited.
@@ -226,9 +169,9 @@ impl Cgroup {
         self.entry.as_ref().map(AsFd::as_fd)
     }
 
-    /// Memory in use above the start, in bytes.
-    pub fn memory_in_use(&self) -> io::Result<u64> {
-        Ok(read_number(&self.memory.in_use)?.saturating_sub(self.start.memory_bytes))
+    /// The most memory that the command has added so far, in bytes; looks closely only if it may be above `limit`.
+    pub fn memory_added(&mut self, limit: u64) -> io::Result<u64> {
+        self.memory.added(limit)
     }
 
     /// CPU time since the start, the agent's own included.
@@ -237,7 +180,7 @@ impl Cgroup {
     }
 
     fn read_cpu_time(&self) -> io::Result<Duration> {
-        if self.source == UsageSource::CgroupV1 {
+        if self.source() == UsageSource::CgroupV1 {
             read_number(&self.cpu).map(Duration::from_nanos)
         } else {
             read_key(&self.cpu, "usage_usec").map(Duration::from_micros)
@@ -245,15 +188,12 @@ impl Cgroup {
     }
 
     /// What was counted since the start; the CPU time is left at zero.
-    pub fn finish(&self) -> io::Result<Usage> {
-        let peak = match &self.memory.peak {
-            Some(peak) => read_number(peak)?.saturating_sub(self.start.memory_bytes),
-            None => 0,
-        };
+    pub fn finish(&mut self) -> io::Result<Usage> {
+        let (memory_bytes, oom_kills) = self.memory.finish()?;
         Ok(Usage {
             cpu_time: Duration::ZERO,
-            memory_bytes: peak,
-            oom_kills: growth(&self.start.oom_kills, &read_keys(&self.memory.events, "oom_kill")?),
+            memory_bytes,
+            oom_kills,
             process_refusals: match &self.pids {
                 Some(pids) => growth(&self.start.refusals, &read_keys(&pids.events, "max")?),
                 None => 0,

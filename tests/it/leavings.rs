@@ -1,0 +1,108 @@
+//! What the service leaves on a Docker host: nothing that it does not need again.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::support::engine::{Engine, ground};
+use crate::support::{Options, TestGuichet, exercises, programs, wait_for};
+
+const SOON: Duration = Duration::from_mins(1);
+
+/// Folders of the installation's control groups on this machine.
+async fn control_groups(guichet: &TestGuichet) -> Vec<PathBuf> {
+    let id: String = guichet.query("SELECT id FROM installation").await;
+    let short: String = id.chars().filter(|letter| *letter != '-').take(12).collect();
+    let root = Path::new("/sys/fs/cgroup");
+    let hierarchies =
+        std::fs::read_dir(root).expect("control groups").map(|entry| entry.expect("one").path());
+    let folders = hierarchies.chain([root.to_owned()]).map(|path| path.join("guichet").join(&short));
+    folders.filter(|folder| folder.exists()).collect()
+}
+
+#[tokio::test]
+async fn a_graceful_stop_leaves_no_control_group() {
+    let guichet = TestGuichet::start().await;
+    guichet.teacher().put_exercise("sum", &exercises::sum()).await;
+    guichet.student("alice").grade("sum", &programs::c_sum()).await;
+    assert_ne!(control_groups(&guichet).await, Vec::<PathBuf>::new(), "of the containers that run");
+
+    assert!(guichet.terminate().await.success());
+
+    assert_eq!(control_groups(&guichet).await, Vec::<PathBuf>::new());
+}
+
+/// An image as an agent of another version has left it.
+struct OldImage(String);
+
+impl OldImage {
+    fn make(labels: &str) -> Self {
+        let name = format!("guichet-agent:{}", uuid::Uuid::new_v4().simple());
+        let folder = tempfile::tempdir().expect("a folder");
+        let steps = format!("FROM guichet-c:2\nLABEL guichet.agent=true {labels}\n");
+        std::fs::write(folder.path().join("Dockerfile"), steps).expect("a Dockerfile");
+        engine().ask(&["build", "-q", "-t", &name, &folder.path().to_string_lossy()]);
+        Self(name)
+    }
+
+    fn is_there(&self) -> bool {
+        !engine().ask(&["images", "-q", &self.0]).is_empty()
+    }
+
+    async fn wait_until_gone(&self) {
+        wait_for(&self.0, SOON, async || self.is_there(), |there| !there).await;
+    }
+}
+
+fn engine() -> Engine {
+    Engine::at(&ground().docker_host)
+}
+
+#[tokio::test]
+async fn images_of_earlier_agents_go_unless_a_container_uses_them() {
+    let _images = ground();
+    let unlabelled = OldImage::make("");
+    let of_this_base = OldImage::make("guichet.base=guichet-c:2 guichet.base-id=sha256:1");
+    let of_an_older_base = OldImage::make("guichet.base=guichet-c:0 guichet.base-id=sha256:1");
+    let of_a_lost_base = OldImage::make("guichet.base=guichet-gone:1 guichet.base-id=sha256:1");
+    let in_use = OldImage::make("guichet.base=guichet-c:2 guichet.base-id=sha256:2");
+    let container = engine().ask(&["create", &in_use.0, "/nothing"]);
+
+    let guichet = TestGuichet::start().await;
+    for old in [&unlabelled, &of_this_base, &of_an_older_base, &of_a_lost_base] {
+        old.wait_until_gone().await;
+    }
+    assert!(in_use.is_there());
+    engine().remove(&[container]);
+    guichet.terminate().await;
+    guichet.restart().await;
+
+    in_use.wait_until_gone().await;
+    guichet.teacher().put_exercise("sum", &exercises::sum()).await;
+    assert_eq!(guichet.student("alice").grade("sum", &programs::c_sum()).await["verdict"], "accepted");
+}
+
+#[tokio::test]
+async fn an_image_that_vanished_is_built_again_when_a_container_needs_it() {
+    // An agent of its own makes images that no other test uses.
+    let folder = tempfile::tempdir().expect("a folder");
+    let agent = folder.path().join("agent");
+    let mut program = std::fs::read(&ground().agent).expect("the agent");
+    program.extend(uuid::Uuid::new_v4().as_bytes());
+    std::fs::write(&agent, program).expect("an agent");
+    let path = agent.to_string_lossy();
+    let guichet = Options::default().env("GUICHET_EXECUTION__AGENT_PATH", &path).start().await;
+    guichet.teacher().put_exercise("sum", &exercises::sum()).await;
+    let student = guichet.student("alice");
+    assert_eq!(student.grade("sum", &programs::c_sum()).await["verdict"], "accepted");
+    let label = guichet.label().await;
+
+    let containers = engine().running(&label);
+    let images: Vec<_> =
+        containers.iter().map(|id| engine().ask(&["inspect", "-f", "{{.Config.Image}}", id])).collect();
+    for image in images.iter().collect::<std::collections::BTreeSet<_>>() {
+        engine().ask(&["rmi", "-f", image]);
+    }
+    engine().kill(&containers);
+
+    assert_eq!(student.grade("sum", &programs::c_sum()).await["verdict"], "accepted");
+}
