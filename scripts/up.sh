@@ -7,6 +7,6 @@ cd "$(dirname "$0")/.."
 . scripts/here.sh
 
 scripts/setup.sh run
-[ -x target/quick/guichet ] || say "Building: the first time takes some minutes, about $((12 / $(nproc) + 1)) on a machine with nothing else to do"
+[ -x target/quick/guichet ] || say "Building: the first time takes some minutes, about $((8 / $(nproc) + 1)) if the machine has nothing else to do"
 scripts/build.sh quick
 scripts/start.sh target/quick/guichet
