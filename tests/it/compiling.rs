@@ -204,7 +204,7 @@ async fn a_compiler_that_is_out_of_memory_time_or_output_says_what_it_was() {
     let mut exercise = exercises::one_test("", "");
     exercise["compile_limits"] = json!({ "cpu_time_ms": 1000, "wall_time_ms": 10_000, "memory_bytes": 33_554_432, "output_bytes": 4096 });
     let bench = Bench::new(&exercise).await;
-    let much = "int a[4000000]={1};\nint main(void) { return 0; }\n";
+    let much = "int a[14000000]={1};\nint main(void) { return 0; }\n";
     let many =
         (0..2000).map(|line| format!("int x{line} = undeclared_{line};")).collect::<Vec<_>>().join("\n");
 

@@ -56,7 +56,7 @@ async fn a_program_opens_no_stream_of_anything_else() {
     let source = "import os
 opened = []
 for pid in ['1'] + [pid for pid in os.listdir('/proc') if pid.isdigit() and int(pid) != os.getpid()]:
-    for fd in list(range(4)) + list(range(100, 130)):
+    for fd in range(130):
         for mode in (os.O_RDONLY, os.O_WRONLY):
             for path in (f'/proc/{pid}/fd/{fd}', f'/proc/{pid}/task/{pid}/fd/{fd}'):
                 try:
