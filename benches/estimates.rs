@@ -75,7 +75,7 @@ fn main() {
     report::figure("middle of the ranges' ends, of those told more than 1 s", high, " s", None);
 }
 
-fn highest(round: &Vec<Told>) -> f64 {
+fn highest(round: &[Told]) -> f64 {
     middle(round, |told| told.eta.map(|(_, high)| high as f64).filter(|high| *high > 1.0))
 }
 

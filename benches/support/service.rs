@@ -29,7 +29,6 @@ impl Build {
     }
 
     /// The one that `GUICHET_BENCH_OTHER` names, a program with its agent beside it.
-    #[expect(clippy::disallowed_methods, reason = "the other build is named by the environment")]
     pub fn of_others() -> Option<Self> {
         let program = PathBuf::from(std::env::var_os("GUICHET_BENCH_OTHER")?);
         let agent = program.with_file_name("guichet-agent");
