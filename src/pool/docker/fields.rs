@@ -103,8 +103,8 @@ pub struct Placement<'a> {
     pub transport: Option<&'a str>,
 }
 
-pub(super) fn container(placement: &Placement<'_>, cgroups: Cgroups) -> ContainerCreateBody {
-    let mut host_config = host_config(placement, cgroups);
+pub(super) fn container(placement: &Placement<'_>, cores: usize, cgroups: Cgroups) -> ContainerCreateBody {
+    let mut host_config = host_config(placement, cores, cgroups);
     let mut labels = placement.labels.of_container();
     labels.extend([
         ("guichet.runtime".to_owned(), placement.runtime.id.to_string()),
@@ -162,7 +162,7 @@ pub(super) fn remover(image: &str, labels: Labels) -> ContainerCreateBody {
     }
 }
 
-fn host_config(placement: &Placement<'_>, cgroups: Cgroups) -> HostConfig {
+fn host_config(placement: &Placement<'_>, cores: usize, cgroups: Cgroups) -> HostConfig {
     let most = most_memory(placement.runtime) + MEMORY_ROOM_BYTES + ROOM_FOR_AGENT_BYTES;
     let memory = i64::try_from(most).unwrap_or(i64::MAX);
     let processes = most_processes(placement.runtime) + ROOM_FOR_AGENT_PROCESSES;
@@ -185,7 +185,8 @@ fn host_config(placement: &Placement<'_>, cgroups: Cgroups) -> HostConfig {
         memory: Some(memory),
         memory_swap: Some(memory),
         pids_limit: Some(i64::from(processes)),
-        cpuset_cpus: Some(placement.slot.to_string()),
+        // A trial has a slot beyond those of cores.
+        cpuset_cpus: Some((placement.slot % cores.max(1)).to_string()),
         cgroup_parent: cgroup.as_ref().map(|cell| cell.parent.clone()),
         cgroupns_mode: Some(HostConfigCgroupnsModeEnum::PRIVATE),
         binds: cgroup.map(|cell| cell.binds),

@@ -171,7 +171,7 @@ impl Engine {
     /// # Errors
     /// What the engine said; nothing of it is left then, as far as the engine still answers.
     pub async fn launch(&self, placement: &Placement<'_>) -> Result<(String, Transport), Error> {
-        let body = fields::container(placement, self.cgroups);
+        let body = fields::container(placement, self.cores, self.cgroups);
         let created =
             within(WORK_DEADLINE, self.docker.create_container(None::<CreateContainerOptions>, body)).await?;
         match self.attach_and_start(&created.id).await {
