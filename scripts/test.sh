@@ -41,6 +41,9 @@ step "the agent and the program"
 scripts/agent.sh
 cargo build --locked --features failpoints
 
+export GUICHET_EXECUTION__AGENT_PATH="$PWD/target/agent/guichet-agent"
+export GUICHET_TEST_AGENT="$GUICHET_EXECUTION__AGENT_PATH"
+
 step "a Docker engine with the images"
 if [ -z "${GUICHET_TEST_DOCKER_HOST:-}" ]; then
     own_engine=yes
@@ -52,8 +55,6 @@ for action in build check; do
 done
 
 step "tests"
-export GUICHET_EXECUTION__AGENT_PATH="$PWD/target/agent/guichet-agent"
-export GUICHET_TEST_AGENT="$GUICHET_EXECUTION__AGENT_PATH"
 # A pipe passes on the exit code of its last command only, so the tests' own goes through a file.
 {
     code=0
