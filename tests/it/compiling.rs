@@ -204,12 +204,15 @@ async fn a_compiler_that_is_out_of_memory_time_or_output_says_what_it_was() {
     let mut exercise = exercises::one_test("", "");
     exercise["compile_limits"] = json!({ "cpu_time_ms": 1000, "wall_time_ms": 10_000, "memory_bytes": 33_554_432, "output_bytes": 4096 });
     let bench = Bench::new(&exercise).await;
-    let much = "int a[14000000]={1};\nint main(void) { return 0; }\n";
+    let half = |name: &str| format!("char {name}[24000000]={{1}};\n");
+    let much = Program::plain_c(&format!("{}int main(void) {{ return 0; }}\n", half("a")));
+    let much = much.with("b.c", half("b").as_bytes());
     let many =
         (0..2000).map(|line| format!("int x{line} = undeclared_{line};")).collect::<Vec<_>>().join("\n");
 
-    for (kind, source) in [("memory", much), ("cpu_time", "#include \"/dev/zero\"\n"), ("output", &many)] {
-        let compile = compile_of(&bench, &Program::plain_c(source)).await;
+    let endless = Program::plain_c("#include \"/dev/zero\"\n");
+    for (kind, program) in [("memory", much), ("cpu_time", endless), ("output", Program::plain_c(&many))] {
+        let compile = compile_of(&bench, &program).await;
         let kinds = if kind == "cpu_time" { vec!["cpu_time", "memory"] } else { vec![kind] };
         assert!(kinds.iter().any(|kind| compile["limit"]["kind"] == *kind), "{compile}");
         assert!(!errors(&compile).is_empty(), "{compile}");
