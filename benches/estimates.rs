@@ -70,7 +70,8 @@ fn main() {
     let of_each = |figure: fn(&Vec<Told>) -> f64| Spread::of(&rounds.iter().map(figure).collect::<Vec<_>>());
     let unknown = of_each(|round| round.iter().filter(|told| told.eta.is_none()).count() as f64);
     report::figure("told nothing", unknown, "", None);
-    let (waited, high) = (of_each(|round| middle(round, |told| Some(told.waited_s))), of_each(|round| highest(round)));
+    let (waited, high) =
+        (of_each(|round| middle(round, |told| Some(told.waited_s))), of_each(|round| highest(round)));
     report::figure("middle of the waits", waited, " s", None);
     report::figure("middle of the ranges' ends, of those told more than 1 s", high, " s", None);
 }
