@@ -34,14 +34,29 @@ async fn a_graceful_stop_leaves_no_control_group() {
 /// An image as an agent of another version has left it.
 struct OldImage(String);
 
+/// Other tests' services remove such images, too, also while one is being made.
+const TRIES: usize = 20;
+
 impl OldImage {
     fn make(labels: &str) -> Self {
         let name = format!("guichet-agent:{}", uuid::Uuid::new_v4().simple());
         let folder = tempfile::tempdir().expect("a folder");
         let steps = format!("FROM guichet-c:2\nLABEL guichet.agent=true {labels}\n");
         std::fs::write(folder.path().join("Dockerfile"), steps).expect("a Dockerfile");
-        engine().ask(&["build", "-q", "-t", &name, &folder.path().to_string_lossy()]);
+        let folder = folder.path().to_string_lossy();
+        let build = ["build", "-q", "-t", &name, &folder];
+        (0..TRIES).find_map(|_| engine().ask_for(&build)).expect("an image");
         Self(name)
+    }
+
+    /// One with a container of it.
+    fn make_in_use(labels: &str) -> (Self, String) {
+        let made = (0..TRIES).find_map(|_| {
+            let image = Self::make(labels);
+            let container = engine().ask_for(&["create", &image.0, "/nothing"])?;
+            Some((image, container))
+        });
+        made.expect("an image with a container")
     }
 
     fn is_there(&self) -> bool {
@@ -64,8 +79,7 @@ async fn images_of_earlier_agents_go_unless_a_container_uses_them() {
     let of_this_base = OldImage::make("guichet.base=guichet-c:2 guichet.base-id=sha256:1");
     let of_an_older_base = OldImage::make("guichet.base=guichet-c:0 guichet.base-id=sha256:1");
     let of_a_lost_base = OldImage::make("guichet.base=guichet-gone:1 guichet.base-id=sha256:1");
-    let in_use = OldImage::make("guichet.base=guichet-c:2 guichet.base-id=sha256:2");
-    let container = engine().ask(&["create", &in_use.0, "/nothing"]);
+    let (in_use, container) = OldImage::make_in_use("guichet.base=guichet-c:2 guichet.base-id=sha256:2");
 
     let guichet = TestGuichet::start().await;
     for old in [&unlabelled, &of_this_base, &of_an_older_base, &of_a_lost_base] {

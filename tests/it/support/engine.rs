@@ -126,6 +126,12 @@ impl Engine {
         say(self.command().args(arguments))
     }
 
+    /// What the engine answers, or `None` if it refuses.
+    pub fn ask_for(&self, arguments: &[&str]) -> Option<String> {
+        let output = run(self.command().args(arguments));
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    }
+
     /// Builds an image out of a Dockerfile alone.
     pub fn build(&self, image: &str, dockerfile: &str) {
         let mut input = tempfile::tempfile().expect("a file");
