@@ -19,6 +19,10 @@ use crate::domain::runtime::Runtime;
 /// Pause between attempts to remove a container.
 const REMOVAL_PAUSE: Duration = Duration::from_millis(500);
 
+/// Pauses before images of earlier agents are looked for again after a failure.
+const OLD_IMAGES_PAUSES: [Duration; 3] =
+    [Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(15)];
+
 /// A container with nothing in it, and how to talk to its agent.
 #[derive(Debug)]
 pub(super) struct Idle {
@@ -109,18 +113,30 @@ pub(super) async fn connect(
 ///
 /// * `images` — the runtimes' own.
 pub(super) async fn remove_old_images(connection: &HostConnection, images: &[String], path: PathBuf) {
-    let removing = async {
-        let removed = connection.engine.remove_superseded(images, &read_agent(path).await?).await?;
-        connection.engine.prune_agent_images().await?;
-        Ok::<_, PrepareError>(removed)
-    };
-    match removing.await {
-        Ok(0) => {}
-        Ok(images) => tracing::info!(host = connection.address, images, "removed images of earlier agents"),
-        Err(error) => {
-            tracing::debug!(host = connection.address, %error, "images of earlier agents stay on the host");
+    for pause in OLD_IMAGES_PAUSES.map(Some).into_iter().chain([None]) {
+        match (remove_old_images_once(connection, images, path.clone()).await, pause) {
+            (Ok(0), _) => return,
+            (Ok(images), _) => {
+                tracing::info!(host = connection.address, images, "removed images of earlier agents");
+                return;
+            }
+            // What another installation removes at the same moment fails the engine's list of all.
+            (Err(_), Some(pause)) => sleep(pause).await,
+            (Err(error), None) => {
+                tracing::debug!(host = connection.address, %error, "images of earlier agents stay on the host");
+            }
         }
     }
+}
+
+async fn remove_old_images_once(
+    connection: &HostConnection,
+    images: &[String],
+    path: PathBuf,
+) -> Result<usize, PrepareError> {
+    let removed = connection.engine.remove_superseded(images, &read_agent(path).await?).await?;
+    connection.engine.prune_agent_images().await?;
+    Ok(removed)
 }
 
 pub(super) async fn prepare_image(
