@@ -19,7 +19,7 @@ pub const USER: &str = "student";
 /// The agent keeps them and goes on reading, so that a [`Request::Abort`] behind them is seen.
 pub const STDIN_WINDOW_BYTES: usize = 128 << 10;
 
-/// First argument of an agent that serves nobody: it removes the empty control groups below the folder that the second
+/// First argument of an agent that takes no requests: it removes the empty control groups below the folder that the second
 /// one names, in each hierarchy that it finds in its own folder `cgroup`.
 pub const REMOVE_CONTROL_GROUPS: &str = "remove-control-groups";
 

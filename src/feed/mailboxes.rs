@@ -27,7 +27,7 @@ pub struct Mailbox {
 }
 
 impl Mailbox {
-    /// Whether the log may have changed since this was asked the last time. Whoever rang for a place only wants no look
+    /// Whether the log may have changed since this was asked the last time. A wake-up for a place alone asks for no look
     /// at the log.
     pub fn take_change(&self) -> bool {
         self.log_changed.swap(false, Ordering::AcqRel)
@@ -75,7 +75,7 @@ impl Mailboxes {
         mailbox
     }
 
-    /// Forgets the mailboxes of a topic that nobody holds.
+    /// Forgets the mailboxes of a topic whose streams are closed.
     pub fn close(&self, topic: &Topic) {
         let mut by_topic = lock(&self.by_topic);
         if let Some(of_topic) = by_topic.get_mut(topic) {

@@ -55,7 +55,7 @@ impl Trial {
         let engine = Engine::connect(address).await?;
         let image = work::prepare_image(&engine, &runtime.image, agent.to_owned()).await?;
         let host = Arc::new(HostConnection::new(address.to_owned(), engine, None));
-        // Nobody's installation, so that no service takes it for its own.
+        // An installation of its own, so that no service takes it for its own.
         let labels = Labels { installation: Uuid::new_v4(), boot: Uuid::new_v4() };
         let place = ContainerPlace { host: 0, slot: LAST_SLOT, runtime: 0, serial: 0 };
         Ok(Self { idle: work::launch(host, place, labels, runtime, &image).await? })

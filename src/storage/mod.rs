@@ -264,7 +264,7 @@ pub trait Storage: Send + Sync + 'static {
         limit: u32,
     ) -> impl Future<Output = Result<LogPage>> + Send;
 
-    /// Which logs changed since `mark` was given (`None`: nothing is known yet), by whoever wrote to them: the truth
+    /// Which logs changed since `mark` was given (`None`: nothing is known yet), also by other processes: the truth
     /// behind the hints of [`Storage::changes`], for all who follow a log at once. Costs little if nothing grew.
     fn changed_logs(&self, mark: Option<LogMark>) -> impl Future<Output = Result<LogChanges>> + Send;
 

@@ -124,7 +124,7 @@ fn the_settings_that_the_documents_show_are_read() {
     assert_eq!((settings.keys.len(), settings.audience.as_str()), (2, "guichet"));
 }
 
-/// The page of the documents on a server of its own, and somebody who fills it in.
+/// The page of the documents on a server of its own, and a user who fills it in.
 struct Page {
     origin: String,
     told: mpsc::Receiver<String>,

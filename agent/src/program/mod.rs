@@ -5,7 +5,7 @@
 //! ```text
 //! /.guichet         0700, root's; the agent is in it, and where there are cgroups:
 //! /.guichet/cgroup/ the slot's cgroup folders, writable: memory, cpuacct and pids (version 1) or unified (version 2)
-//! /.guichet/socket/   may be there, writable: a folder that Guichet sees too, for a socket until somebody has connected
+//! /.guichet/socket/   may be there, writable: a folder that Guichet sees too, for a socket until Guichet has connected
 //! /w  /tmp          tmpfs, each of its own, with limits of size and inodes; /w may be executed from
 //! /etc/passwd, group  links to files of the same names in /w
 //! capabilities      SETUID SETGID KILL CHOWN DAC_OVERRIDE, to act on commands and on what they leave;

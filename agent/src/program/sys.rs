@@ -17,7 +17,7 @@ pub fn checked(result: c_long) -> io::Result<c_long> {
 /// Opens `name` below `dir`; always close-on-exec, never through a link at the end of `name`.
 pub fn open_at(dir: BorrowedFd<'_>, name: &CStr, flags: c_int, mode: u32) -> io::Result<OwnedFd> {
     let flags = flags | libc::O_CLOEXEC | libc::O_NOFOLLOW;
-    // SAFETY: `name` ends with NUL; the new descriptor is nobody else's.
+    // SAFETY: `name` ends with NUL; no other code has the new descriptor.
     unsafe {
         let fd = checked(libc::openat(dir.as_raw_fd(), name.as_ptr(), flags, mode).into())?;
         Ok(OwnedFd::from_raw_fd(fd as c_int))
@@ -45,7 +45,7 @@ pub fn give_at(dir: BorrowedFd<'_>, name: &CStr, uid: u32) -> io::Result<()> {
 
 /// A file in memory that has no name; `label` is seen in `/proc` alone.
 pub fn make_nameless_file(label: &CStr) -> io::Result<OwnedFd> {
-    // SAFETY: `label` ends with NUL; the new descriptor is nobody else's.
+    // SAFETY: `label` ends with NUL; no other code has the new descriptor.
     unsafe {
         let fd = checked(libc::memfd_create(label.as_ptr(), libc::MFD_CLOEXEC).into())?;
         Ok(OwnedFd::from_raw_fd(fd as c_int))

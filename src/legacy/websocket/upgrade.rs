@@ -41,7 +41,7 @@ pub struct Patience {
     pub linger: Duration,
     /// Until somebody first proves who he is.
     pub unproven: Duration,
-    /// The same for whoever comes while [`Self::unauthenticated`] are there who have not.
+    /// The same for a peer that comes while [`Self::unauthenticated`] others have not proved who they are.
     pub crowded: Duration,
     /// See [`Self::crowded`].
     pub unauthenticated: usize,

@@ -1,7 +1,7 @@
 //! A Docker engine and what is asked of it; with `image`, the only place that knows its API.
 //!
 //! Every call ends: with an answer, an error or [`Error::Silent`]. A container's standard streams become a
-//! [`Transport`], so that nobody else sees how Docker carries them.
+//! [`Transport`], so that no other room sees how Docker carries them.
 
 mod agent_image;
 mod fields;

@@ -51,7 +51,7 @@ impl Owner {
         }
     }
 
-    /// Nobody waits for it: what is in its way stays until the next start.
+    /// No caller waits for it: what is in its way stays until the next start.
     pub(super) fn begin_removing_old_images(&self, connection: Arc<HostConnection>) {
         let images: Vec<_> = self.runtimes.iter().map(|runtime| runtime.image.clone()).collect();
         let (path, closing) = (self.settings.agent_path.clone(), self.closing.clone());
