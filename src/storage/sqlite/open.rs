@@ -1,6 +1,7 @@
 //! Opening the file: one process at a time, the schema that this program knows, and durable commits.
 
 use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -37,8 +38,7 @@ pub struct Options {
 pub(super) fn lock(path: &Path) -> Result<File> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
-    let file =
-        File::options().create(true).truncate(false).write(true).open(name).map_err(Error::unavailable)?;
+    let file = make(Path::new(&name))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => Err(Error::Locked),
@@ -46,11 +46,21 @@ pub(super) fn lock(path: &Path) -> Result<File> {
     }
 }
 
+/// Opens a file, and makes it for this user alone if it is missing, whatever its folder and the umask allow. One that is
+/// there keeps its rights: a backend of the same group may have been let in.
+fn make(path: &Path) -> Result<File> {
+    let mut options = File::options();
+    options.create(true).truncate(false).write(true).mode(0o600);
+    options.open(path).map_err(Error::unavailable)
+}
+
 /// A connection that makes the file if it is missing, and may change its schema.
+///
+/// SQLite makes the files beside it with the rights of the database.
 pub(super) async fn schema(path: &Path) -> Result<SqliteConnection> {
+    drop(make(path)?);
     let options = SqliteConnectOptions::new()
         .filename(path)
-        .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)

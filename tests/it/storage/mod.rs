@@ -2,5 +2,6 @@
 
 mod conformance;
 pub mod factory;
+mod rights;
 mod shell;
 mod sqlite;
