@@ -84,11 +84,14 @@ impl Key {
         Ok(Self { algorithm, decoding })
     }
 
-    /// A key of an issuer's set, if it is for `algorithm` and for signatures.
+    /// A key of an issuer's set, if it is for `algorithm` and for checking signatures (RFC 7517 §4.2 to §4.4).
     pub(super) fn from_jwk(algorithm: Algorithm, jwk: &serde_json::Value) -> Option<Self> {
         let text = |name: &str| jwk.get(name).and_then(serde_json::Value::as_str);
         let says_otherwise = |name: &str, value: &str| jwk.get(name).is_some_and(|said| said != value);
-        if says_otherwise("alg", algorithm.name()) || says_otherwise("use", "sig") {
+        let verifies = jwk.get("key_ops").is_none_or(|said| {
+            said.as_array().is_some_and(|operations| operations.iter().any(|operation| operation == "verify"))
+        });
+        if says_otherwise("alg", algorithm.name()) || says_otherwise("use", "sig") || !verifies {
             return None;
         }
         let decoding = match algorithm {

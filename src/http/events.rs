@@ -159,7 +159,7 @@ fn read_owner(text: &str, place: Location, pointer: &str) -> Result<Owner, Probl
 /// Makes a ticket for an `EventSource`, which can't send headers.
 ///
 /// It opens streams of events only, of one subject or one submission, and shows what its maker may see; one for
-/// another owner shows what a student of that name may see.
+/// another owner shows what a student of that name may see. It is over with the token that made it, at the latest.
 #[utoipa::path(
     post,
     path = "/v1/stream-tickets",
@@ -196,7 +196,8 @@ pub async fn create_stream_ticket(
             Scope::Submission(id)
         }
     };
-    let expires_at = state.app.clock().now().plus(Duration::from_secs(u64::from(ttl_s)));
+    let wanted = state.app.clock().now().plus(Duration::from_secs(u64::from(ttl_s)));
+    let expires_at = wanted.min(caller.expires_at());
     let ticket = Ticket { caller: speaker, scope, expires_at };
     let sealed = ticket.seal(state.app.secret()).map_err(|_source| Problem::internal())?;
     let body = TicketBody { ticket: sealed, expires_at: expires_at.to_string() };

@@ -11,6 +11,7 @@ pub mod dto;
 pub mod events;
 pub mod exercises;
 pub mod files;
+pub mod framing;
 pub mod headers;
 pub mod health;
 pub mod layers;

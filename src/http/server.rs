@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::extract::ConnectInfo;
-use axum::{Extension, Router};
+use axum::{Extension, Router, middleware};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -17,6 +17,8 @@ use tokio::task::JoinSet;
 use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 use tower::Layer as _;
+
+use super::framing;
 
 /// How long peers may leave things undone.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +56,7 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
 
 /// [`serve`] with another patience.
 pub async fn serve_with(patience: Patience, listener: TcpListener, router: Router, stop: CancellationToken) {
+    let router = router.layer(middleware::from_fn(framing::require_one_meaning));
     let http = builder(&patience);
     let open = GracefulShutdown::new();
     let mut connections = JoinSet::new();

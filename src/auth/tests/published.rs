@@ -9,7 +9,7 @@ use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{EncodingKey, Header};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{NOW, SECRET, by_secret, claims, claims_with, key_settings, later, pem};
 use crate::auth::{Algorithm, AuthSettings, InvalidToken, KeySettings, Keys, Verifier};
@@ -24,13 +24,19 @@ struct Issuer {
 
 impl Issuer {
     async fn start(kid: &'static str) -> Self {
+        Self::start_with(kid, json!({})).await
+    }
+
+    /// With further members of the published key.
+    async fn start_with(kid: &'static str, members: Value) -> Self {
         let pair = Ed25519KeyPair::generate().unwrap();
         let (asked, away) = (Arc::new(AtomicUsize::new(0)), Arc::default());
         let x = URL_SAFE_NO_PAD.encode(pair.public_key().as_ref());
-        let set = json!({ "keys": [
-            { "kty": "oct", "kid": "secret", "k": URL_SAFE_NO_PAD.encode(SECRET) },
-            { "kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA", "kid": kid, "x": x },
-        ] });
+        let mut key =
+            json!({ "kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA", "kid": kid, "x": x });
+        key.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        let secret = json!({ "kty": "oct", "kid": "secret", "k": URL_SAFE_NO_PAD.encode(SECRET) });
+        let set = json!({ "keys": [secret, key] });
         let answer = {
             let (asked, away) = (Arc::clone(&asked), Arc::<AtomicBool>::clone(&away));
             move || async move {
@@ -119,4 +125,24 @@ async fn a_published_secret_is_no_key() {
     let forged = by_secret(SECRET, Some("secret"), &claims());
 
     assert_eq!(issuer.verifier().verify(&forged, NOW).await, Err(InvalidToken::Signature));
+}
+
+#[tokio::test]
+async fn a_published_key_that_is_not_for_checking_signatures_is_none() {
+    for (members, is_taken) in [
+        (json!({ "key_ops": ["verify"] }), true),
+        (json!({ "key_ops": ["sign", "verify"] }), true),
+        (json!({ "key_ops": ["sign"] }), false),
+        (json!({ "key_ops": [] }), false),
+        (json!({ "key_ops": "verify" }), false),
+        (json!({ "key_ops": null }), false),
+        (json!({ "use": "enc" }), false),
+        (json!({ "alg": "ES256" }), false),
+    ] {
+        let issuer = Issuer::start_with("2026", members.clone()).await;
+
+        let outcome = issuer.verifier().verify(&issuer.sign("2026", 3600), NOW).await;
+
+        assert_eq!(outcome.is_ok(), is_taken, "{members}");
+    }
 }

@@ -200,6 +200,26 @@ async fn a_stream_ends_with_its_token() {
 }
 
 #[tokio::test]
+async fn a_ticket_is_over_with_the_token_that_made_it() {
+    let house = House::build().await;
+    for (role, request) in [
+        (Role::Student, json!({})),
+        (Role::Student, json!({ "ttl_s": 3600 })),
+        (Role::Backend, json!({ "owner": "alice" })),
+    ] {
+        let short = house.token_for("alice", role, Duration::from_millis(200));
+        let ticket = ticket(&house, &short, request.clone()).await;
+        let path = format!("/v1/events?ticket={ticket}");
+        let mut body = house.get(&path).answer().await.into_body().into_data_stream();
+
+        let stream = read_until(&mut body, |_| false).await;
+
+        assert_eq!(names(&stream), ["stream.snapshot"], "{request}");
+        assert_eq!(house.get(&path).send().await.status, 401, "{request}");
+    }
+}
+
+#[tokio::test]
 async fn a_stop_ends_streams_and_spreads_those_who_come_back() {
     let house = House::build().await;
     let alice = house.token("alice", Role::Student);

@@ -132,3 +132,43 @@ async fn http_2_is_spoken_without_being_asked_first() {
 
     assert_eq!((answer.version(), answer.status().as_u16()), (reqwest::Version::HTTP_2, 200));
 }
+
+#[tokio::test]
+async fn a_request_that_could_be_read_in_two_ways_is_refused_and_its_connection_closed() {
+    let house = House::build().await;
+    let address = listen(&house, house.tasks.soft()).await;
+    let next = "GET /livez HTTP/1.1\r\nhost: x\r\n\r\n";
+    for (head, status) in [
+        ("", "400"),
+        ("host: a\r\nhost: b\r\n", "400"),
+        ("host: a\r\nhost: a\r\n", "400"),
+        ("host: x\r\ntransfer-encoding: gzip, chunked\r\n", "501"),
+        ("host: x\r\ntransfer-encoding: identity, chunked\r\n", "501"),
+        ("host: x\r\ntransfer-encoding: gzip\r\ntransfer-encoding: chunked\r\n", "501"),
+        ("host: x\r\ntransfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n", "501"),
+        ("host: x\r\ntransfer-encoding: gzip\r\n", "400"),
+    ] {
+        let sent = format!("POST /livez HTTP/1.1\r\n{head}\r\n0\r\n\r\n{next}");
+
+        let answer = exchange(address, sent.as_bytes()).await;
+
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{head}: {answer}");
+        assert!(answer.to_lowercase().contains("connection: close"), "{head}: {answer}");
+        assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{head}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_with_one_meaning_is_answered() {
+    let house = House::build().await;
+    let address = listen(&house, house.tasks.soft()).await;
+    for sent in [
+        "GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
+        "GET /livez HTTP/1.0\r\n\r\n",
+        "GET /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\ntransfer-encoding: Chunked\r\n\r\n0\r\n\r\n",
+    ] {
+        let answer = exchange(address, sent.as_bytes()).await;
+
+        assert!(answer.contains(" 200 OK"), "{sent}: {answer}");
+    }
+}
