@@ -21,7 +21,7 @@ use crate::http::dto::queue::{TicketBody, TicketRequest};
 use crate::http::problem::{Code, Problem};
 use crate::http::problem_sets::{Following, FollowingOwner, MakingTicket};
 use crate::http::state::HttpState;
-use crate::http::stream::{self, Audience};
+use crate::http::stream;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
@@ -104,9 +104,7 @@ pub async fn follow_submission_events(
     }
     let from = resume(&headers, query.last_event_id.as_deref(), stream::LOG_OF_SUBMISSION);
     let follow = state.app.follow(&listener.caller, id, from).await?;
-    let audience =
-        Audience { caller: listener.caller, expires_at: listener.expires_at, submission: Some(id) };
-    stream::respond(&state, follow, audience)
+    stream::respond(&state, follow, listener.audience(Some(id)))
 }
 
 fn outside() -> Problem {
@@ -147,8 +145,7 @@ pub async fn follow_events(
     }
     let from = resume(&headers, query.last_event_id.as_deref(), stream::LOG_OF_OWNER);
     let follow = state.app.follow_owner(&listener.caller, &owner, from)?;
-    let audience = Audience { caller: listener.caller, expires_at: listener.expires_at, submission: None };
-    stream::respond(&state, follow, audience)
+    stream::respond(&state, follow, listener.audience(None))
 }
 
 fn read_owner(text: &str, place: Location, pointer: &str) -> Result<Owner, Problem> {

@@ -2,6 +2,8 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -37,6 +39,21 @@ impl Default for Patience {
     }
 }
 
+/// Whether a connection ended because its peer took nothing; each request of the connection has it as an extension.
+#[derive(Clone, Debug, Default)]
+pub struct Stalled(Arc<AtomicBool>);
+
+impl Stalled {
+    /// Whether it did.
+    pub fn is_so(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn note(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Pause after the system refused a connection, as when all file descriptors are in use.
 const PAUSE: Duration = Duration::from_millis(100);
 /// Bytes that tell HTTP/2 from HTTP/1.
@@ -48,7 +65,7 @@ const MAX_H2_STREAMS: u32 = 250;
 
 /// Serves `router` until `stop` is cancelled; ends when the open requests have been answered, or after 5 s.
 ///
-/// Handlers find the peer's address as `ConnectInfo<SocketAddr>`, and may take a connection over by an upgrade of
+/// Handlers find the peer's address as `ConnectInfo<SocketAddr>` and [`Stalled`] among the extensions, and may take a connection over by an upgrade of
 /// HTTP/1.1; what becomes of it then is their concern, but for a peer that takes nothing of what is written to it.
 pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
     serve_with(Patience::default(), listener, router, stop).await;
@@ -79,9 +96,11 @@ pub async fn serve_with(patience: Patience, listener: TcpListener, router: Route
             tracing::debug!(%error, "a connection broke at once");
             continue;
         }
-        let service = TowerToHyperService::new(Extension(ConnectInfo(peer)).layer(router.clone()));
+        let stalled = Stalled::default();
+        let of_connection = (Extension(ConnectInfo(peer)), Extension(stalled.clone()));
+        let service = TowerToHyperService::new(of_connection.layer(router.clone()));
         let connection = http
-            .serve_connection_with_upgrades(TokioIo::new(Guarded::new(stream, &patience)), service)
+            .serve_connection_with_upgrades(TokioIo::new(Guarded::new(stream, &patience, stalled)), service)
             .into_owned();
         let watched = open.watch(connection);
         connections.spawn(async move {
@@ -128,25 +147,29 @@ struct Guarded<S> {
     opening: Pin<Box<Sleep>>,
     patience: Duration,
     /// Set while a write waits for the peer.
-    stalled: Option<Pin<Box<Sleep>>>,
+    waiting: Option<Pin<Box<Sleep>>>,
+    stalled: Stalled,
 }
 
 impl<S> Guarded<S> {
-    fn new(stream: S, patience: &Patience) -> Self {
+    fn new(stream: S, patience: &Patience, stalled: Stalled) -> Self {
         let opening = Box::pin(tokio::time::sleep(patience.head));
-        Self { stream, read: 0, opening, patience: patience.stalled, stalled: None }
+        Self { stream, read: 0, opening, patience: patience.stalled, waiting: None, stalled }
     }
 
     /// A write's outcome, or an error once the peer has taken nothing for too long.
     fn watch<T>(&mut self, context: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if outcome.is_ready() {
-            self.stalled = None;
+            self.waiting = None;
             return outcome;
         }
         let patience = self.patience;
-        let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
-        match stalled.as_mut().poll(context) {
-            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+        let waiting = self.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+        match waiting.as_mut().poll(context) {
+            Poll::Ready(()) => {
+                self.stalled.note();
+                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+            }
             Poll::Pending => Poll::Pending,
         }
     }
@@ -213,7 +236,7 @@ mod tests {
 
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
 
-    use super::{Guarded, Patience};
+    use super::{Guarded, Patience, Stalled};
 
     const SHORT: Patience = Patience {
         head: Duration::from_millis(20),
@@ -225,8 +248,10 @@ mod tests {
     async fn a_write_that_nobody_takes_ends_in_time() {
         let (near, _far) = duplex(16);
 
-        let written = Guarded::new(near, &SHORT).write_all(&[0; 64]).await;
+        let stalled = Stalled::default();
+        let written = Guarded::new(near, &SHORT, stalled.clone()).write_all(&[0; 64]).await;
 
+        assert!(stalled.is_so());
         assert_eq!(written.map_err(|error| error.kind()), Err(ErrorKind::TimedOut));
     }
 
@@ -234,7 +259,7 @@ mod tests {
     async fn first_bytes_that_do_not_come_end_the_connection() {
         let (near, mut far) = duplex(16);
         far.write_all(b"PRI").await.unwrap();
-        let mut guarded = Guarded::new(near, &SHORT);
+        let mut guarded = Guarded::new(near, &SHORT, Stalled::default());
         let mut bytes = [0; 24];
 
         let read = guarded.read_exact(&mut bytes).await;

@@ -22,6 +22,7 @@ use crate::http::dto::event::{StreamEvent, StreamReset, StreamSnapshot};
 use crate::http::dto::report::Detail;
 use crate::http::dto::submission::Submission;
 use crate::http::problem::{Code, Problem};
+use crate::http::server::Stalled;
 use crate::http::state::HttpState;
 
 /// Events that wait for a reader.
@@ -48,6 +49,8 @@ pub struct Audience {
     pub expires_at: Timestamp,
     /// The submission that the stream is about; `None`: all of an owner.
     pub submission: Option<SubmissionId>,
+    /// Whether the reader's connection ended because he took nothing.
+    pub stalled: Stalled,
 }
 
 /// The answer to a wish to follow.
@@ -73,6 +76,11 @@ pub fn respond(state: &HttpState, follow: Follow, audience: Audience) -> Result<
             () = stop.cancelled() => End::Stop,
             end = producer.run(follower) => end,
         };
+        let end = if end == End::Reader && producer.audience.stalled.is_so() { End::Stalled } else { end };
+        if end == End::Stalled {
+            let subject = &producer.audience.caller.subject;
+            tracing::info!(%subject, "a stream ends: its reader took nothing for too long");
+        }
         if matches!(end, End::Stop | End::Expired) {
             // Not all at once: each reader is told another moment to come back.
             let spread = Event::default().retry(Duration::from_millis(random_ms()));

@@ -12,9 +12,12 @@ use axum::response::{IntoResponse as _, Response};
 use super::ticket::{Scope, Ticket};
 use crate::app::{self, Role};
 use crate::auth::Verified;
+use crate::domain::ids::SubmissionId;
 use crate::domain::time::Timestamp;
 use crate::http::problem::{Code, Problem};
+use crate::http::server::Stalled;
 use crate::http::state::HttpState;
+use crate::http::stream::Audience;
 
 /// Which roles have an operation.
 pub trait Permission: Send + Sync {
@@ -107,18 +110,29 @@ pub struct Listener {
     pub scope: Option<Scope>,
     /// When his token or ticket is over.
     pub expires_at: Timestamp,
+    /// Whether his connection ended because he took nothing.
+    pub stalled: Stalled,
+}
+
+impl Listener {
+    /// As the reader of a stream about `submission`, or about all of an owner.
+    pub fn audience(self, submission: Option<SubmissionId>) -> Audience {
+        let Self { caller, expires_at, stalled, scope: _ } = self;
+        Audience { caller, expires_at, submission, stalled }
+    }
 }
 
 impl FromRequestParts<HttpState> for Listener {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _state: &HttpState) -> Result<Self, Problem> {
+        let stalled = parts.extensions.get::<Stalled>().cloned().unwrap_or_default();
         match parts.extensions.get::<Proof>().cloned() {
-            Some(Proof::Token(verified)) => {
-                Ok(Self { caller: verified.caller, scope: None, expires_at: verified.expires_at })
+            Some(Proof::Token(Verified { caller, expires_at })) => {
+                Ok(Self { caller, scope: None, expires_at, stalled })
             }
-            Some(Proof::Ticket(ticket)) => {
-                Ok(Self { caller: ticket.caller, scope: Some(ticket.scope), expires_at: ticket.expires_at })
+            Some(Proof::Ticket(Ticket { caller, scope, expires_at })) => {
+                Ok(Self { caller, scope: Some(scope), expires_at, stalled })
             }
             None => Err(Problem::unauthorized("a token or a ticket is needed")),
         }

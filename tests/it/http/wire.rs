@@ -3,12 +3,16 @@
 use std::time::Duration;
 
 use guichet::app::Role;
+use guichet::domain::exercise::Visibility;
+use guichet::domain::verdict::{Capture, SubmissionResult};
 use guichet::http::{Patience, serve_with};
+use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 use super::house::House;
+use super::ownership::hidden_result;
 
 /// How long a test waits for what must come.
 const SOON: Duration = Duration::from_secs(20);
@@ -39,6 +43,25 @@ async fn exchange(address: std::net::SocketAddr, request: &[u8]) -> String {
     // Who is refused early may see the connection close while he still writes.
     stream.write_all(request).await.unwrap_or_default();
     rest(&mut stream).await
+}
+
+async fn wait_until(done: impl Fn() -> bool) {
+    let waited = async {
+        while !done() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    assert!(tokio::time::timeout(SOON, waited).await.is_ok(), "it did not come");
+}
+
+/// One whose output is more than a reader's socket holds.
+fn large_result() -> SubmissionResult {
+    let mut result = hidden_result();
+    result.tests.iter_mut().for_each(|test| {
+        test.visibility = Visibility::Public;
+        test.stdout = Capture { bytes: vec![b'x'; 1 << 20].into(), truncated: false };
+    });
+    result
 }
 
 #[tokio::test]
@@ -171,4 +194,42 @@ async fn a_request_with_one_meaning_is_answered() {
 
         assert!(answer.contains(" 200 OK"), "{sent}: {answer}");
     }
+}
+
+#[tokio::test]
+async fn a_reader_who_takes_nothing_is_told_apart_from_one_who_left() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let shown = recorder.handle();
+    // All tasks of this test run on its own thread.
+    let _recorder = metrics::set_default_local_recorder(&recorder);
+    let house = House::build().await;
+    house.with_sum().await;
+    for _ in 0..12 {
+        house.submit("alice").await;
+        let lease = house.lease().await;
+        house.finish(&lease, large_result()).await;
+    }
+    let address = listen(&house, house.tasks.soft()).await;
+    let token = house.token("alice", Role::Student);
+    let request = format!(
+        "GET /v1/events?last_event_id=o0 HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\r\n"
+    );
+    let open = async || {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        let mut stream = socket.connect(address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        stream.read_exact(&mut [0; 15]).await.unwrap();
+        stream
+    };
+    let counted = |reason: &str| shown.render().contains(&format!("{{reason=\"{reason}\"}} 1"));
+
+    let sleeper = open().await;
+    wait_until(|| counted("stalled")).await;
+    assert!(!counted("reader"), "{}", shown.render());
+    drop(sleeper);
+    drop(open().await);
+
+    wait_until(|| counted("reader")).await;
+    assert!(counted("stalled"), "{}", shown.render());
 }
