@@ -56,7 +56,7 @@ fn make(path: &Path) -> Result<File> {
 
 /// A connection that makes the file if it is missing, and may change its schema.
 ///
-/// SQLite makes the files beside it with the rights of the database.
+/// `SQLite` makes the files beside it with the rights of the database.
 pub(super) async fn schema(path: &Path) -> Result<SqliteConnection> {
     drop(make(path)?);
     let options = SqliteConnectOptions::new()
