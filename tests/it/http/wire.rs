@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::house::House;
 use super::ownership::hidden_result;
+use crate::support::wait_for;
 
 /// How long a test waits for what must come.
 const SOON: Duration = Duration::from_secs(20);
@@ -43,15 +44,6 @@ async fn exchange(address: std::net::SocketAddr, request: &[u8]) -> String {
     // Who is refused early may see the connection close while he still writes.
     stream.write_all(request).await.unwrap_or_default();
     rest(&mut stream).await
-}
-
-async fn wait_until(done: impl Fn() -> bool) {
-    let waited = async {
-        while !done() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    assert!(tokio::time::timeout(SOON, waited).await.is_ok(), "it did not come");
 }
 
 /// One whose output is more than a reader's socket holds.
@@ -222,14 +214,18 @@ async fn a_reader_who_takes_nothing_is_told_apart_from_one_who_left() {
         stream.read_exact(&mut [0; 15]).await.unwrap();
         stream
     };
-    let counted = |reason: &str| shown.render().contains(&format!("{{reason=\"{reason}\"}} 1"));
+    let counts = |metrics: &str, reason: &str| metrics.contains(&format!("{{reason=\"{reason}\"}} 1"));
+    let counted = |reason: &'static str| {
+        let metrics = || async { shown.render() };
+        wait_for(reason, SOON, metrics, move |metrics: &String| counts(metrics, reason))
+    };
 
     let sleeper = open().await;
-    wait_until(|| counted("stalled")).await;
-    assert!(!counted("reader"), "{}", shown.render());
+    let after_one = counted("stalled").await;
     drop(sleeper);
     drop(open().await);
+    let after_both = counted("reader").await;
 
-    wait_until(|| counted("reader")).await;
-    assert!(counted("stalled"), "{}", shown.render());
+    assert!(!counts(&after_one, "reader"), "{after_one}");
+    assert!(counts(&after_both, "stalled"), "{after_both}");
 }
