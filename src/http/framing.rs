@@ -1,5 +1,5 @@
 //! Requests of HTTP/1 whose head two servers could read in two ways: refused before a route sees them, and their
-//! connection closed, since nobody can tell where the next request begins.
+//! connection closed, since the next request may not begin where it seems to.
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Version, header};

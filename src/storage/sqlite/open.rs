@@ -56,7 +56,8 @@ fn make(path: &Path) -> Result<File> {
 
 /// A connection that makes the file if it is missing, and may change its schema.
 ///
-/// `SQLite` makes the files beside it with the rights of the database.
+/// `SQLite` makes the files beside it with the rights of the database. Call it under [`lock`]: in a process that has the
+/// database open already, closing the file made here would give up the locks that `SQLite` holds on it.
 pub(super) async fn schema(path: &Path) -> Result<SqliteConnection> {
     drop(make(path)?);
     let options = SqliteConnectOptions::new()
