@@ -24,7 +24,7 @@ answers() {
     [ -S "$run/docker.sock" ] && docker -H "$address" version >/dev/null 2>&1
 }
 
-# The dockerd of this directory: a process id in a file may belong to somebody else by now.
+# The dockerd of this directory: a process id in a file may belong to another process by now.
 own_pid() {
     pid=$(cat "$dir/pid" 2>/dev/null) || return 1
     tr '\0' '\n' <"/proc/$pid/cmdline" 2>/dev/null | grep -qxF -- "$address" || return 1

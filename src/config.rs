@@ -348,7 +348,7 @@ fn overlay(base: &mut Table, over: Table) {
     }
 }
 
-/// Sets what a variable names. One without `__` that is no short name belongs to somebody else.
+/// Sets what a variable names. One without `__` that is no short name belongs to another program.
 fn set_variable(settings: &mut Table, name: &str, value: &str) -> Result<(), Error> {
     let short = SHORT_NAMES.iter().find(|(short, ..)| *short == name);
     let path: Vec<String> = match short {

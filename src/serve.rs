@@ -1,4 +1,4 @@
-//! Puts the rooms together and runs them until somebody asks to stop: the only composition root.
+//! Puts the rooms together and runs them until a stop is asked for: the only composition root.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -179,7 +179,7 @@ async fn stop(
     if softly { ExitCode::SUCCESS } else { ExitCode::from(EXIT_HARD_STOP) }
 }
 
-/// Opens the database, migrating it unless the settings say otherwise. Whoever opens it closes it.
+/// Opens the database, migrating it unless the settings say otherwise. The caller that opens it closes it.
 async fn open_storage(config: &Config) -> anyhow::Result<Store> {
     anyhow::ensure!(
         config.database.url.is_empty(),

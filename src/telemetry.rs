@@ -17,7 +17,7 @@ pub enum Error {
     /// The filter can't be read.
     #[error("the log level is not valid")]
     Filter(#[from] tracing_subscriber::filter::ParseError),
-    /// Somebody else has set it up in this process.
+    /// Another part has set it up in this process.
     #[error("logging is set up already")]
     Logs(#[from] tracing_subscriber::util::TryInitError),
     /// Metrics can't be set up.

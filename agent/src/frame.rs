@@ -79,7 +79,7 @@ fn append_body<T: Serialize>(message: &T, out: &mut Vec<u8>) -> Result<(), Frame
 
 /// Turns a stream of bytes, split anywhere, back into messages.
 ///
-/// Holds at most what was pushed and not yet pulled: whoever pulls until `None` after each push keeps it below
+/// Holds at most what was pushed and not yet pulled: a caller that pulls until `None` after each push keeps it below
 /// one frame and one push. After an error the stream has no meaning any more; drop the connection.
 #[derive(Debug, Default)]
 pub struct Decoder {

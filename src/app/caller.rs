@@ -2,7 +2,7 @@
 
 use crate::domain::ids::Owner;
 
-/// What somebody is here.
+/// What a caller is here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
     /// Creates, reads, streams and cancels his own submissions.
@@ -35,7 +35,7 @@ impl Role {
     }
 }
 
-/// Somebody whose token was checked.
+/// A caller whose token was checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     /// Subject of the token; the owner of what he sends.

@@ -38,7 +38,7 @@ impl App {
     /// Queues what a backend stored under its own id, past the limits of the queue.
     ///
     /// A draft in the inbox is held to all rules of [`App::submit`] and taken in. Two equal requests at the same time are
-    /// one: whoever comes second finds the submission queued.
+    /// one: the second caller finds the submission queued.
     ///
     /// # Errors
     /// [`Error::Unavailable`] if the database can't be reached; nothing happened then, and the wish may be repeated.

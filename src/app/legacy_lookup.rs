@@ -9,7 +9,7 @@ impl App {
     /// What its role lets a caller see otherwise plays no part here.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] if only somebody else's has it, [`Error::NotFound`] if none has.
+    /// [`Error::Forbidden`] if only another user's has it, [`Error::NotFound`] if none has.
     pub async fn own_submission_named(&self, caller: &Caller, name: &str) -> Result<Placed, Error> {
         let storage = &self.inner.storage;
         let named = |owner| async {
@@ -27,8 +27,8 @@ impl App {
         };
         match by_id {
             Some(placed) if placed.submission.owner == caller.subject => Ok(placed),
-            Some(_) => Err(Error::Forbidden("it belongs to somebody else")),
-            None if named(None).await?.is_some() => Err(Error::Forbidden("it belongs to somebody else")),
+            Some(_) => Err(Error::Forbidden("it belongs to another user")),
+            None if named(None).await?.is_some() => Err(Error::Forbidden("it belongs to another user")),
             None => Err(Error::NotFound),
         }
     }

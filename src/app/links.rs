@@ -1,6 +1,6 @@
 //! The links to original backends, as they are now: a board that links write and everybody may read.
 //!
-//! It holds facts and counts only. Whoever keeps a link has the pen of it; when the pen is gone, the last words stay.
+//! It holds facts and counts only. The task that keeps a link has the pen of it; when the pen is gone, the last words stay.
 
 use tokio::sync::watch;
 

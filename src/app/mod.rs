@@ -1,6 +1,6 @@
 //! What the product can do: one method per use case, the same for REST and the original protocols.
 //!
-//! No HTTP and no SQL here. A caller is proved by whoever drives this room; what he may see and do is decided
+//! No HTTP and no SQL here. A caller is proved by the adapter that drives this room; what he may see and do is decided
 //! here. Everything that is wrong with a request is an [`Error`] without a transport.
 
 pub mod caller;

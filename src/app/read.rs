@@ -18,7 +18,7 @@ impl App {
 
     /// The submission when it has ended, when it is a draft, or when the time is over, whichever comes first.
     ///
-    /// * `placed` — as it was just now; whoever has it may see it.
+    /// * `placed` — as it was just now; a caller who has it may see it.
     pub async fn wait_ended(&self, placed: Placed, at_most: Duration) -> Result<Placed, Error> {
         if !is_worth_waiting(&placed, at_most) {
             return Ok(placed);
@@ -84,9 +84,7 @@ impl App {
     /// Follows the log of all submissions of `owner`.
     pub fn follow_owner(&self, caller: &Caller, owner: &Owner, from: Resume) -> Result<Follow, Error> {
         if caller.subject != *owner && !caller.acts_for_others() {
-            return Err(Error::Forbidden(
-                "only a backend or an admin may follow somebody else's submissions",
-            ));
+            return Err(Error::Forbidden("only a backend or an admin may follow another's submissions"));
         }
         Ok(Follow::Live(self.inner.feed.follow_owner(owner, from)))
     }

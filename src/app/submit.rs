@@ -89,7 +89,7 @@ impl App {
         if placed.submission.id == waiter.submission() {
             self.wait_for(waiter.ended_since(), placed, at_most).await
         } else {
-            // Somebody was faster with the same key.
+            // Another request was faster with the same key.
             drop(waiter);
             self.wait_ended(placed, at_most).await
         }

@@ -76,7 +76,7 @@ impl App {
             CancelRequested::NotFound => Err(Error::NotFound),
             CancelRequested::Running(_) => {
                 crate::failpoint!("cancel_wished");
-                // Whoever holds the lease sees the wish, kills the run and ends it; the feed tells when.
+                // The worker that holds the lease sees the request, kills the run and ends it; the feed tells when.
                 let placed = self.inner.feed.waiter(id).ended().await?.ok_or(Error::NotFound)?;
                 if placed.submission.state.name() == StateName::Cancelled {
                     Ok(placed)

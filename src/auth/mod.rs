@@ -1,4 +1,4 @@
-//! Who somebody is: tokens, the keys that prove them, and the key that is made when none is configured.
+//! Who a caller is: tokens, the keys that prove them, and the key that is made when none is configured.
 //!
 //! It knows no transport: REST and the original protocol's WebSocket ask the same [`Verifier`]. Invariant: a key's
 //! algorithm is set in the settings, never by a token.

@@ -38,7 +38,7 @@ pub enum InvalidToken {
     /// It is over, or not valid yet.
     #[error("the token has expired or is not valid yet")]
     Expired,
-    /// It is meant for somebody else or comes from elsewhere.
+    /// It is meant for another service or comes from elsewhere.
     #[error("the token is from another issuer or for another audience")]
     Elsewhere,
     /// A claim is missing or says what it can't.

@@ -24,7 +24,7 @@ pub struct Lease {
 pub enum Guarded {
     /// The lease was held and the write is stored.
     LeaseHeld,
-    /// Somebody else has the submission, or it ended: nothing was written.
+    /// Another worker has the submission, or it ended: nothing was written.
     LeaseLost,
 }
 

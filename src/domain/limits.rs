@@ -35,7 +35,7 @@ pub struct Limits {
     pub processes: u32,
 }
 
-/// Limits that somebody named; what is left out is taken from elsewhere.
+/// Limits that a request or an exercise names; what is left out is taken from elsewhere.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LimitChoice {

@@ -1,7 +1,7 @@
 //! The order of the queue: priority class, fair rank, age.
 //!
 //! The fair rank is start-time fair queueing with one unit of cost a submission (Goyal, Vin, Cheng, 1996): each
-//! owner's submissions take successive ranks, never below the highest rank started so far. Whoever sends a
+//! owner's submissions take successive ranks, never below the highest rank started so far. An owner who sends a
 //! hundred delays himself, not the others.
 
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Priority {
-    /// Somebody is being examined.
+    /// An exam is being written.
     Exam,
     /// Everything else that a person waits for.
     Normal,

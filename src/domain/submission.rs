@@ -51,7 +51,7 @@ pub enum State {
     Finished(Ended),
     /// It could not be run.
     Failed(Ended),
-    /// Somebody took it back.
+    /// It was taken back.
     Cancelled(Ended),
 }
 

@@ -122,13 +122,13 @@ pub fn after_panic(_panic: Box<dyn std::any::Any + Send + 'static>) -> Response 
     Problem::internal().into_response()
 }
 
-/// Reads the rest of a body that a handler left, so that whoever still sends it reads the answer and not a
+/// Reads the rest of a body that a handler left, so that a client that still sends it reads the answer and not a
 /// broken connection. Nothing of it is kept.
 pub async fn drain(request: Request, next: Next) -> Response {
     if request.body().is_end_stream() {
         return next.run(request).await;
     }
-    // Who asks first sends nothing unless somebody reads.
+    // Who asks first sends nothing unless it is read.
     let waits = request.headers().contains_key(header::EXPECT);
     let touched = Arc::new(AtomicBool::new(false));
     let (parts, body) = request.into_parts();

@@ -33,7 +33,7 @@ fn message(purpose: Purpose, bound: &str, payload: &str) -> Vec<u8> {
     [purpose.name(), bound, payload].join("\0").into_bytes()
 }
 
-/// Seals `payload`; only whoever knows `bound` opens it.
+/// Seals `payload`; only who knows `bound` opens it.
 pub fn seal(secret: &[u8], purpose: Purpose, bound: &str, payload: &str) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
     let tag = hmac::sign(&key, &message(purpose, bound, payload));

@@ -33,7 +33,7 @@ pub struct HttpState {
     pub limiter: Arc<Limiter>,
     /// The process's figures.
     pub metrics: PrometheusHandle,
-    /// Whoever starts streams does it here.
+    /// Handlers start streams here.
     pub tasks: Tasks,
     /// Origins of pages that may call it from a browser.
     pub cors_origins: Arc<[String]>,

@@ -16,7 +16,7 @@ use crate::pool::{Container, Lost};
 pub enum Compiled {
     /// Its report, and how long it took in milliseconds.
     Report(CompileReport, u64),
-    /// It was stopped because somebody wanted that.
+    /// It was stopped on request.
     Aborted,
 }
 

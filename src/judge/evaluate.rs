@@ -30,7 +30,7 @@ const RUN_NAME: &str = "run";
 pub enum Outcome {
     /// It has a result.
     Finished(Box<SubmissionResult>),
-    /// It was stopped because somebody wanted that; no process of it exists any more.
+    /// It was stopped on request; no process of it exists any more.
     Aborted,
 }
 

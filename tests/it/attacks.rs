@@ -1,4 +1,4 @@
-//! Programs that mean harm: each ends with the right verdict, and whoever comes next notices nothing.
+//! Programs that mean harm: each ends with the right verdict, and the next student notices nothing.
 
 use serde_json::{Value, json};
 

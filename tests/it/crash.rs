@@ -314,7 +314,7 @@ async fn faithful_reader(client: &Client, id: &str) -> Vec<Event> {
             }
             crate::support::EventStream::try_open(request)
         };
-        let opened = wait_for("somebody to answer", client::PATIENCE, open, Result::is_ok).await;
+        let opened = wait_for("an answer", client::PATIENCE, open, Result::is_ok).await;
         let mut stream = opened.expect("it is open");
         if stream.status == 204 {
             return history;

@@ -161,7 +161,7 @@ async fn whoever_waits_before_a_submission_is_stored_is_handed_its_end() {
 #[tokio::test]
 async fn a_follower_whose_log_did_not_grow_does_not_look_at_the_database() {
     let heard = Heard::start().await;
-    // It runs: whoever waits in the queue looks when places are pushed.
+    // It runs: a follower of what waits in the queue looks when places are pushed.
     let still = insert(&heard.db, new("alice")).await;
     lease(&heard.db, at(1)).await;
     let grown = insert(&heard.db, new("bob")).await;
@@ -173,7 +173,7 @@ async fn a_follower_whose_log_did_not_grow_does_not_look_at_the_database() {
         // The first look still finds what both had heard of.
         for round in 1..=3 {
             if round == 3 {
-                // Whoever looked would find that nothing will come any more.
+                // A follower that looked would find that nothing will come any more.
                 heard.write_unheard(END_WITHOUT_AN_EVENT, still).await;
             }
             let told = tokio::time::timeout(PATIENCE, next_event(&mut of_grown));
@@ -191,7 +191,7 @@ async fn a_follower_whose_log_did_not_grow_does_not_look_at_the_database() {
 }
 
 #[tokio::test]
-async fn whoever_follows_a_draft_that_is_pruned_hears_that_nothing_will_come() {
+async fn a_follower_of_a_draft_that_is_pruned_hears_that_nothing_will_come() {
     let heard = Heard::start().await;
     let id = insert(&heard.db, draft("alice")).await;
     let mut follower = heard.follow(id).await;

@@ -37,7 +37,7 @@ async fn a_request_with_the_same_key_is_done_once() {
 }
 
 #[tokio::test]
-async fn whoever_sends_a_request_again_while_it_waits_gets_the_same_result() {
+async fn a_request_sent_again_while_it_waits_gets_the_same_result() {
     let guichet = TestGuichet::start().await;
     guichet.teacher().put_exercise("sum", &exercises::sum()).await;
     let alice = guichet.student("alice");

@@ -86,7 +86,7 @@ async fn a_stream_begins_with_the_time_to_wait_before_reconnecting() {
 }
 
 #[tokio::test]
-async fn whoever_reconnects_after_the_end_is_told_that_nothing_follows() {
+async fn a_reader_who_reconnects_after_the_end_is_told_that_nothing_follows() {
     let guichet = guichet_with_sum().await;
     let alice = guichet.student("alice");
     let id = alice.submit("sum", &programs::python_sum()).await;

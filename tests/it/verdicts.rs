@@ -120,7 +120,7 @@ async fn a_sleeper_is_stopped_by_its_wall_time_and_used_hardly_any_cpu_time() {
 }
 
 #[tokio::test]
-async fn whoever_prints_the_right_answer_and_does_not_end_is_not_accepted() {
+async fn a_program_that_prints_the_right_answer_and_does_not_end_is_not_accepted() {
     let bench = Bench::with_limits("", "right\n", &json!({ "wall_time_ms": 500 })).await;
 
     let report =
@@ -131,7 +131,7 @@ async fn whoever_prints_the_right_answer_and_does_not_end_is_not_accepted() {
 }
 
 #[tokio::test]
-async fn whoever_ignores_signals_or_stops_himself_ends_in_time_all_the_same() {
+async fn a_program_that_ignores_signals_or_stops_itself_ends_in_time_all_the_same() {
     let bench = Bench::with_limits("", "", &json!({ "wall_time_ms": 500 })).await;
 
     let deaf =
@@ -312,7 +312,7 @@ async fn a_program_that_closes_its_output_is_judged_by_what_it_wrote_before() {
 }
 
 #[tokio::test]
-async fn a_test_ends_with_its_first_process_whoever_still_holds_its_output() {
+async fn a_test_ends_with_its_first_process_though_others_hold_its_output() {
     let bench = Bench::with_limits("", "right\n", &json!({ "wall_time_ms": 60_000 })).await;
 
     let program =

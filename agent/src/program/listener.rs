@@ -1,4 +1,4 @@
-//! The offer to go on over a socket: one connection is taken, whoever comes first, and then nobody can any more.
+//! The offer to go on over a socket: one connection is taken, the first that comes, and then nobody can any more.
 //!
 //! The folder lies below one that only root may enter, and the socket's name is gone before the first command.
 
@@ -32,7 +32,7 @@ impl Listener {
         Ok(self)
     }
 
-    /// What to wait for, if somebody may come already.
+    /// What to wait for, if a connection may have come already.
     pub fn poll(&self, wanted: bool) -> libc::pollfd {
         libc::pollfd { fd: if wanted { self.0.as_raw_fd() } else { -1 }, events: libc::POLLIN, revents: 0 }
     }

@@ -51,7 +51,7 @@ pub fn terminated() -> bool {
     TERMINATED.load(Ordering::Relaxed)
 }
 
-/// Forgets what whoever started the agent ignored: commands would ignore it too. SIGPIPE stays ignored here.
+/// Forgets what the parent of the agent ignored: commands would ignore it too. SIGPIPE stays ignored here.
 fn reset_all() -> io::Result<()> {
     /// The kernel's `struct sigaction`, whose zeros mean the default.
     const DEFAULT: [u64; 4] = [0; 4];

@@ -192,7 +192,7 @@ int main(int argc, char **argv) {
     if (IS("zombies")) {
         for (int i = 0; i < 500; i++) {
             pid_t child = fork();
-            // Room comes back only if somebody collects the orphans.
+            // Room comes back only if process 1 collects the orphans.
             if (child < 0) { i--; sched_yield(); continue; }
             // The grandchild is orphaned, ends, and is nobody's but process 1's.
             if (!child) { fork(); _exit(0); }

@@ -247,7 +247,7 @@ async fn a_header_that_is_ambiguous_or_asks_for_more_is_refused() {
 #[tokio::test]
 async fn a_key_in_the_header_is_not_looked_at() {
     let house = House::new().secret(Some("k"), SECRET);
-    let stranger = "the secret of somebody else, long enough";
+    let stranger = "the secret of another service, long enough";
     let header = Header {
         kid: Some("stranger".to_owned()),
         jku: Some("http://127.0.0.1:9/keys".to_owned()),

@@ -13,7 +13,7 @@ const RUNC_ESCAPES: [(&str, &[Version]); 2] = [
     ("CVE-2025-31133", &[Version([1, 2, 8]), Version([1, 3, 3]), Version([1, 4, 0])]),
 ];
 
-/// The least free space below which somebody should do something, in bytes.
+/// The least free space below which the operator should act, in bytes.
 const LEAST_SPACE: u64 = 1 << 30;
 
 /// How far two clocks may be apart, in milliseconds.
@@ -40,7 +40,7 @@ impl Finding {
         Self { grade: Grade::Good, text: text.into(), advice: None }
     }
 
-    /// The service works, but somebody should look at it.
+    /// The service works, but the operator should look at it.
     pub fn warning(text: impl Into<String>, advice: impl Into<String>) -> Self {
         Self { grade: Grade::Warning, text: text.into(), advice: Some(advice.into()) }
     }

@@ -35,7 +35,7 @@ impl Permission for Anyone {
     }
 }
 
-/// Whoever writes exercises has it.
+/// Callers who write exercises have it.
 #[derive(Debug)]
 pub struct Teach;
 
@@ -45,7 +45,7 @@ impl Permission for Teach {
     }
 }
 
-/// Whoever runs a platform or this service has it.
+/// Callers who run a platform or this service have it.
 #[derive(Debug)]
 pub struct Operate;
 
@@ -65,7 +65,7 @@ impl Permission for Administer {
     }
 }
 
-/// Somebody whose token was checked and whose role has the operation `P`.
+/// A caller whose token was checked and whose role has the operation `P`.
 #[derive(Debug)]
 pub struct Caller<P> {
     verified: Verified,
@@ -101,7 +101,7 @@ impl<P: Permission> FromRequestParts<HttpState> for Caller<P> {
     }
 }
 
-/// Somebody who may follow events: by a token, or by a ticket within its scope.
+/// A caller who may follow events: by a token, or by a ticket within its scope.
 #[derive(Debug)]
 pub struct Listener {
     /// Who listens.

@@ -1,6 +1,6 @@
 //! Stream tickets: what an `EventSource`, which cannot send headers, shows instead of a token.
 //!
-//! A ticket opens streams of events only, of one subject or one submission, for an hour at most. It speaks for whoever
+//! A ticket opens streams of events only, of one subject or one submission, for an hour at most. It speaks for the caller who
 //! made it, or, if it was made for another owner, for a student of that name.
 
 use serde::{Deserialize, Serialize};

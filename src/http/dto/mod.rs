@@ -1,6 +1,6 @@
 //! What the API writes and reads: JSON shapes apart from the domain, made for the caller who asks.
 //!
-//! Redaction happens here and nowhere else: whoever builds an answer names the [`crate::app::Caller`] it is for.
+//! Redaction happens here and nowhere else: code that builds an answer names the [`crate::app::Caller`] it is for.
 //! Answers leave no field out; what doesn't apply is null (the base64 twins of byte fields excepted).
 
 pub mod bytes;

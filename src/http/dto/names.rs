@@ -46,7 +46,7 @@ mirror!(
         Finished,
         /// It could not be run, for a fault of the infrastructure.
         Failed,
-        /// Somebody took it back.
+        /// It was taken back.
         Cancelled,
     }
 );
@@ -94,7 +94,7 @@ mirror!(
 mirror!(
     /// Class in the queue; a better one always goes first.
     Priority of queue::Priority {
-        /// Somebody is being examined.
+        /// An exam is being written.
         Exam,
         /// Everything else that a person waits for.
         Normal,
@@ -195,7 +195,7 @@ mirror!(
     }
 );
 mirror!(
-    /// What somebody is here.
+    /// What a caller is here.
     Role of app::Role {
         /// Creates, reads, streams and cancels his own submissions.
         Student,

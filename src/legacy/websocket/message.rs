@@ -50,7 +50,7 @@ pub enum Packet {
 pub enum Fault {
     /// 401: he has not said who he is, or could not prove it.
     Authentication,
-    /// 403: it belongs to somebody else.
+    /// 403: it belongs to another user.
     Unauthorized(Target),
     /// 404: there is none.
     NotFound(Target),

@@ -25,7 +25,7 @@ const COMMANDS_SPAN: Duration = Duration::from_secs(4);
 #[derive(Debug)]
 pub struct Session {
     user: Option<User>,
-    /// Refusals since somebody last proved who he is.
+    /// Refusals since the peer last proved who he is.
     refusals: u32,
     mistakes: Recent,
     pings: Recent,

@@ -1,6 +1,6 @@
 //! The way in: an upgrade of HTTP/1.1 that becomes a session.
 //!
-//! Who somebody is plays no part here: a browser can't read why an upgrade was refused, so the answer to a bad token is
+//! Who the peer is plays no part here: a browser can't read why an upgrade was refused, so the answer to a bad token is
 //! a packet. Only the origin of a page is looked at, before the upgrade.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -39,7 +39,7 @@ pub struct Patience {
     pub mute: Duration,
     /// Until a peer answers a close.
     pub linger: Duration,
-    /// Until somebody first proves who he is.
+    /// Until the peer first proves who he is.
     pub unproven: Duration,
     /// The same for a peer that comes while [`Self::unauthenticated`] others have not proved who they are.
     pub crowded: Duration,

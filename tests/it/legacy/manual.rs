@@ -18,7 +18,7 @@ fn table(behind: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// The keys that a section knows, as it tells whoever names another.
+/// The keys that a section knows, as it tells those who name another.
 fn known_keys<T: DeserializeOwned>(section: &str) -> Vec<String> {
     let refused = toml::from_str::<T>(&format!("{section}unknown = 1")).err().expect("a refusal");
     let message = refused.message().to_owned();

@@ -157,7 +157,7 @@ async fn an_engine_that_keeps_containers_alive_loses_its_runs_and_serves_again_w
 }
 
 #[tokio::test]
-async fn a_container_that_somebody_removes_already_is_gone_when_that_is_said() {
+async fn a_container_that_another_removes_already_is_gone_when_that_is_said() {
     let bench = Bench::start().await;
     let container = bench.claim("python").await;
     let id = container.id().expect("a container").to_owned();

@@ -1,4 +1,4 @@
-//! Containers come, serve again, are replaced and go, whoever ends them.
+//! Containers come, serve again, are replaced and go, ended by us or not.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -102,7 +102,7 @@ async fn a_destroyed_container_is_gone_when_that_is_said() {
 }
 
 #[tokio::test]
-async fn whoever_wants_a_fresh_container_gets_one_that_has_served_nobody() {
+async fn a_fresh_container_has_served_nobody() {
     let bench = Bench::start().await;
     bench.run("python", "print(1)").await;
     let used = bench.containers_of("python").await;

@@ -37,7 +37,7 @@ async fn there_are_no_more_slots_than_cores_and_who_comes_beyond_them_is_promise
 }
 
 #[tokio::test]
-async fn whoever_waits_for_a_container_that_does_not_come_hears_of_it() {
+async fn a_wait_for_a_container_that_does_not_come_ends_with_the_reason() {
     let bench = Bench::start().await;
     let held = bench.claim("python").await;
     let next = bench.pool.reserve(&id("python"), Isolation::Reset).await.expect("the pool goes on");

@@ -83,7 +83,7 @@ impl SqliteFixture {
         self.folder.path().join("guichet.db")
     }
 
-    /// A connection of somebody else to the same file.
+    /// A connection of another program to the same file.
     async fn stranger(&self) -> SqliteConnection {
         SqliteConnectOptions::new().filename(self.path()).connect().await.unwrap()
     }
@@ -269,7 +269,7 @@ async fn an_operation_that_fails_takes_no_other_with_it() {
     let same_id = || vec![new("bob"), NewSubmission { id: taken, ..new("bob") }];
     let ask = |new| fixture.store.insert(new, None, NO_CAPS, pace(), at(1));
 
-    // Whoever comes while the first of them runs shares its commit.
+    // What comes while the first of them runs shares its commit.
     let (zero, one, two, three, four, five) = tokio::join!(
         ask(same_id()),
         ask(vec![new("carol")]),

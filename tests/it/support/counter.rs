@@ -65,7 +65,7 @@ impl Counter {
 
     /// Moves the model's next one to the running ones.
     pub fn start_next(&mut self) -> String {
-        let (_owner, id) = self.model.start_next().expect("somebody waits");
+        let (_owner, id) = self.model.start_next().expect("one waits");
         self.running.push(id.clone());
         id
     }

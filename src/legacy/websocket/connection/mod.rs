@@ -48,7 +48,7 @@ pub struct Connection<S> {
     is_faulty: bool,
     /// When a refusal that is held back is answered; nothing is read until then.
     held_until: Option<Instant>,
-    /// Until somebody proved who he is: when that must have been.
+    /// Until the peer proved who he is: when that must have been.
     unauthenticated: Option<(Unauthenticated, Instant)>,
     /// Counts it among its user's connections.
     counted: Option<OpenStream>,

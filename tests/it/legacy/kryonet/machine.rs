@@ -138,7 +138,7 @@ fn json_is_answered_in_json() {
 }
 
 #[test]
-fn a_first_frame_of_somebody_else_ends_the_connection() {
+fn a_first_frame_of_another_protocol_ends_the_connection() {
     let token = token();
     let fault = |more: &str, frame: &[u8]| {
         let (settings, now) = (settings(1, more), Instant::now());

@@ -92,7 +92,7 @@ impl Peer {
     /// Sends bytes as they are. The other side may hang up meanwhile.
     pub async fn send_raw(&mut self, bytes: &[u8]) {
         let written = tokio::time::timeout(PATIENCE, self.stream.write_all(bytes)).await;
-        drop(written.expect("somebody reads"));
+        drop(written.expect("the test reads"));
     }
 
     /// The next frame's payload; `None` if the other side hung up.

@@ -89,7 +89,7 @@ impl Lounge {
         self.join_with(&self.token(subject)).await
     }
 
-    /// A connection of whoever has this token, that was told OK.
+    /// A connection of the user of this token, that was told OK.
     pub async fn join_with(&self, token: &str) -> Raw {
         let mut raw = self.connect().await;
         raw.auth(token).await;
@@ -146,7 +146,7 @@ pub fn error(code: u16, target: &str, id: &str) -> String {
     format!(r#"{{"cmd":"ERROR","error_code":"{code}","target":"{target}","target_id":"{id}"}}"#)
 }
 
-/// The packet of whoever asks for a place.
+/// The packet of a user who asks for a place.
 pub fn ask(id: &str) -> String {
     format!(r#"{{"cmd":"PLACE_IN_QUEUE","user_exercice_id":"{id}"}}"#)
 }

@@ -218,7 +218,7 @@ async fn a_place_of_what_is_not_queued_is_ok_alone() {
 }
 
 #[tokio::test]
-async fn what_is_somebody_else_s_is_403_for_every_role_and_what_nobody_has_is_404() {
+async fn what_is_another_users_is_403_for_every_role_and_what_nobody_has_is_404() {
     let lounge = Lounge::open().await;
     let id = lounge.queue("alice", "12").await.to_string();
     for role in Role::ALL {

@@ -140,7 +140,7 @@ fn commands_enter_a_cgroup_inside_the_containers_and_the_agent_another() {
 }
 
 #[test]
-fn pages_of_files_and_what_the_kernel_keeps_do_not_count_whoever_read_them() {
+fn pages_of_files_and_what_the_kernel_keeps_do_not_count_however_they_came() {
     let played = Played::new("files");
     let mut cgroup = played.open();
     cgroup.start(&LIMITS).unwrap();
