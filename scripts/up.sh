@@ -1,7 +1,7 @@
 #!/bin/sh
 # From a fresh machine to a graded submission: installs what is missing, builds, and starts (scripts/start.sh).
 #
-# GUICHET_LISTEN, GUICHET_DATA_DIR, GUICHET_DATABASE_URL and GUICHET_DOCKER_HOSTS are honoured. scripts/down.sh ends it.
+# GUICHET_LISTEN, GUICHET_DATA_DIR and GUICHET_DOCKER_HOSTS are honoured. scripts/down.sh ends it.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/here.sh

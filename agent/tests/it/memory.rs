@@ -1,8 +1,14 @@
 //! What counts as a command's memory, how exactly, and what that leaves behind.
 
-use std::{fs::File, os::fd::AsRawFd, process::Command, sync::LazyLock};
+use std::{
+    fs::File,
+    os::fd::AsRawFd,
+    process::Command,
+    sync::LazyLock,
+    time::{Duration, Instant},
+};
 
-use guichet_agent::{Ended, Exec, Report, StoppedBy};
+use guichet_agent::{Ended, Exec, Reply, Report, Request, StoppedBy};
 
 use crate::support::{TestAgent, command, limited, shell, victim};
 
@@ -82,6 +88,33 @@ fn a_command_that_exceeds_its_limit_for_a_moment_is_told_so() {
 
     assert!(is_stopped(&report, 64 * MIB), "{report:?}");
     assert!(report.memory_bytes < 68 * MIB, "{report:?}");
+}
+
+#[test]
+fn a_command_that_the_kernel_kills_for_want_of_memory_is_told_as_one_beyond_its_limit() {
+    let mut agent = TestAgent::start();
+    let limit = 16 * MIB;
+    let grow = shell("echo ready; sleep 1; exec /victim add 524288 private");
+
+    agent.begin();
+    agent.send(&[
+        Request::Exec(limited(grow, |limits| limits.memory_bytes = limit)),
+        Request::Stdin { bytes: vec![], last: true },
+    ]);
+    while !matches!(agent.receive(), Reply::Output { .. }) {}
+    // While it stands still, no one but the kernel can stop the command.
+    agent.container.signal_agent("STOP");
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while agent.container.oom_kills() == 0 {
+        assert!(Instant::now() < deadline, "the kernel killed nothing");
+        std::thread::yield_now();
+    }
+    agent.container.signal_agent("CONT");
+    let report = agent.outcome().report;
+
+    assert_eq!(report.ended, Ended::Signaled(libc::SIGKILL), "{report:?}");
+    assert!(is_stopped(&report, limit), "{report:?}");
+    assert!(agent.end().ok);
 }
 
 #[test]

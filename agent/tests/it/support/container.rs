@@ -164,6 +164,14 @@ impl Container {
         }
     }
 
+    /// Commands that the kernel has killed for want of memory since the slot was made.
+    pub fn oom_kills(&self) -> u64 {
+        let slot = self.slot.as_ref().expect("a slot");
+        let events = format!("/sys/fs/cgroup/memory/{slot}/container/commands/memory.oom_control");
+        let events = fs::read_to_string(events).unwrap();
+        events.lines().find_map(|line| line.strip_prefix("oom_kill ")).unwrap().parse().unwrap()
+    }
+
     /// Sends a signal to process 1 from outside.
     pub fn signal_agent(&self, signal: &str) {
         assert!(Command::new("kill").args(["-s", signal, &self.agent()]).status().unwrap().success());
