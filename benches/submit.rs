@@ -2,7 +2,8 @@
 //!
 //! The service is a process of its own with its defaults: tokens checked, every step durable. The bare program is
 //! the image's interpreter or compiler without a container, on the same files; both take turns in each round, and with
-//! them another build of Guichet if `GUICHET_BENCH_OTHER` names one (its program, with its agent beside it).
+//! them another build of Guichet if `GUICHET_BENCH_OTHER` names one (its program, with its agent and its
+//! runtimes beside it).
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a tool")]
 #![expect(

@@ -21,6 +21,12 @@ if [ -z "${GUICHET_TEST_DOCKER_HOST:-}" ]; then
 fi
 export GUICHET_TEST_DOCKER_HOST
 GUICHET_DOCKER_HOSTS=$GUICHET_TEST_DOCKER_HOST target/release/guichet runtime build
+if [ -n "${GUICHET_BENCH_OTHER:-}" ]; then
+    # Another build has images of its own.
+    other=$(dirname "$GUICHET_BENCH_OTHER")
+    GUICHET_DOCKER_HOSTS=$GUICHET_TEST_DOCKER_HOST GUICHET_EXECUTION__AGENT_PATH=$other/guichet-agent \
+        GUICHET_EXECUTION__RUNTIMES_DIR=$other/runtimes "$GUICHET_BENCH_OTHER" runtime build
+fi
 if [ $# -eq 0 ]; then
     set -- --benches
 else

@@ -20,20 +20,25 @@ const PATIENCE: Duration = Duration::from_mins(1);
 pub struct Build {
     program: PathBuf,
     agent: PathBuf,
+    runtimes: PathBuf,
 }
 
 impl Build {
     /// The one that is measured.
     pub fn of_ours() -> Self {
-        Self { program: env!("CARGO_BIN_EXE_guichet").into(), agent: engine::agent_path() }
+        let runtimes = concat!(env!("CARGO_MANIFEST_DIR"), "/runtimes").into();
+        Self { program: env!("CARGO_BIN_EXE_guichet").into(), agent: engine::agent_path(), runtimes }
     }
 
-    /// The one that `GUICHET_BENCH_OTHER` names, a program with its agent beside it.
+    /// The one that `GUICHET_BENCH_OTHER` names, a program with its agent and its runtimes beside it.
     pub fn of_others() -> Option<Self> {
         let program = PathBuf::from(std::env::var_os("GUICHET_BENCH_OTHER")?);
         let agent = program.with_file_name("guichet-agent");
-        assert!(program.exists() && agent.exists(), "{} or its agent is missing", program.display());
-        Some(Self { program, agent })
+        let runtimes = program.with_file_name("runtimes");
+        for part in [&program, &agent, &runtimes] {
+            assert!(part.exists(), "{} is missing", part.display());
+        }
+        Some(Self { program, agent, runtimes })
     }
 
     fn command(&self, data: &Path) -> Command {
@@ -43,7 +48,7 @@ impl Build {
             .stdin(Stdio::null())
             .env("GUICHET_DATA_DIR", data)
             .env("GUICHET_EXECUTION__AGENT_PATH", &self.agent)
-            .env("GUICHET_EXECUTION__RUNTIMES_DIR", concat!(env!("CARGO_MANIFEST_DIR"), "/runtimes"));
+            .env("GUICHET_EXECUTION__RUNTIMES_DIR", &self.runtimes);
         command
     }
 }
