@@ -1,12 +1,90 @@
 //! What happened to a submission: the entries of its log, written with the change they tell of.
 
+use std::fmt;
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 
-use super::ids::{Owner, SubmissionId};
+use super::ids::{InvalidId, Owner, SubmissionId};
 use super::pace::Eta;
 use super::submission::{LostReason, Submission};
 use super::time::Timestamp;
 use super::verdict::{CompileReport, TestReport};
+
+/// The time from one start of the service to the next. Its number is random: no other has it, also not one that only a
+/// lost database knew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Epoch(u64);
+
+impl Epoch {
+    /// The epoch with these bits.
+    pub const fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
+    /// The bits.
+    pub const fn bits(self) -> u64 {
+        self.0
+    }
+}
+
+/// A place in a log, from which it can be read on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogPlace {
+    /// Before its first event.
+    Start,
+    /// Behind an event.
+    Behind {
+        /// The event's number in the log, from 1.
+        seq: i64,
+        /// When it was written: another event has had the same number, if a database was put back from a copy.
+        epoch: Epoch,
+    },
+}
+
+impl LogPlace {
+    /// The number of the event that stands before it, 0 if there is none.
+    pub const fn seq(self) -> i64 {
+        match self {
+            Self::Start => 0,
+            Self::Behind { seq, .. } => seq,
+        }
+    }
+
+    /// The epoch of that event.
+    pub const fn epoch(self) -> Option<Epoch> {
+        match self {
+            Self::Start => None,
+            Self::Behind { epoch, .. } => Some(epoch),
+        }
+    }
+}
+
+/// `0`, or number and epoch, like `12.00f3a1c29b5d7e46`.
+impl fmt::Display for LogPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Start => f.write_str("0"),
+            Self::Behind { seq, epoch } => write!(f, "{seq}.{:016x}", epoch.bits()),
+        }
+    }
+}
+
+impl FromStr for LogPlace {
+    type Err = InvalidId;
+
+    /// Reads what is displayed and nothing else: every place has one spelling.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let place = match text.split_once('.') {
+            None => Some(Self::Start),
+            Some((seq, epoch)) => match (seq.parse(), u64::from_str_radix(epoch, 16)) {
+                (Ok(seq @ 1..), Ok(bits)) => Some(Self::Behind { seq, epoch: Epoch::from_bits(bits) }),
+                (Ok(_) | Err(_), Ok(_) | Err(_)) => None,
+            },
+        };
+        place.filter(|place| place.to_string() == text).ok_or(InvalidId("an event's id"))
+    }
+}
 
 /// One entry of a submission's log.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +93,8 @@ pub struct Event {
     pub submission: SubmissionId,
     /// Its number in the submission's log: 1, 2, 3, … without gaps.
     pub seq: i64,
+    /// In which epoch it was written.
+    pub epoch: Epoch,
     /// Whose submission.
     pub owner: Owner,
     /// Its number in the log of all of the owner's submissions; grows, without gaps.
@@ -27,6 +107,18 @@ pub struct Event {
     pub at: Timestamp,
     /// What happened.
     pub body: EventBody,
+}
+
+impl Event {
+    /// The place behind it in the submission's log.
+    pub const fn place(&self) -> LogPlace {
+        LogPlace::Behind { seq: self.seq, epoch: self.epoch }
+    }
+
+    /// The place behind it in the log of all of the owner's submissions.
+    pub const fn owner_place(&self) -> LogPlace {
+        LogPlace::Behind { seq: self.owner_seq, epoch: self.epoch }
+    }
 }
 
 /// What happened.
@@ -124,6 +216,41 @@ impl From<Progress> for EventBody {
         match progress {
             Progress::Compiled(compile) => Self::Compiled { compile },
             Progress::TestFinished { of, test } => Self::TestFinished { of, test },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Epoch, LogPlace};
+
+    #[test]
+    fn a_place_in_a_log_has_one_spelling() {
+        let behind = LogPlace::Behind { seq: 12, epoch: Epoch::from_bits(0xf3_a1c2_9b5d_7e46) };
+
+        assert_eq!(
+            (LogPlace::Start.to_string(), behind.to_string()),
+            ("0".into(), "12.00f3a1c29b5d7e46".into())
+        );
+        assert_eq!(("0".parse(), "12.00f3a1c29b5d7e46".parse()), (Ok(LogPlace::Start), Ok(behind)));
+        for other in [
+            "",
+            "12",
+            "00",
+            "12.",
+            ".00f3a1c29b5d7e46",
+            "0.00f3a1c29b5d7e46",
+            "-1.00f3a1c29b5d7e46",
+            "+1.00f3a1c29b5d7e46",
+            "012.00f3a1c29b5d7e46",
+            "12.f3a1c29b5d7e46",
+            "12.00F3A1C29B5D7E46",
+            "12.00f3a1c29b5d7e46 ",
+            "12.000f3a1c29b5d7e46",
+            "12.5",
+            "9223372036854775808.00f3a1c29b5d7e46",
+        ] {
+            assert!(other.parse::<LogPlace>().is_err(), "{other}");
         }
     }
 }

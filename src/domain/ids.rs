@@ -34,7 +34,7 @@ impl std::fmt::Display for SubmissionId {
 /// Text that is no id.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("must be {0}")]
-pub struct InvalidId(&'static str);
+pub struct InvalidId(pub(super) &'static str);
 
 impl std::str::FromStr for SubmissionId {
     type Err = InvalidId;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::mailboxes::{Mailbox, Topic};
 use super::{Feed, Follow, Notice, Position, Resume};
-use crate::domain::event::{Event, EventBody};
+use crate::domain::event::{Event, EventBody, LogPlace};
 use crate::domain::ids::{Owner, SubmissionId};
 use crate::domain::queue::PositionReason;
 use crate::storage::{self, LogPage, Placed, Storage as _};
@@ -22,8 +22,8 @@ pub struct Follower {
     from: Resume,
     /// Whether [`Self::from`] was dealt with.
     begun: bool,
-    /// Number of the last event that was taken from the log.
-    after: i64,
+    /// How far the log was read.
+    after: LogPlace,
     pending: VecDeque<Notice>,
     /// Whether the log was read to its end once.
     live: bool,
@@ -47,12 +47,12 @@ impl Follower {
     pub(super) async fn of_submission(feed: Feed, id: SubmissionId, from: Resume) -> storage::Result<Follow> {
         let mut follower = Self::open(feed, Topic::Submission(id), from);
         let after = match from {
-            Resume::After(seq) => Some(seq),
-            Resume::Start => Some(0),
+            Resume::After(place) => Some(place),
+            Resume::Start => Some(LogPlace::Start),
             Resume::Unreadable => None,
         };
-        if let Some(seq) = after
-            && let LogPage::Events(events) = follower.feed.inner.storage.events_since(id, seq, 1).await?
+        if let Some(place) = after
+            && let LogPage::Events(events) = follower.feed.inner.storage.events_since(id, place, 1).await?
             && events.is_empty()
             && follower.is_over(id).await?
         {
@@ -76,7 +76,7 @@ impl Follower {
             mailbox,
             from,
             begun: false,
-            after: 0,
+            after: LogPlace::Start,
             pending: VecDeque::new(),
             live: false,
             caught_up: false,
@@ -141,15 +141,15 @@ impl Follower {
         match (self.from, self.topic.clone()) {
             (Resume::Start, Topic::Submission(_)) => {}
             (Resume::Start, Topic::Owner(_)) => self.snapshot().await?,
-            (Resume::After(seq), Topic::Submission(id)) => {
+            (Resume::After(place), Topic::Submission(id)) => {
                 let placed = self.feed.inner.storage.submission(id).await?;
                 self.expect_places(placed.as_slice());
-                self.after = seq;
+                self.after = place;
             }
-            (Resume::After(seq), Topic::Owner(owner)) => {
+            (Resume::After(place), Topic::Owner(owner)) => {
                 let unfinished = self.feed.inner.storage.unfinished(&owner).await?;
                 self.expect_places(&unfinished.items);
-                self.after = seq;
+                self.after = place;
             }
             (Resume::Unreadable, _) => self.reset().await?,
         }
@@ -163,7 +163,7 @@ impl Follower {
         self.live = false;
         match &self.topic {
             Topic::Submission(_) => {
-                self.after = 0;
+                self.after = LogPlace::Start;
                 self.pending.push_back(Notice::Reset);
             }
             Topic::Owner(_) => {
@@ -187,8 +187,8 @@ impl Follower {
         }
         // What comes after it is new.
         self.live = true;
-        self.after = snapshot.owner_seq;
-        self.pending.push_back(Notice::Snapshot { items: snapshot.items, owner_seq: snapshot.owner_seq });
+        self.after = snapshot.end;
+        self.pending.push_back(Notice::Snapshot { items: snapshot.items, end: snapshot.end });
         Ok(())
     }
 
@@ -202,7 +202,7 @@ impl Follower {
         }
     }
 
-    async fn page(&self, after: i64) -> storage::Result<LogPage> {
+    async fn page(&self, after: LogPlace) -> storage::Result<LogPage> {
         let storage = &self.feed.inner.storage;
         match &self.topic {
             Topic::Submission(id) => storage.events_since(*id, after, PAGE).await,
@@ -235,8 +235,8 @@ impl Follower {
             }
         }
         self.after = match self.topic {
-            Topic::Submission(_) => event.seq,
-            Topic::Owner(_) => event.owner_seq,
+            Topic::Submission(_) => event.place(),
+            Topic::Owner(_) => event.owner_place(),
         };
         self.pending.push_back(Notice::Event(event));
     }

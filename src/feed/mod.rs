@@ -21,7 +21,7 @@ use tokio::sync::{Notify, broadcast, watch};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::event::Event;
+use crate::domain::event::{Event, LogPlace};
 use crate::domain::ids::{LegacyId, Owner, SubmissionId};
 use crate::domain::pace::{Eta, Pace};
 use crate::domain::queue::PositionReason;
@@ -55,8 +55,8 @@ pub struct RefusedDraft {
 pub enum Resume {
     /// At the start of the log.
     Start,
-    /// Behind the event with this number.
-    After(i64),
+    /// From there on.
+    After(LogPlace),
     /// At a place that cannot be read: the follower is told to start anew.
     Unreadable,
 }
@@ -83,8 +83,8 @@ pub enum Notice {
     Snapshot {
         /// Queued and running ones.
         items: Vec<Placed>,
-        /// Where the owner's log stood at that moment.
-        owner_seq: i64,
+        /// Where the owner's log ended at that moment.
+        end: LogPlace,
     },
 }
 

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::app::{self, Location, Role};
-use crate::domain::ids::{Owner, SubmissionId};
+use crate::domain::ids::{InvalidId, Owner, SubmissionId};
 use crate::feed::Resume;
 use crate::http::auth::Caller;
 use crate::http::auth::extract::{Anyone, Listener};
@@ -58,9 +58,9 @@ fn resume(headers: &HeaderMap, query: Option<&str>, prefix: &str) -> Resume {
     let header = headers.get(LAST_EVENT_ID).map(|value| value.to_str().unwrap_or("?"));
     match header.or(query) {
         None | Some("") => Resume::Start,
-        Some(text) => match text.strip_prefix(prefix).map(str::parse::<i64>) {
-            Some(Ok(seq)) if seq >= 0 && format!("{prefix}{seq}") == text => Resume::After(seq),
-            Some(Ok(_) | Err(_)) | None => Resume::Unreadable,
+        Some(text) => match text.strip_prefix(prefix).map(str::parse) {
+            Some(Ok(place)) => Resume::After(place),
+            Some(Err(InvalidId { .. })) | None => Resume::Unreadable,
         },
     }
 }
@@ -149,8 +149,7 @@ pub async fn follow_events(
 }
 
 fn read_owner(text: &str, place: Location, pointer: &str) -> Result<Owner, Problem> {
-    text.parse()
-        .map_err(|error: crate::domain::ids::InvalidId| Problem::field(place, pointer, error.to_string()))
+    text.parse().map_err(|error: InvalidId| Problem::field(place, pointer, error.to_string()))
 }
 
 /// Makes a ticket for an `EventSource`, which can't send headers.
@@ -206,23 +205,31 @@ mod tests {
     use axum::http::{HeaderMap, HeaderValue};
 
     use super::{LAST_EVENT_ID, resume};
+    use crate::domain::event::{Epoch, LogPlace};
     use crate::feed::Resume;
+
+    fn behind(seq: i64) -> Resume {
+        Resume::After(LogPlace::Behind { seq, epoch: Epoch::from_bits(0x2a) })
+    }
 
     #[test]
     fn the_header_wins_over_the_query() {
-        let headers = HeaderMap::from_iter([(LAST_EVENT_ID, HeaderValue::from_static("7"))]);
+        let headers = HeaderMap::from_iter([(LAST_EVENT_ID, HeaderValue::from_static("7.000000000000002a"))]);
+        let query = Some("3.000000000000002a");
 
-        assert_eq!(resume(&headers, Some("3"), ""), Resume::After(7));
-        assert_eq!(resume(&HeaderMap::new(), Some("3"), ""), Resume::After(3));
+        assert_eq!(resume(&headers, query, ""), behind(7));
+        assert_eq!(resume(&HeaderMap::new(), query, ""), behind(3));
         assert_eq!(resume(&HeaderMap::new(), None, ""), Resume::Start);
     }
 
     #[test]
     fn what_is_no_event_s_id_cannot_be_gone_on_from() {
-        for text in ["-1", "x", "+7", "07", "9223372036854775808", " 7"] {
+        for text in ["-1", "x", "7", " 7.000000000000002a", "o7.000000000000002a"] {
             assert_eq!(resume(&HeaderMap::new(), Some(text), ""), Resume::Unreadable, "{text}");
         }
-        assert_eq!(resume(&HeaderMap::new(), Some("7"), "o"), Resume::Unreadable);
-        assert_eq!(resume(&HeaderMap::new(), Some("o7"), "o"), Resume::After(7));
+        let text = Some("7.000000000000002a");
+        assert_eq!(resume(&HeaderMap::new(), text, "o"), Resume::Unreadable);
+        assert_eq!(resume(&HeaderMap::new(), Some("o7.000000000000002a"), "o"), behind(7));
+        assert_eq!(resume(&HeaderMap::new(), Some("o0"), "o"), Resume::After(LogPlace::Start));
     }
 }

@@ -15,6 +15,7 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use crate::app::{App, Caller, TooManyStreams};
 use crate::chain::Chain;
+use crate::domain::event::LogPlace;
 use crate::domain::ids::SubmissionId;
 use crate::domain::time::Timestamp;
 use crate::feed::{Follow, Follower, Notice};
@@ -195,11 +196,11 @@ impl Producer {
     }
 
     /// Type, id and data of what the reader is told.
-    fn shown(&self, notice: &Notice) -> (&'static str, Option<i64>, StreamEvent) {
+    fn shown(&self, notice: &Notice) -> (&'static str, Option<LogPlace>, StreamEvent) {
         let Audience { caller, submission, .. } = &self.audience;
         match notice {
             Notice::Event(event) => {
-                let id = if submission.is_some() { event.seq } else { event.owner_seq };
+                let id = if submission.is_some() { event.place() } else { event.owner_place() };
                 (event.body.name(), Some(id), StreamEvent::of(event, caller))
             }
             Notice::Position(place) => ("queue.position", None, StreamEvent::of_position(place)),
@@ -207,10 +208,10 @@ impl Producer {
                 let submission_id = submission.map(|id| id.to_string());
                 ("stream.reset", None, StreamEvent::Reset(StreamReset { submission_id }))
             }
-            Notice::Snapshot { items, owner_seq } => {
+            Notice::Snapshot { items, end } => {
                 let of = |placed| Submission::of(&self.app, placed, Detail::Listed, caller);
                 let items = items.iter().map(of).collect();
-                ("stream.snapshot", Some(*owner_seq), StreamEvent::Snapshot(StreamSnapshot { items }))
+                ("stream.snapshot", Some(*end), StreamEvent::Snapshot(StreamSnapshot { items }))
             }
         }
     }

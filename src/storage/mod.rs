@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use tokio::sync::broadcast;
 
-use crate::domain::event::Progress;
+use crate::domain::event::{LogPlace, Progress};
 use crate::domain::exercise::{Exercise, ExerciseSpec, SourceFile};
 use crate::domain::ids::{ExerciseId, Owner, SubmissionId};
 use crate::domain::lease::{AttemptCaps, Guarded, Lease};
@@ -248,11 +248,11 @@ pub trait Storage: Send + Sync + 'static {
     /// How long the latest finished attempts took, at most `limit`, and those that run until `now`.
     fn recent_runs(&self, limit: u32, now: Timestamp) -> impl Future<Output = Result<RecentRuns>> + Send;
 
-    /// Events of a submission's log behind `after` (0 = from the oldest that is kept).
+    /// Events of a submission's log behind `after`; from its start: from the oldest that is kept.
     fn events_since(
         &self,
         id: SubmissionId,
-        after: i64,
+        after: LogPlace,
         limit: u32,
     ) -> impl Future<Output = Result<LogPage>> + Send;
 
@@ -260,7 +260,7 @@ pub trait Storage: Send + Sync + 'static {
     fn owner_events_since(
         &self,
         owner: &Owner,
-        after: i64,
+        after: LogPlace,
         limit: u32,
     ) -> impl Future<Output = Result<LogPage>> + Send;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::event::Event;
+use crate::domain::event::{Event, LogPlace};
 use crate::domain::ids::{ExerciseId, LegacyId, Owner, RuntimeId, SubmissionId, WorkerId};
 use crate::domain::lease::Lease;
 use crate::domain::queue::QueueKey;
@@ -274,7 +274,7 @@ pub struct QueueFigures {
 pub enum LogPage {
     /// The events behind the asked place, oldest first; empty at the log's end.
     Events(Vec<Event>),
-    /// The log does not reach back to the asked place, or never came to it.
+    /// The log does not reach back to the asked place, or never came to it: also if another event had its number there.
     Unknown,
 }
 
@@ -283,8 +283,8 @@ pub enum LogPage {
 pub struct Snapshot {
     /// Queued and running ones, oldest first.
     pub items: Vec<Placed>,
-    /// Number of the last event in the owner's log, 0 if there is none.
-    pub owner_seq: i64,
+    /// Where the owner's log ends.
+    pub end: LogPlace,
 }
 
 /// How far all logs had come at some moment.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::support::client::{self, text};
-use crate::support::stream::facts;
+use crate::support::stream::{facts, numbers};
 use crate::support::{Client, Event, Options, TestGuichet, exercises, programs, wait_for};
 
 /// How soon what ran must run again.
@@ -48,9 +48,8 @@ async fn all_is_told_once(client: &Client, ids: &[String]) -> HashMap<String, Va
         let shown = client.ended(id).await;
         assert!(shown["attempt"].as_u64().is_some_and(|attempt| attempt <= 3), "{shown}");
         let log = client.events(id).await.into_end().await;
-        let numbers: Vec<_> = log.iter().filter_map(|event| event.id.clone()).collect();
-        let counted: Vec<_> = (1..=numbers.len()).map(|number| number.to_string()).collect();
-        assert_eq!(numbers, counted, "{log:?}");
+        let numbers = numbers(&log);
+        assert_eq!(numbers, (1..).take(numbers.len()).collect::<Vec<_>>(), "{log:?}");
         assert_eq!(log.iter().filter(|event| event.ends()).count(), 1, "{log:?}");
         assert_eq!(
             log.iter().filter(|event| event.name == "submission.started").count(),

@@ -22,12 +22,12 @@ use crate::support::{Options, TestGuichet, exercises};
 /// How long the page may take for one step: a browser starts, a program runs.
 const STEP: Duration = Duration::from_mins(1);
 
-fn document(name: &str) -> String {
+pub fn document(name: &str) -> String {
     std::fs::read_to_string(root().join("docs").join(name)).unwrap()
 }
 
 /// The fenced blocks of a document in that language.
-fn blocks(document: &str, language: &str) -> Vec<String> {
+pub fn blocks(document: &str, language: &str) -> Vec<String> {
     let fence = format!("```{language}\n");
     let blocks: Vec<String> =
         document.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()).collect();

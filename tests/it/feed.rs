@@ -89,8 +89,9 @@ async fn next_event(follower: &mut Follower) -> Option<Event> {
 }
 
 /// Repeats the last event of a log as a further one.
-const ONE_MORE_EVENT: &str = "INSERT INTO events (submission_id, seq, owner, owner_seq, round, attempt, at, body) \
-     SELECT submission_id, seq + 1, owner, owner_seq + 1, round, attempt, at, body \
+const ONE_MORE_EVENT: &str = "INSERT INTO events (submission_id, seq, owner, owner_seq, epoch, epoch_before, \
+         owner_epoch_before, round, attempt, at, body) \
+     SELECT submission_id, seq + 1, owner, owner_seq + 1, epoch, epoch, epoch, round, attempt, at, body \
      FROM events WHERE submission_id = ?1 ORDER BY seq DESC LIMIT 1";
 
 /// Ends a submission without telling.
@@ -116,7 +117,8 @@ async fn an_event_whose_bell_was_lost_is_told_all_the_same() {
     let heard = Heard::start().await;
     let id = insert(&heard.db, new("alice")).await;
     let mut of_submission = heard.follow_queued(id).await;
-    let mut of_owner = heard.feed.follow_owner(&"alice".parse().unwrap(), Resume::After(1));
+    let end = heard.db.unfinished(&"alice".parse().unwrap()).await.unwrap().end;
+    let mut of_owner = heard.feed.follow_owner(&"alice".parse().unwrap(), Resume::After(end));
 
     heard.write_unheard(ONE_MORE_EVENT, id).await;
 

@@ -34,6 +34,7 @@ mod overload;
 mod pool;
 mod privacy;
 mod queue;
+mod restored;
 mod storage;
 mod story;
 mod support;

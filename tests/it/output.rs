@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
+use crate::support::stream::numbers;
 use crate::support::{Bench, Event, Program, exercises};
 
 #[tokio::test]
@@ -183,8 +184,7 @@ async fn output_cannot_break_out_of_an_event() {
     let id = bench.student.submit(&bench.exercise, &Program::python(line)).await;
     let events = bench.student.events(&id).await.into_end().await;
 
-    let ids: Vec<_> = events.iter().filter_map(|event| event.id.clone()).collect();
-    assert_eq!(ids, ["1", "2", "3", "4"]);
+    assert_eq!(numbers(&events), [1, 2, 3, 4]);
     let ending: Vec<&Event> = events.iter().filter(|event| event.ends()).collect();
     assert_eq!(ending.len(), 1);
     let told = ending[0].json();

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::client::text;
 use crate::support::programs::sitter;
-use crate::support::stream::last_place_before_start;
+use crate::support::stream::{last_place_before_start, numbers};
 use crate::support::{Counter, Event, Options, TestGuichet, Watch, exercises, programs};
 
 fn places_grow_only_for_a_reason(history: &[Event]) {
@@ -100,8 +100,7 @@ async fn a_flood_of_short_programs_ends_with_place_1_before_every_start() {
         let history = watch.history(id);
         assert_eq!(last_place_before_start(&history), 1, "{history:?}");
         places_grow_only_for_a_reason(&history);
-        let facts: Vec<_> = history.iter().filter_map(|event| event.id.clone()).collect();
-        assert_eq!(facts, ["1", "2", "3", "4"], "{history:?}");
+        assert_eq!(numbers(&history), [1, 2, 3, 4], "{history:?}");
     }
 }
 

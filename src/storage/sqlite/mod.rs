@@ -42,7 +42,7 @@ use super::{
     LegacyStanding, ListCursor, LogChanges, LogMark, LogPage, Placed, QueueCaps, QueueEntry, QueueFigures,
     RecentRuns, Renewed, Rescue, Rescued, Result, Retention, Snapshot, Storage, SubmissionFilter,
 };
-use crate::domain::event::Progress;
+use crate::domain::event::{LogPlace, Progress};
 use crate::domain::exercise::{Exercise, ExerciseSpec, SourceFile};
 use crate::domain::ids::{ExerciseId, Owner, SubmissionId};
 use crate::domain::lease::{AttemptCaps, Guarded, Lease};
@@ -84,6 +84,7 @@ impl SqliteStorage {
             open::check_schema(&mut connection).await?;
         }
         open::install(&mut connection).await?;
+        open::open_epoch(&mut connection).await?;
         connection.close().await?;
         let readers = open::readers(&options.path).await?;
         let connection = open::writer(&options.path)?;
@@ -274,11 +275,11 @@ impl Storage for SqliteStorage {
         queue::recent_runs(&mut *self.reader().await?, limit, now).await
     }
 
-    async fn events_since(&self, id: SubmissionId, after: i64, limit: u32) -> Result<LogPage> {
+    async fn events_since(&self, id: SubmissionId, after: LogPlace, limit: u32) -> Result<LogPage> {
         events::of_submission(&mut *self.reader().await?, id, after, limit).await
     }
 
-    async fn owner_events_since(&self, owner: &Owner, after: i64, limit: u32) -> Result<LogPage> {
+    async fn owner_events_since(&self, owner: &Owner, after: LogPlace, limit: u32) -> Result<LogPage> {
         events::of_owner(&mut *self.reader().await?, owner, after, limit).await
     }
 

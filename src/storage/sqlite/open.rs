@@ -158,6 +158,12 @@ pub(super) async fn install(connection: &mut SqliteConnection) -> Result<()> {
     Ok(())
 }
 
+/// Opens the epoch of this start: what is written from now on names it.
+pub(super) async fn open_epoch(connection: &mut SqliteConnection) -> Result<()> {
+    sqlx::query("INSERT INTO epochs (token) VALUES (random())").execute(connection).await?;
+    Ok(())
+}
+
 /// Writes a row that means nothing.
 pub(super) fn probe(tx: &Tx) -> Result<()> {
     tx.execute("UPDATE counters SET probes = probes + 1", [])?;

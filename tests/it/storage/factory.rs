@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use guichet::domain::event::{Event, LogPlace};
 use guichet::domain::exercise::{
     Checker, ExerciseSpec, Isolation, Kind, SourceFile, Stdio, TestCase, Visibility,
 };
@@ -157,8 +158,8 @@ pub async fn state(db: &impl Storage, id: SubmissionId) -> StateName {
 }
 
 /// All that is kept of a submission's log.
-pub async fn events(db: &impl Storage, id: SubmissionId) -> Vec<guichet::domain::event::Event> {
-    match db.events_since(id, 0, 1000).await.unwrap() {
+pub async fn events(db: &impl Storage, id: SubmissionId) -> Vec<Event> {
+    match db.events_since(id, LogPlace::Start, 1000).await.unwrap() {
         LogPage::Events(events) => events,
         LogPage::Unknown => panic!("the log has no start"),
     }

@@ -2,6 +2,7 @@
 
 mod conformance;
 pub mod factory;
+mod restored;
 mod rights;
 mod shell;
 mod sqlite;

@@ -76,18 +76,24 @@ async fn the_file_of_a_running_service_is_checked_copied_read_and_written_by_the
     assert_eq!(drafts, "bob|print");
 }
 
-/// A file as the program made it before the check of legacy ids was changed, with a submission of each kind of id.
-async fn of_before(path: &Path) {
+/// A file as the program made it before a migration, by the beginning of its name.
+pub async fn made_before(migration: &str, path: &Path) -> SqliteConnection {
     let earlier = tempfile::tempdir().unwrap();
     for entry in std::fs::read_dir(root().join("migrations/sqlite")).unwrap() {
-        let migration = entry.unwrap();
-        if migration.file_name().to_string_lossy().as_ref() < "0005" {
-            std::fs::copy(migration.path(), earlier.path().join(migration.file_name())).unwrap();
+        let entry = entry.unwrap();
+        if entry.file_name().to_string_lossy().as_ref() < migration {
+            std::fs::copy(entry.path(), earlier.path().join(entry.file_name())).unwrap();
         }
     }
     let options = SqliteConnectOptions::new().filename(path).create_if_missing(true).foreign_keys(true);
     let mut connection = options.connect().await.unwrap();
     Migrator::new(earlier.path()).await.unwrap().run(&mut connection).await.unwrap();
+    connection
+}
+
+/// A file of before the check of legacy ids was changed, with a submission of each kind of id.
+async fn of_before(path: &Path) {
+    let mut connection = made_before("0005", path).await;
     for statement in [
         "INSERT INTO owners (name) VALUES ('alice')",
         "INSERT INTO submissions (id, owner, backend, legacy_id, run, runtime, priority, metadata, created_at, \

@@ -153,6 +153,12 @@ pub fn facts(events: &[Event]) -> Vec<Event> {
     events.iter().filter(|event| event.id.is_some()).cloned().collect()
 }
 
+/// The numbers in the ids of events, without their epochs.
+pub fn numbers(events: &[Event]) -> Vec<u64> {
+    let number = |id: &str| id.trim_start_matches('o').split('.').next()?.parse().ok();
+    events.iter().filter_map(|event| event.id.as_deref()).map(|id| number(id).expect("a number")).collect()
+}
+
 /// The last place that was told before `submission.started`.
 pub fn last_place_before_start(events: &[Event]) -> Value {
     let started = events.iter().position(|event| event.name == "submission.started").expect("it started");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use guichet::domain::event::{Event, EventBody};
+use guichet::domain::event::{Epoch, Event, EventBody, LogPlace};
 use guichet::domain::ids::SubmissionId;
 use guichet::domain::lease::Guarded;
 use guichet::domain::submission::{LostReason, NewSubmission, Purpose, RunInput};
@@ -17,8 +17,8 @@ use crate::storage::factory::{
     CAPS, at, cancel, draft, events, get, grade, insert, insert_all, lease, new, owner, pace, result, runtime,
 };
 
-/// All of alice's log.
-pub async fn owner_log(db: &impl Storage, after: i64) -> Vec<Event> {
+/// All of alice's log behind a place.
+pub async fn owner_log(db: &impl Storage, after: LogPlace) -> Vec<Event> {
     match db.owner_events_since(&owner("alice"), after, 1000).await.unwrap() {
         LogPage::Events(events) => events,
         LogPage::Unknown => panic!("the log does not reach back to {after}"),
@@ -48,7 +48,7 @@ pub async fn the_log_of_an_owner_has_no_gaps(db: &impl Storage) {
     grade(db, at(1)).await;
     cancel(db, second, at(2)).await;
 
-    let log = owner_log(db, 0).await;
+    let log = owner_log(db, LogPlace::Start).await;
 
     let seqs: Vec<_> = log.iter().map(|event| event.owner_seq).collect();
     assert_eq!(seqs, [1, 2, 3, 4, 5]);
@@ -62,9 +62,9 @@ pub async fn a_page_begins_behind_the_asked_place(db: &impl Storage) {
     grade(db, at(1)).await;
 
     let all = events(db, id).await;
-    let second = db.events_since(id, 1, 1).await.unwrap();
-    let at_the_end = db.events_since(id, 3, 10).await.unwrap();
-    let of_owner = db.owner_events_since(&owner("alice"), 1, 1).await.unwrap();
+    let second = db.events_since(id, all[0].place(), 1).await.unwrap();
+    let at_the_end = db.events_since(id, all[2].place(), 10).await.unwrap();
+    let of_owner = db.owner_events_since(&owner("alice"), all[0].owner_place(), 1).await.unwrap();
 
     assert_eq!(second, LogPage::Events(vec![all[1].clone()]));
     assert_eq!(at_the_end, LogPage::Events(vec![]));
@@ -73,18 +73,36 @@ pub async fn a_page_begins_behind_the_asked_place(db: &impl Storage) {
 
 pub async fn a_place_that_a_log_never_came_to_is_unknown(db: &impl Storage) {
     let id = insert(db, new("alice")).await;
+    let epoch = events(db, id).await[0].epoch;
+    let behind = |seq| LogPlace::Behind { seq, epoch };
 
-    assert_eq!(db.events_since(id, 2, 10).await.unwrap(), LogPage::Unknown);
-    assert_eq!(db.owner_events_since(&owner("alice"), 2, 10).await.unwrap(), LogPage::Unknown);
-    assert_eq!(db.events_since(SubmissionId::generate(), 1, 10).await.unwrap(), LogPage::Unknown);
-    assert_eq!(db.owner_events_since(&owner("nobody"), 1, 10).await.unwrap(), LogPage::Unknown);
+    assert_eq!(db.events_since(id, behind(2), 10).await.unwrap(), LogPage::Unknown);
+    assert_eq!(db.owner_events_since(&owner("alice"), behind(2), 10).await.unwrap(), LogPage::Unknown);
+    assert_eq!(db.events_since(SubmissionId::generate(), behind(1), 10).await.unwrap(), LogPage::Unknown);
+    assert_eq!(db.owner_events_since(&owner("nobody"), behind(1), 10).await.unwrap(), LogPage::Unknown);
+}
+
+pub async fn a_place_of_an_epoch_in_which_its_event_was_not_written_is_unknown(db: &impl Storage) {
+    let id = insert(db, new("alice")).await;
+    grade(db, at(1)).await;
+    let epoch = Epoch::from_bits(events(db, id).await[0].epoch.bits() ^ 1);
+
+    for seq in 1..=3 {
+        let behind = LogPlace::Behind { seq, epoch };
+        assert_eq!(db.events_since(id, behind, 10).await.unwrap(), LogPage::Unknown, "{seq}");
+        let of_owner = db.owner_events_since(&owner("alice"), behind, 10).await.unwrap();
+        assert_eq!(of_owner, LogPage::Unknown, "{seq}");
+    }
 }
 
 pub async fn a_log_that_nobody_wrote_is_empty(db: &impl Storage) {
     let id = insert(db, draft("alice")).await;
 
-    assert_eq!(db.events_since(id, 0, 10).await.unwrap(), LogPage::Events(vec![]));
-    assert_eq!(db.owner_events_since(&owner("nobody"), 0, 10).await.unwrap(), LogPage::Events(vec![]));
+    let empty = LogPage::Events(vec![]);
+    assert_eq!(db.events_since(id, LogPlace::Start, 10).await.unwrap(), empty);
+    assert_eq!(db.owner_events_since(&owner("nobody"), LogPlace::Start, 10).await.unwrap(), empty);
+    assert_eq!(db.unfinished(&owner("alice")).await.unwrap().end, LogPlace::Start);
+    assert_eq!(db.unfinished(&owner("nobody")).await.unwrap().end, LogPlace::Start);
 }
 
 pub async fn a_snapshot_shows_what_is_unfinished_and_where_the_log_ends(db: &impl Storage) {
@@ -96,8 +114,8 @@ pub async fn a_snapshot_shows_what_is_unfinished_and_where_the_log_ends(db: &imp
 
     let snapshot = db.unfinished(&owner("alice")).await.unwrap();
 
-    let log = owner_log(db, 0).await;
-    assert_eq!(snapshot.owner_seq, log.last().unwrap().owner_seq);
+    let log = owner_log(db, LogPlace::Start).await;
+    assert_eq!(snapshot.end, log.last().unwrap().owner_place());
     assert_eq!(snapshot.items.len(), 2);
     let mut without_files = get(db, snapshot.items[0].submission.id).await;
     without_files.submission.files = None;

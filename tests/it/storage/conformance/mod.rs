@@ -136,6 +136,7 @@ macro_rules! suite {
             the_log_of_an_owner_has_no_gaps
             a_page_begins_behind_the_asked_place
             a_place_that_a_log_never_came_to_is_unknown
+            a_place_of_an_epoch_in_which_its_event_was_not_written_is_unknown
             a_log_that_nobody_wrote_is_empty
             a_snapshot_shows_what_is_unfinished_and_where_the_log_ends
             an_entry_tells_place_and_estimate
@@ -188,6 +189,8 @@ macro_rules! suite {
             everything_is_there_after_a_restart
             the_installation_is_made_once
             ranks_and_tickets_go_on_after_a_restart
+            logs_are_read_on_behind_each_of_their_places_after_restarts
+            a_pruned_log_is_read_on_behind_its_end_after_restarts
         }
         $crate::storage::conformance::rules! { $fixture, model with fixture:
             any_history_gives_the_order_and_the_logs_of_the_model

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use guichet::domain::event::LogPlace;
 use guichet::domain::ids::{Owner, SubmissionId};
 use guichet::domain::lease::{Guarded, Lease};
 use guichet::domain::queue::Priority;
@@ -279,7 +280,7 @@ async fn compare(db: &impl Storage, model: &Model) {
         let stored = get(db, entry.id).await.submission;
         let (state, round, attempt) = (stored.state.name(), stored.round, stored.state.attempt());
         assert_eq!((state, round, attempt), (entry.state, entry.round, entry.attempt));
-        let seqs = match db.events_since(entry.id, 0, 1000).await.unwrap() {
+        let seqs = match db.events_since(entry.id, LogPlace::Start, 1000).await.unwrap() {
             LogPage::Events(events) => events.iter().map(|event| event.seq).collect::<Vec<_>>(),
             LogPage::Unknown => panic!("the log has no start"),
         };
@@ -289,7 +290,7 @@ async fn compare(db: &impl Storage, model: &Model) {
         let owner = owner(&format!("owner-{number}"));
         let of_owner = |entry: &&Entry| entry.owner == owner;
         let written: i64 = model.entries.iter().filter(of_owner).map(|entry| entry.events).sum();
-        let seqs = match db.owner_events_since(&owner, 0, 1000).await.unwrap() {
+        let seqs = match db.owner_events_since(&owner, LogPlace::Start, 1000).await.unwrap() {
             LogPage::Events(events) => events.iter().map(|event| event.owner_seq).collect::<Vec<_>>(),
             LogPage::Unknown => panic!("the log has no start"),
         };

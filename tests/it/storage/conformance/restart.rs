@@ -1,11 +1,16 @@
 //! What outlives the process.
 
+use std::time::Duration;
+
+use guichet::domain::event::LogPlace;
 use guichet::domain::submission::StateName;
-use guichet::storage::Storage as _;
+use guichet::storage::{LogPage, Retention, Storage as _};
 
 use super::Fixture;
+use super::events::owner_log;
 use crate::storage::factory::{
-    at, event_names, get, insert, insert_all, lease, new, order, state, submission,
+    at, event_names, events, get, grade, insert, insert_all, lease, new, next_round, order, owner, state,
+    submission,
 };
 
 fn run<T>(history: impl Future<Output = T>) -> T {
@@ -53,5 +58,59 @@ pub fn ranks_and_tickets_go_on_after_a_restart<F: Fixture>() {
         let third = insert(fixture.store(), new("alice")).await;
         let key = get(fixture.store(), third).await.submission.state.queue_key().unwrap();
         assert_eq!((key.rank, key.ticket), (3, 3));
+    });
+}
+
+pub fn logs_are_read_on_behind_each_of_their_places_after_restarts<F: Fixture>() {
+    run(async {
+        let fixture = F::open().await;
+        let empty = fixture.store().unfinished(&owner("alice")).await.unwrap();
+        let first = insert(fixture.store(), new("alice")).await;
+        let snapshot = fixture.store().unfinished(&owner("alice")).await.unwrap();
+        let fixture = fixture.reopen().await;
+        grade(fixture.store(), at(1)).await;
+        // An epoch in which nothing is written.
+        let fixture = fixture.reopen().await.reopen().await;
+        insert(fixture.store(), new("alice")).await;
+        let (log, all) =
+            (events(fixture.store(), first).await, owner_log(fixture.store(), LogPlace::Start).await);
+
+        let fixture = fixture.reopen().await;
+
+        let epochs: Vec<_> = all.iter().map(|event| event.epoch).collect();
+        assert!(epochs[0] != epochs[1] && epochs[1] == epochs[2] && epochs[2] != epochs[3], "{epochs:?}");
+        for (behind, event) in (1..).zip(&log) {
+            let page = fixture.store().events_since(first, event.place(), 10).await.unwrap();
+            assert_eq!(page, LogPage::Events(log[behind..].to_vec()));
+        }
+        for (behind, event) in (1..).zip(&all) {
+            assert_eq!(owner_log(fixture.store(), event.owner_place()).await, all[behind..]);
+        }
+        assert_eq!(owner_log(fixture.store(), empty.end).await, all);
+        assert_eq!(owner_log(fixture.store(), snapshot.end).await, all[1..]);
+    });
+}
+
+pub fn a_pruned_log_is_read_on_behind_its_end_after_restarts<F: Fixture>() {
+    run(async {
+        let fixture = F::open().await;
+        let id = insert(fixture.store(), new("alice")).await;
+        grade(fixture.store(), at(1)).await;
+        let log = events(fixture.store(), id).await;
+        let fixture = fixture.reopen().await;
+        let retention =
+            Retention { submissions: Duration::from_secs(u64::MAX), events: Duration::from_hours(1) };
+        fixture.store().prune(retention, at(4000)).await.unwrap();
+        let end = log[2].place();
+        let pruned = fixture.store().events_since(id, end, 10).await.unwrap();
+        next_round(fixture.store(), id, "print(4)", at(4001)).await;
+
+        let fixture = fixture.reopen().await;
+
+        assert_eq!(pruned, LogPage::Events(vec![]));
+        let kept = events(fixture.store(), id).await;
+        assert_eq!(kept.len(), 1);
+        assert_eq!(fixture.store().events_since(id, end, 10).await.unwrap(), LogPage::Events(kept.clone()));
+        assert_eq!(owner_log(fixture.store(), log[2].owner_place()).await, kept);
     });
 }
