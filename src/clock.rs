@@ -1,9 +1,18 @@
-//! What time it is.
+//! What time it is, and how long to wait for others: only while this process runs.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
 
 use crate::domain::time::Timestamp;
+
+/// Length of one tick of [`Patience`].
+const TICK: Duration = Duration::from_millis(250);
+
+/// How late a tick may come; beyond it, this process stood still meanwhile.
+const LATE: Duration = Duration::from_millis(250);
 
 /// A clock: the system's, or one that a test moves.
 #[derive(Clone, Debug)]
@@ -29,12 +38,108 @@ impl Clock {
     }
 
     /// Moves a manual clock; the system's stays as it is.
-    pub fn advance(&self, by: std::time::Duration) {
+    pub fn advance(&self, by: Duration) {
         match self {
             Self::System => {}
             Self::Manual(millis) => {
                 millis.fetch_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX), Ordering::SeqCst);
             }
         }
+    }
+}
+
+/// How long the silence of others is borne. Only time counts that this process lived through.
+///
+/// A process may be stopped, and its machine may sleep; what came meanwhile has not been looked at then. So patience is
+/// spent in ticks, and a tick that comes late spends none: before all is spent, there was time to look.
+#[derive(Debug)]
+pub struct Patience {
+    left: Duration,
+    /// When the tick that goes on began.
+    ticking_since: Option<Instant>,
+}
+
+impl Patience {
+    /// Patience for so long.
+    pub const fn new(most: Duration) -> Self {
+        Self { left: most, ticking_since: None }
+    }
+
+    /// What is left of it.
+    pub const fn left(&self) -> Duration {
+        self.left
+    }
+
+    /// Leaves so much of it at most.
+    pub fn shorten_to(&mut self, most: Duration) {
+        self.left = self.left.min(most);
+    }
+
+    /// Waits until it is spent; dropped and called again, it goes on where it was.
+    pub async fn spent(&mut self) {
+        while !self.left.is_zero() {
+            let since = *self.ticking_since.get_or_insert_with(Instant::now);
+            let tick = self.left.min(TICK);
+            sleep_until(since + tick).await;
+            self.ticking_since = None;
+            if !stood_still(since + tick, Instant::now()) {
+                self.left -= tick;
+            }
+        }
+    }
+
+    /// Waits for an answer until it is spent: then `None`.
+    pub async fn wait_for<T>(&mut self, answer: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            answer = answer => Some(answer),
+            () = self.spent() => None,
+        }
+    }
+}
+
+/// Whether this process stood still, for it is `now` though something was to be done when it was `due`.
+pub fn stood_still(due: Instant, now: Instant) -> bool {
+    now.saturating_duration_since(due) > LATE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// Keeps the only thread of the runtime for so long.
+    #[expect(clippy::disallowed_methods, reason = "the test's process is to stand still")]
+    fn stand_still(how_long: Duration) {
+        std::thread::sleep(how_long);
+    }
+
+    #[tokio::test]
+    async fn time_in_which_the_process_stood_still_spends_no_patience() {
+        let mut patience = Patience::new(SECOND);
+        assert!(tokio::time::timeout(TICK / 2, patience.spent()).await.is_err());
+
+        stand_still(SECOND * 2);
+        assert!(tokio::time::timeout(TICK / 2, patience.spent()).await.is_err());
+
+        assert_eq!(patience.left(), SECOND);
+    }
+
+    #[tokio::test]
+    async fn patience_that_is_looked_at_again_and_again_comes_to_its_end() {
+        let mut patience = Patience::new(TICK);
+
+        while tokio::time::timeout(TICK / 10, patience.spent()).await.is_err() {}
+
+        assert_eq!(patience.left(), Duration::ZERO);
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_taken_though_no_patience_is_left() {
+        let mut patience = Patience::new(Duration::ZERO);
+
+        assert_eq!(patience.wait_for(std::future::ready(1)).await, Some(1));
+        assert_eq!(patience.wait_for(std::future::pending::<()>()).await, None);
     }
 }

@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use crate::app::links::Links;
 use crate::app::{self, App};
 use crate::auth::{Keys, Verifier, generate_key_if_missing};
-use crate::clock::Clock;
+use crate::clock::{Clock, Patience};
 use crate::config::Config;
 use crate::domain::ids::WorkerId;
 use crate::domain::pace::Pace;
@@ -43,7 +43,7 @@ pub async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     let storage = open_storage(&config).await?;
     let served = run(&config, storage.clone(), metrics, &tasks).await;
     tasks.stop_hard();
-    let ended = tokio::time::timeout(HARD_STOP, tasks.ended()).await.is_ok();
+    let ended = Patience::new(HARD_STOP).wait_for(tasks.ended()).await.is_some();
     // Last, so that every task finds the database open.
     storage.close().await;
     tracing::info!(ended, "stopped");
@@ -171,7 +171,7 @@ async fn stop(
     if !softly {
         tracing::warn!(running = scheduler.running(), "stopping now: running submissions are handed back");
         tasks.hand_back();
-        if tokio::time::timeout(HARD_STOP, scheduler.idle()).await.is_err() {
+        if Patience::new(HARD_STOP).wait_for(scheduler.idle()).await.is_none() {
             tracing::warn!("some runs could not be handed back; their leases will run out");
         }
     }

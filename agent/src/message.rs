@@ -103,7 +103,7 @@ pub struct Exec {
 pub struct Limits {
     /// CPU time of all processes together, in milliseconds.
     pub cpu_time_ms: u64,
-    /// Wall clock time, in milliseconds.
+    /// Wall clock time, in milliseconds, but for that in which the command waits for Guichet.
     pub wall_time_ms: u64,
     /// Memory that all processes together add, in bytes: anonymous, shared, and files in temporary folders. Pages of
     /// the image's files and what the kernel keeps itself don't count; [`MEMORY_ROOM_BYTES`] bounds them.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use guichet_agent::{Exec, Report, Stream, UsageSource};
 use tokio::sync::mpsc::{OwnedPermit, Sender};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::agent_client;
@@ -13,16 +13,17 @@ use super::owner::Message;
 use super::state::{ContainerPlace, Fate};
 use super::transport::TransportKind;
 use super::work::Idle;
+use crate::clock::Patience;
 use crate::domain::exercise::{Isolation, SourceFile};
 use crate::domain::submission::LostReason;
 
-/// Time in which an engine that took its containers along falls silent itself.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+/// Questions, one after the other, by whose end an engine that took its containers along has fallen silent itself.
+const LAST_QUESTIONS: u32 = 5;
 
 /// Time in which an engine that answers has removed a container.
 const REMOVAL: Duration = Duration::from_secs(5);
 
-/// Pause between questions in that time.
+/// Pause between two of those questions.
 const QUESTION_PAUSE: Duration = Duration::from_millis(200);
 
 /// An attempt that cannot be finished: the container, or its host, is gone.
@@ -100,12 +101,12 @@ impl Container {
         else {
             return;
         };
-        match timeout(REMOVAL, engine.remove(&id)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
+        match Patience::new(REMOVAL).wait_for(engine.remove(&id)).await {
+            Some(Ok(())) => {}
+            Some(Err(error)) => {
                 tracing::warn!(container.id = id, %error, "a container could not be removed yet");
             }
-            Err(_elapsed) => tracing::warn!(container.id = id, "a container was not removed in time"),
+            None => tracing::warn!(container.id = id, "a container was not removed in time"),
         }
     }
 
@@ -238,9 +239,8 @@ async fn diagnose(host: &HostConnection, id: &str, error: &agent_client::Error) 
         Err(silence) => return lost(LostReason::HostLost, format!("{error}; the engine: {silence}")),
     };
     let ended = matches!(error, agent_client::Error::Closed | agent_client::Error::Transport(_));
-    let latest = Instant::now() + LAST_WORDS;
     // An engine that is stopping ends its containers first and its answers a little later.
-    while ended && Instant::now() < latest {
+    for _ in 0..if ended { LAST_QUESTIONS } else { 0 } {
         if let Err(silence) = host.engine.ping().await {
             return lost(LostReason::HostLost, format!("{error}; the engine: {silence}"));
         }

@@ -4,6 +4,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::{HEARTBEAT, LEASE, Scheduler};
 use crate::domain::submission::StateName;
+use crate::domain::time::Timestamp;
 use crate::storage::{self, Change, Renewed, Rescue, Storage as _};
 
 impl Scheduler {
@@ -26,26 +27,28 @@ impl Scheduler {
     }
 
     async fn renew_once(&self) {
+        if let Err(error) = self.renew().await {
+            tracing::warn!(error = %crate::chain::Chain(&error), "leases could not be renewed");
+        }
+    }
+
+    /// Renews all leases of this process, and hears what became of them.
+    async fn renew(&self) -> storage::Result<()> {
         let leases = self.inner.running.leases();
         if leases.is_empty() {
-            return;
+            return Ok(());
         }
         let until = self.inner.clock.now().plus(LEASE);
-        match self.inner.storage.renew(leases.clone(), until).await {
-            Ok(renewed) => {
-                for (lease, renewed) in leases.iter().zip(renewed) {
-                    let Some(stop) = self.inner.running.stop_of(lease) else { continue };
-                    match renewed {
-                        Renewed::Held => {}
-                        Renewed::CancelRequested => stop.cancel(),
-                        Renewed::Lost => stop.lose(),
-                    }
-                }
-            }
-            Err(error) => {
-                tracing::warn!(error = %crate::chain::Chain(&error), "leases could not be renewed");
+        let renewed = self.inner.storage.renew(leases.clone(), until).await?;
+        for (lease, renewed) in leases.iter().zip(renewed) {
+            let Some(stop) = self.inner.running.stop_of(lease) else { continue };
+            match renewed {
+                Renewed::Held => {}
+                Renewed::CancelRequested => stop.cancel(),
+                Renewed::Lost => stop.lose(),
             }
         }
+        Ok(())
     }
 
     /// Stops the attempts of submissions that somebody wants cancelled, until nothing runs after the soft stop.
@@ -73,9 +76,7 @@ impl Scheduler {
                 () = self.inner.tasks.soft().cancelled() => return,
                 () = tokio::time::sleep(HEARTBEAT) => {}
             }
-            // Leases of this process are alive, also if the clock jumped or the database stood still.
-            self.renew_once().await;
-            if let Err(error) = self.rescue(Rescue::Expired).await {
+            if let Err(error) = self.renew_and_rescue().await {
                 tracing::warn!(
                     error = %crate::chain::Chain(&error),
                     "expired leases could not be looked for"
@@ -84,9 +85,17 @@ impl Scheduler {
         }
     }
 
+    /// Leases of this process are alive, also if it stood still, the clock jumped or the database took nothing for a
+    /// while: none is taken for expired that could not be renewed, or that runs out between both.
+    async fn renew_and_rescue(&self) -> storage::Result<()> {
+        let now = self.inner.clock.now();
+        self.renew().await?;
+        self.rescue(Rescue::Expired, now).await
+    }
+
     /// Takes leases back and says so.
-    pub(super) async fn rescue(&self, whose: Rescue) -> storage::Result<()> {
-        let rescued = self.inner.storage.rescue(whose, self.inner.caps, self.inner.clock.now()).await?;
+    pub(super) async fn rescue(&self, whose: Rescue, now: Timestamp) -> storage::Result<()> {
+        let rescued = self.inner.storage.rescue(whose, self.inner.caps, now).await?;
         for one in &rescued {
             metrics::counter!("guichet_rescues_total", "reason" => "instance_lost").increment(1);
             match one.state {

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Patience};
 use crate::domain::ids::{RuntimeId, WorkerId};
 use crate::domain::lease::AttemptCaps;
 use crate::domain::pace::Pace;
@@ -92,12 +92,13 @@ impl Scheduler {
     /// Hosts are swept first: what somebody wanted cancelled becomes `cancelled` here, which says that no process of
     /// it exists any more. One that hangs is not waited for: an agent ends by itself when its connection does.
     async fn resume(self) {
-        let stop = self.inner.tasks.soft().clone();
+        let (stop, mut patience) = (self.inner.tasks.soft().clone(), Patience::new(SWEEP));
         tokio::select! {
             () = stop.cancelled() => {}
-            _in_time = tokio::time::timeout(SWEEP, self.inner.pool.swept()) => {}
+            _in_time = patience.wait_for(self.inner.pool.swept()) => {}
         }
-        while let Err(error) = self.rescue(Rescue::Worker(self.inner.worker.clone())).await {
+        let own = || self.rescue(Rescue::Worker(self.inner.worker.clone()), self.inner.clock.now());
+        while let Err(error) = own().await {
             tracing::warn!(error = %crate::chain::Chain(&error), "what ran before could not be taken back yet");
             tokio::select! {
                 () = stop.cancelled() => return,

@@ -31,6 +31,7 @@ mod newcomer;
 mod once;
 mod output;
 mod overload;
+mod pauses;
 mod pool;
 mod privacy;
 mod queue;

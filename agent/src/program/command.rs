@@ -50,6 +50,9 @@ struct Watched {
     first: libc::pid_t,
     limits: Limits,
     started: Instant,
+    /// Time since then in which the command could not go on for want of Guichet: it had written more than was taken, or
+    /// read all that was sent.
+    held_up: Duration,
     next_look: Instant,
     next_memory_look: Instant,
     input: Input,
@@ -120,7 +123,10 @@ impl Runner<'_> {
             watched.output.poll(0, wants_output),
             watched.output.poll(1, wants_output),
         ];
-        sys::poll(&mut fds, Some(watched.timeout()), self.mask.get()).context("watch a command")?;
+        let held_up_since = (!wants_output || watched.input.is_short()).then(Instant::now);
+        let timeout = watched.timeout(held_up_since.is_some());
+        sys::poll(&mut fds, Some(timeout), self.mask.get()).context("watch a command")?;
+        watched.held_up += held_up_since.map_or(Duration::ZERO, |since| since.elapsed());
         let [requests, _, input, stdout, stderr] = fds.map(|fd| fd.revents);
         if requests != 0 && wants_requests {
             self.connection.receive()?;
@@ -171,7 +177,7 @@ impl Runner<'_> {
 
     /// Ends what is left, and puts the facts together.
     fn finish(&mut self, mut watched: Watched, result: Result<(), Fault>) -> Result<Report, Fault> {
-        let wall_time = watched.started.elapsed();
+        let wall_time = watched.started.elapsed().saturating_sub(watched.held_up);
         watched.end(self.reach, self.meter)?;
         result?;
         let usage = self.meter.finish(&watched.reaped).context("read the usage")?;
@@ -230,6 +236,7 @@ impl Watched {
             first,
             limits,
             started,
+            held_up: Duration::ZERO,
             next_look: started + soonest(Duration::from_millis(limits.cpu_time_ms), cpus),
             next_memory_look: started + meter.memory_interval(limits.memory_bytes, cpus),
             input: Input::new(pipes.stdin),
@@ -314,12 +321,14 @@ impl Watched {
     }
 
     fn wall_end(&self) -> Instant {
-        self.started + Duration::from_millis(self.limits.wall_time_ms)
+        self.started + Duration::from_millis(self.limits.wall_time_ms) + self.held_up
     }
 
-    fn timeout(&self) -> Duration {
-        let look = self.next_look.min(self.wall_end());
-        look.min(self.next_memory_look).saturating_duration_since(Instant::now())
+    /// How long to wait for something to happen; while the command is held up, its wall time does not run out.
+    fn timeout(&self, held_up: bool) -> Duration {
+        let look = self.next_look.min(self.next_memory_look);
+        let look = if held_up { look } else { look.min(self.wall_end()) };
+        look.saturating_duration_since(Instant::now())
     }
 }
 

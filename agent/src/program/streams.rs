@@ -94,6 +94,11 @@ impl Input {
         self.waiting_bytes
     }
 
+    /// Whether the command has taken all that Guichet sent, and more is to come.
+    pub fn is_short(&self) -> bool {
+        self.pipe.is_some() && self.waiting_bytes == 0 && !self.last
+    }
+
     /// What to wait for.
     pub fn poll(&self) -> libc::pollfd {
         let fd = self.pipe.as_ref().filter(|_| self.waiting_bytes > 0).map_or(-1, File::as_raw_fd);

@@ -20,7 +20,7 @@ use super::lines::Lines;
 use super::link::{Action, Fault, Link};
 use super::message::{self, Invalid};
 use crate::app::links::{LinkPen, LinkState};
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::domain::ids::LegacyId;
 
 /// Room for one read.
@@ -173,14 +173,16 @@ impl<'a> Connection<'a> {
                     Ok(_) => self.link.spoke(Instant::now()),
                     Err(_broken) => self.deaf = true,
                 },
-                () = sleep_until(wake_at) => self.look_at_the_clock().await?,
+                () = sleep_until(wake_at) => self.look_at_the_clock(wake_at).await?,
             }
         }
     }
 
-    async fn look_at_the_clock(&mut self) -> Result<(), Fault> {
+    /// * `woken_at` — when it was to be looked at; `None`: whenever.
+    async fn look_at_the_clock(&mut self, woken_at: Option<Instant>) -> Result<(), Fault> {
         let now = Instant::now();
-        if self.parked.is_some() {
+        // What came while this process stood still has not been read.
+        if self.parked.is_some() || woken_at.is_some_and(|due| clock::stood_still(due, now)) {
             self.link.heard(now);
         }
         match self.link.due(now)? {

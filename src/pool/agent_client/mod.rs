@@ -11,10 +11,10 @@ use guichet_agent::{
     VERSION,
 };
 use tokio::io::AsyncWriteExt;
-use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::transport::Transport;
+use crate::clock::Patience;
 use crate::domain::exercise::SourceFile;
 
 /// Time an agent has to say hello once its container has started.
@@ -125,7 +125,7 @@ impl AgentClient {
     ) -> Result<Report, Error> {
         self.expect_silence()?;
         let mut room = exec.limits.output_bytes;
-        let mut latest = Instant::now() + Duration::from_millis(exec.limits.wall_time_ms) + GRACE;
+        let mut patience = Patience::new(Duration::from_millis(exec.limits.wall_time_ms) + GRACE);
         self.queue(&Request::Exec(exec))?;
         let mut input = Input::new(std::mem::take(&mut self.queued), stdin);
         input.refill()?;
@@ -158,10 +158,10 @@ impl AgentClient {
                 }
                 () = abort.cancelled(), if !aborted => {
                     aborted = true;
-                    latest = latest.min(Instant::now() + GRACE);
+                    patience.shorten_to(GRACE);
                     input.cut_off(&Request::Abort)?;
                 }
-                () = sleep_until(latest) => return Err(Error::Late("report")),
+                () = patience.spent() => return Err(Error::Late("report")),
             }
         };
         // Half a message would garble the next one; what was not begun needs not be sent.
@@ -169,10 +169,7 @@ impl AgentClient {
             writer.write_all(input.bytes()).await?;
             writer.flush().await
         };
-        match timeout(GRACE, rest).await {
-            Ok(written) => written?,
-            Err(_elapsed) => return Err(Error::Late("reading of what was sent")),
-        }
+        Patience::new(GRACE).wait_for(rest).await.ok_or(Error::Late("reading of what was sent"))??;
         Ok(report)
     }
 
@@ -212,10 +209,7 @@ impl AgentClient {
             writer.flush().await?;
             next_reply(reader, decoder).await
         };
-        match timeout(deadline, asked).await {
-            Ok(reply) => reply,
-            Err(_elapsed) => Err(Error::Late(what)),
-        }
+        Patience::new(deadline).wait_for(asked).await.ok_or(Error::Late(what))?
     }
 }
 

@@ -3,6 +3,7 @@
 use guichet_agent::{Clean, Ended, Limits, UsageSource, encode};
 use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
+use tokio::time::Instant;
 
 use super::*;
 

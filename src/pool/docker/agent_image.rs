@@ -11,7 +11,6 @@ use bollard::query_parameters::{
 };
 use futures_util::TryStreamExt;
 use sha2::{Digest, Sha256};
-use tokio::time::timeout;
 
 use super::{Engine, Error, QUESTION_DEADLINE, WORK_DEADLINE, within};
 
@@ -172,10 +171,7 @@ impl Engine {
                     None => Ok(()),
                 }
             });
-        match timeout(WORK_DEADLINE * 4, progress).await {
-            Ok(built) => Ok(built?),
-            Err(_elapsed) => Err(Error::Silent(WORK_DEADLINE * 4)),
-        }
+        within(WORK_DEADLINE * 4, progress).await
     }
 }
 

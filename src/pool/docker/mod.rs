@@ -1,6 +1,6 @@
 //! A Docker engine and what is asked of it; with `image`, the only place that knows its API.
 //!
-//! Every call ends: with an answer, an error or [`Error::Silent`]. A container's standard streams become a
+//! Every call ends: with an answer, an error or [`Error::Silent`], by time in which this process ran. A container's standard streams become a
 //! [`Transport`], so that no other room sees how Docker carries them.
 
 mod agent_image;
@@ -28,9 +28,10 @@ use futures_util::future::try_join;
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use super::transport::Transport;
+use crate::clock::Patience;
 
 pub use agent_image::AgentProgram;
 pub use fields::{LAST_SLOT, Labels, Placement, UIDS_PER_SLOT, first_uid};
@@ -41,8 +42,8 @@ const QUESTION_DEADLINE: Duration = Duration::from_secs(3);
 /// Longest time for creating, starting or removing one container.
 const WORK_DEADLINE: Duration = Duration::from_secs(30);
 
-/// Deadline of the client itself, above all of ours (it counts whole seconds).
-const CLIENT_DEADLINE_SECONDS: u64 = 120;
+/// Deadline of the client itself, a day: it counts time in which we did not run, too, so ours come first.
+const CLIENT_DEADLINE_SECONDS: u64 = 24 * 60 * 60;
 
 /// Pause before the removal of a container is asked for again that is under way.
 const REMOVAL_PAUSE: Duration = Duration::from_millis(50);
@@ -336,8 +337,5 @@ async fn within<T>(
     deadline: Duration,
     answer: impl Future<Output = Result<T, DockerError>> + Send,
 ) -> Result<T, Error> {
-    match timeout(deadline, answer).await {
-        Ok(answered) => Ok(answered?),
-        Err(_elapsed) => Err(Error::Silent(deadline)),
-    }
+    Ok(Patience::new(deadline).wait_for(answer).await.ok_or(Error::Silent(deadline))??)
 }

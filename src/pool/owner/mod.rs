@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -25,6 +25,7 @@ use super::state::{Connection, ContainerPlace, Fate, Machine};
 use super::transport::SocketFolders;
 use super::work::{Idle, Outcome, PrepareError, remove_control_groups, sweep_until_gone};
 use super::{Free, Settings, Status};
+use crate::clock::Patience;
 use crate::domain::exercise::Isolation;
 use reserved::Reserved;
 
@@ -36,6 +37,9 @@ pub(super) const CHANNEL_PLACES: usize = 4096;
 
 /// Longest time for removing everything at the end.
 const CLOSING_DEADLINE: Duration = Duration::from_secs(20);
+
+/// What of it each step has at least.
+const LAST_STEP: Duration = Duration::from_secs(5);
 
 /// What the owner hears.
 #[derive(Debug)]
@@ -136,7 +140,7 @@ impl Owner {
             }
             self.publish();
             let wake = self.machine.next_wake(now.into_std()).map(Instant::from_std);
-            let wake = wake.into_iter().chain(self.patience_ends()).min().unwrap_or(now + CLOSING_DEADLINE);
+            let wake = wake.unwrap_or(now + CLOSING_DEADLINE);
             tokio::select! {
                 Some(message) = inbox.recv() => closers.extend(self.hear(message)),
                 () = sleep_until(wake) => {}
@@ -155,28 +159,28 @@ impl Owner {
         self.reserved.clear();
         self.publish();
         self.closing.cancel();
-        let latest = Instant::now() + CLOSING_DEADLINE;
+        let mut patience = Patience::new(CLOSING_DEADLINE);
         while self.under_way > 0 {
             tokio::select! {
                 Some(message) = inbox.recv() => closers.extend(self.hear(message)),
-                () = sleep_until(latest) => break,
+                () = patience.spent() => break,
             }
         }
         let labels = self.labels.of_boot();
         let sweeps =
             self.connections.iter().flatten().map(|connection| sweep_until_gone(connection, &labels));
-        let rest = latest.saturating_duration_since(Instant::now()).max(Duration::from_secs(5));
-        if timeout(rest, join_all(sweeps)).await.is_err() {
+        let mut patience = Patience::new(patience.left().max(LAST_STEP));
+        if patience.wait_for(join_all(sweeps)).await.is_none() {
             for connection in self.connections.iter().flatten() {
                 tell_what_is_left(connection, &labels).await;
             }
         }
-        let rest = latest.saturating_duration_since(Instant::now()).max(Duration::from_secs(5));
         let removals = self.hosts_with_image().into_iter();
         let removals =
             removals.map(|(connection, image)| remove_control_groups(connection, image, self.labels));
+        let mut patience = Patience::new(patience.left().max(LAST_STEP));
         // What is left then stays, empty, until the installation uses it again.
-        let _in_time = timeout(rest, join_all(removals)).await;
+        let _in_time = patience.wait_for(join_all(removals)).await;
         for connection in self.connections.iter().flatten() {
             connection.gone.cancel();
         }

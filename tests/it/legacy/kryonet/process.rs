@@ -1,8 +1,11 @@
 //! A link as an operator sees it: the log, the figures, the exit.
 
+use std::time::Duration;
+
+use rustix::process::Signal;
 use serde_json::json;
 
-use super::peer::{Listening, PATIENCE, REGISTER_TCP, exercise, string, table};
+use super::peer::{KEEP_ALIVE, Listening, PATIENCE, REGISTER_TCP, exercise, string, table};
 use crate::support::{Options, wait_for};
 use guichet::legacy::kryonet::frame::framed;
 
@@ -64,4 +67,26 @@ async fn the_log_tells_of_links_and_never_holds_the_token() {
     assert!(log.contains("the HANDSHAKE is longer than 512 bytes") && !log.contains("LONGLONG"), "{log}");
     let ignored = log.lines().filter(|line| line.contains("packet ignored")).count();
     assert!(ignored <= 20, "{ignored} lines");
+}
+
+#[tokio::test]
+async fn a_link_is_not_given_up_for_silence_while_this_process_stood_still() {
+    let backend = Listening::bind().await;
+    let table = table("default", backend.port(), "read_timeout_ms = 1500");
+    let settings = format!("[[legacy.backends]]\n{table}");
+    let guichet = Options::default().slots(1).settings(&settings).start().await;
+    let mut peer = backend.accept_linked().await;
+
+    guichet.signal(Signal::STOP);
+    for _ in 0..10 {
+        peer.send(&KEEP_ALIVE).await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    peer.send(&exercise("nowhere")).await;
+    guichet.signal(Signal::CONT);
+
+    let admin = guichet.admin();
+    let seen = async || admin.get("/v1/links").await.expect(200)["items"][0].clone();
+    let link = wait_for("the packet", PATIENCE, seen, |link| link["packets_in"] == 1).await;
+    assert_eq!((&link["connections"], &link["state"]), (&json!(1), &json!("connected")), "{link}");
 }

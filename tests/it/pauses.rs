@@ -1,0 +1,87 @@
+//! The service, or the machine under it, stands still for a while: that counts against nobody.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+use serde_json::json;
+use sqlx::Connection as _;
+
+use crate::support::{Options, Program, TestGuichet, exercises, programs, wait_for};
+
+/// Sleeps in each test for three seconds, and is right about any sum.
+fn nap() -> Program {
+    programs::sleep_then_sum(3.0)
+}
+
+/// Stops the process for so long.
+async fn pause(guichet: &TestGuichet, length: Duration) {
+    guichet.signal(Signal::STOP);
+    tokio::time::sleep(length).await;
+    guichet.signal(Signal::CONT);
+}
+
+#[tokio::test]
+async fn two_pauses_of_16_seconds_while_a_program_naps_cost_no_attempt() {
+    let guichet = Options::default().slots(1).start().await;
+    let mut naps = exercises::sum();
+    naps["limits"] = json!({ "wall_time_ms": 5000 });
+    guichet.teacher().put_exercise("naps", &naps).await;
+    let id = guichet.student("alice").submit("naps", &nap()).await;
+
+    guichet.student("alice").events(&id).await.until_named("submission.started").await;
+    pause(&guichet, Duration::from_secs(16)).await;
+    guichet.student("alice").events(&id).await.until_named("submission.test_finished").await;
+    pause(&guichet, Duration::from_secs(16)).await;
+
+    let ended = guichet.student("alice").ended(&id).await;
+    assert_eq!(
+        (&ended["state"], &ended["attempt"], &ended["result"]["verdict"]),
+        (&json!("finished"), &json!(1), &json!("accepted")),
+        "{ended}"
+    );
+    assert!(!guichet.log().contains("does not answer"), "its host was doubted:\n{}", guichet.log());
+}
+
+#[tokio::test]
+async fn a_program_that_has_to_wait_for_a_service_that_stands_still_is_not_stopped_for_it() {
+    let guichet = Options::default().slots(1).start().await;
+    let text = "x".repeat(2 << 20);
+    let limits = json!({ "wall_time_ms": 4000, "output_bytes": 4 << 20 });
+    guichet.teacher().put_exercise("echo", &exercises::one_test_with(&text, &text, &limits)).await;
+    let source = "import sys, time\ntime.sleep(1)\nsys.stdout.write(sys.stdin.read())\n";
+    let id = guichet.student("alice").submit("echo", &Program::python(source)).await;
+
+    guichet.student("alice").events(&id).await.until_named("submission.started").await;
+    pause(&guichet, Duration::from_secs(8)).await;
+
+    let ended = guichet.student("alice").ended(&id).await;
+    assert_eq!(
+        (&ended["state"], &ended["attempt"], &ended["result"]["verdict"]),
+        (&json!("finished"), &json!(1), &json!("accepted")),
+        "{}",
+        ended["result"]["tests"][0]["limit"]
+    );
+    let usage = &ended["result"]["tests"][0]["usage"];
+    assert!(usage["wall_time_ms"].as_u64().is_some_and(|took| (1000..4000).contains(&took)), "{usage}");
+}
+
+#[tokio::test]
+async fn while_leases_cannot_be_renewed_none_of_this_process_is_taken_for_lost() {
+    let guichet = Options::default().slots(1).start().await;
+    guichet.teacher().put_exercise("patient", &exercises::patient_sum()).await;
+    let alice = guichet.student("alice");
+    let id = alice.submit("patient", &programs::sleep_then_sum(23.0)).await;
+    alice.wait_for_state(&id, &["running"]).await;
+
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(guichet.data().join("guichet.sqlite"));
+    let mut other = sqlx::SqliteConnection::connect_with(&options).await.expect("the database opens");
+    let refuse = "CREATE TRIGGER no_renewal BEFORE UPDATE OF lease_until ON submissions \
+        WHEN NEW.state = 'running' AND OLD.state = 'running' BEGIN SELECT RAISE(ABORT, 'not now'); END";
+    sqlx::query(refuse).execute(&mut other).await.expect("a trigger");
+    let refused = || async { guichet.log().matches("expired leases could not be looked for").count() };
+    wait_for("the lease to have run out twice", Duration::from_secs(40), refused, |count| *count >= 4).await;
+    sqlx::query("DROP TRIGGER no_renewal").execute(&mut other).await.expect("no trigger");
+
+    let ended = alice.ended(&id).await;
+    assert_eq!((&ended["state"], &ended["attempt"]), (&json!("finished"), &json!(1)), "{ended}");
+}
