@@ -94,6 +94,24 @@ impl Container {
         self.held.as_ref().map(|held| held.idle.id.as_str())
     }
 
+    /// Asks its agent whether it is there, before the submission's first command.
+    ///
+    /// # Errors
+    /// Why it is of no use.
+    pub(super) async fn look(&mut self) -> Result<(), agent_client::Error> {
+        match &mut self.held {
+            Some(held) => held.idle.client.look().await,
+            None => Err(agent_client::Error::Closed),
+        }
+    }
+
+    /// Gives it back to be replaced, with nothing of the submission in it.
+    pub(super) fn retire(mut self) {
+        if let Some(held) = self.held.take() {
+            held.give_back(Fate::Retired);
+        }
+    }
+
     /// Kills the container, whatever goes on in it, and waits until it is gone or its engine falls silent.
     pub async fn destroy(self) {
         let Some((engine, id)) =

@@ -45,8 +45,8 @@ pub(super) struct HostConnection {
 /// What the watch of a host saw.
 #[derive(Debug)]
 pub(super) enum News {
-    /// A container of ours died.
-    Died(String),
+    /// A container of ours died or was paused.
+    Stopped(String),
     /// It did not answer.
     Silent,
     /// It answers again.
@@ -152,19 +152,19 @@ impl HostWatch {
     {
         let Self { connection, labels, .. } = self;
         let say = |news| tell(Arc::clone(&connection), news);
-        let mut deaths = std::pin::pin!(connection.engine.deaths(&labels).fuse());
-        let mut deaths_seen = true;
+        let mut stops = std::pin::pin!(connection.engine.stops(&labels).fuse());
+        let mut stops_seen = true;
         let mut next_round = Instant::now() + ROUND;
         loop {
             tokio::select! {
-                death = deaths.next(), if deaths_seen => {
-                    if let Some(id) = death {
-                        if !say(News::Died(id)).await {
+                stop = stops.next(), if stops_seen => {
+                    if let Some(id) = stop {
+                        if !say(News::Stopped(id)).await {
                             return;
                         }
                         continue;
                     }
-                    deaths_seen = false;
+                    stops_seen = false;
                 }
                 () = sleep_until(next_round) => {}
                 () = connection.doubts.notified() => {}
@@ -183,9 +183,9 @@ impl HostWatch {
             if silences > 0 && !say(News::Answers).await {
                 return;
             }
-            if !deaths_seen {
-                deaths.set(connection.engine.deaths(&labels).fuse());
-                deaths_seen = true;
+            if !stops_seen {
+                stops.set(connection.engine.stops(&labels).fuse());
+                stops_seen = true;
             }
         }
     }

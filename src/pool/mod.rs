@@ -135,7 +135,8 @@ impl Pool {
         let message = Message::Reserve { runtime: runtime.clone(), isolation, reply, counted };
         self.messages.send(message).await.ok()?;
         is_counted.await.ok()?;
-        Some(Reservation { container, messages: self.messages.clone() })
+        let (runtime, messages) = (runtime.clone(), self.messages.clone());
+        Some(Reservation { runtime, isolation, container, messages })
     }
 
     /// Whether the runtime's image is on some host that answers and a container of it has started there.

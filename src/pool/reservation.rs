@@ -7,6 +7,8 @@ use tokio::sync::{mpsc, oneshot};
 use super::container::Container;
 use super::owner::Message;
 use crate::clock::Patience;
+use crate::domain::exercise::Isolation;
+use crate::domain::ids::RuntimeId;
 
 /// How long a container may take: it is being emptied, or the one that was promised died and another one starts.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -14,15 +16,37 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A container to come: at once, or when the one that was promised has been emptied. It is given up when dropped.
 #[derive(Debug)]
 pub struct Reservation {
+    pub(super) runtime: RuntimeId,
+    pub(super) isolation: Isolation,
     pub(super) container: oneshot::Receiver<Container>,
     pub(super) messages: mpsc::Sender<Message>,
 }
 
 impl Reservation {
-    /// The container; `None` if the pool ends before, or none of the runtime has come within ten seconds. The slot is
-    /// taken until it is released or dropped.
+    /// The container, whose agent has answered a moment ago; one that doesn't is replaced, and another one given.
+    /// `None` if the pool ends before, or none of the runtime has come within ten seconds. The slot is taken until it
+    /// is released or dropped.
     pub async fn container(mut self) -> Option<Container> {
-        Patience::new(PATIENCE).wait_for(&mut self.container).await?.ok()
+        loop {
+            let mut container = Patience::new(PATIENCE).wait_for(&mut self.container).await?.ok()?;
+            let Err(error) = container.look().await else { return Some(container) };
+            tracing::warn!(
+                container.id = container.id(), %error,
+                "a container that was to serve does not answer and is replaced"
+            );
+            // First, so that nothing else is leased for the slot in between.
+            self.reserve_again().await?;
+            container.retire();
+        }
+    }
+
+    /// Takes the first place in line.
+    async fn reserve_again(&mut self) -> Option<()> {
+        let (reply, container) = oneshot::channel();
+        let (runtime, isolation) = (self.runtime.clone(), self.isolation);
+        self.messages.send(Message::ReserveAgain { runtime, isolation, reply }).await.ok()?;
+        self.container = container;
+        Some(())
     }
 }
 

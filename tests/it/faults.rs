@@ -55,6 +55,28 @@ async fn a_run_whose_container_was_killed_is_tried_once_more() {
 }
 
 #[tokio::test]
+async fn with_all_warm_containers_paused_submissions_go_on_elsewhere_at_their_first_attempt() {
+    let guichet = Options::default().slots(2).start().await;
+    guichet.teacher().put_exercise("patient", &exercises::patient_sum()).await;
+    let (alice, engine, label) = (guichet.student("alice"), guichet.engine(), guichet.label().await);
+    let warm = || async { engine.running(&label) };
+    let paused = wait_for("warm containers", SOON, warm, |warm| warm.len() == 4).await;
+
+    let pause: Vec<&str> = ["pause"].into_iter().chain(paused.iter().map(String::as_str)).collect();
+    engine.ask_for(&pause);
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        ids.push(alice.submit("patient", &programs::sleep_then_sum(0.1)).await);
+    }
+
+    for id in ids {
+        let ended = alice.ended(&id).await;
+        assert_eq!((&ended["state"], &ended["attempt"]), (&json!("finished"), &json!(1)), "{ended}");
+    }
+    wait_for("the paused ones to go", SOON, warm, |warm| paused.iter().all(|id| !warm.contains(id))).await;
+}
+
+#[tokio::test]
 async fn a_submission_that_costs_two_containers_has_failed_and_the_next_one_runs() {
     let guichet = guichet(Options::default()).await;
     let (alice, label) = (guichet.student("alice"), guichet.label().await);

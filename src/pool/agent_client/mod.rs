@@ -11,6 +11,7 @@ use guichet_agent::{
     VERSION,
 };
 use tokio::io::AsyncWriteExt;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::transport::Transport;
@@ -20,11 +21,14 @@ use crate::domain::exercise::SourceFile;
 /// Time an agent has to say hello once its container has started.
 const HELLO_DEADLINE: Duration = Duration::from_secs(15);
 
-/// Time beyond a command's wall limit after which the agent has failed to stop it.
-const GRACE: Duration = Duration::from_secs(2);
+/// Silence beyond what a command may take, after which its agent is lost.
+const COMMAND_SILENCE: Duration = Duration::from_secs(5);
 
-/// Time for emptying and verifying a container.
-const CLEAN_DEADLINE: Duration = Duration::from_secs(5);
+/// Silence of an agent without a running command, after which it is lost.
+const SILENCE: Duration = Duration::from_secs(2);
+
+/// An agent that answered so short a time ago is not asked whether it is there.
+const MOMENT: Duration = Duration::from_millis(50);
 
 /// Bytes of a file in one message.
 const FILE_PIECE_BYTES: usize = 256 << 10;
@@ -65,6 +69,7 @@ pub struct AgentClient {
     decoder: Decoder,
     /// Requests that go out with the next one that has an answer.
     queued: Vec<u8>,
+    answered_at: Instant,
 }
 
 impl AgentClient {
@@ -73,7 +78,7 @@ impl AgentClient {
     /// # Errors
     /// That no agent of our version answered.
     pub async fn greet(transport: Transport, setup: Setup) -> Result<(Self, Hello), Error> {
-        let mut client = Self { transport, decoder: Decoder::new(), queued: Vec::new() };
+        let mut client = Self::over(transport);
         client.queue(&Request::Setup(setup))?;
         match client.ask("hello", HELLO_DEADLINE).await? {
             Reply::Hello(hello) if hello.version == VERSION => Ok((client, hello)),
@@ -87,10 +92,28 @@ impl AgentClient {
     /// # Errors
     /// That it did not answer; both transports are dropped then.
     pub async fn go_on_over(self, transport: Transport) -> Result<Self, Error> {
-        let mut client = Self { transport, decoder: Decoder::new(), queued: Vec::new() };
-        client.queue(&Request::Ping)?;
-        match client.ask("answer", HELLO_DEADLINE).await? {
-            Reply::Pong => Ok(client),
+        let mut client = Self::over(transport);
+        client.ping(HELLO_DEADLINE).await?;
+        Ok(client)
+    }
+
+    fn over(transport: Transport) -> Self {
+        Self { transport, decoder: Decoder::new(), queued: Vec::new(), answered_at: Instant::now() }
+    }
+
+    /// Asks whether the agent is there, between two submissions, unless it has just answered.
+    ///
+    /// # Errors
+    /// That it did not answer in time, or said something else.
+    pub async fn look(&mut self) -> Result<(), Error> {
+        self.expect_silence()?;
+        if self.answered_at.elapsed() < MOMENT { Ok(()) } else { self.ping(SILENCE).await }
+    }
+
+    async fn ping(&mut self, deadline: Duration) -> Result<(), Error> {
+        self.queue(&Request::Ping)?;
+        match self.ask("answer", deadline).await? {
+            Reply::Pong => Ok(()),
             other => Err(unexpected(other)),
         }
     }
@@ -125,7 +148,7 @@ impl AgentClient {
     ) -> Result<Report, Error> {
         self.expect_silence()?;
         let mut room = exec.limits.output_bytes;
-        let mut patience = Patience::new(Duration::from_millis(exec.limits.wall_time_ms) + GRACE);
+        let mut patience = Patience::new(Duration::from_millis(exec.limits.wall_time_ms) + COMMAND_SILENCE);
         self.queue(&Request::Exec(exec))?;
         let mut input = Input::new(std::mem::take(&mut self.queued), stdin);
         input.refill()?;
@@ -158,7 +181,7 @@ impl AgentClient {
                 }
                 () = abort.cancelled(), if !aborted => {
                     aborted = true;
-                    patience.shorten_to(GRACE);
+                    patience.shorten_to(COMMAND_SILENCE);
                     input.cut_off(&Request::Abort)?;
                 }
                 () = patience.spent() => return Err(Error::Late("report")),
@@ -169,7 +192,7 @@ impl AgentClient {
             writer.write_all(input.bytes()).await?;
             writer.flush().await
         };
-        Patience::new(GRACE).wait_for(rest).await.ok_or(Error::Late("reading of what was sent"))??;
+        Patience::new(SILENCE).wait_for(rest).await.ok_or(Error::Late("reading of what was sent"))??;
         Ok(report)
     }
 
@@ -179,7 +202,7 @@ impl AgentClient {
     /// That the agent did not say in time what it found.
     pub async fn close(&mut self) -> Result<Clean, Error> {
         self.queue(&Request::End)?;
-        match self.ask("word that it is clean", CLEAN_DEADLINE).await? {
+        match self.ask("word that it is clean", SILENCE).await? {
             Reply::Clean(clean) => Ok(clean),
             other => Err(unexpected(other)),
         }
@@ -209,7 +232,9 @@ impl AgentClient {
             writer.flush().await?;
             next_reply(reader, decoder).await
         };
-        Patience::new(deadline).wait_for(asked).await.ok_or(Error::Late(what))?
+        let reply = Patience::new(deadline).wait_for(asked).await.ok_or(Error::Late(what))??;
+        self.answered_at = Instant::now();
+        Ok(reply)
     }
 }
 

@@ -281,7 +281,7 @@ async fn a_report_that_does_not_come_is_not_waited_for_beyond_the_limit_and_a_li
     let ended = client.exec(command(1), b"", &CancellationToken::new(), &mut |_, _| {}).await;
 
     assert!(matches!(ended, Err(Error::Late(_))), "{ended:?}");
-    assert!(begun.elapsed() < GRACE * 2, "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < COMMAND_SILENCE * 2, "{:?}", begun.elapsed());
 }
 
 #[tokio::test]
@@ -294,6 +294,45 @@ async fn an_agent_that_gives_up_says_why() {
     });
 
     assert_eq!(ended.unwrap_err().to_string(), "the agent gave up: no memory");
+}
+
+#[tokio::test]
+async fn an_agent_that_has_not_answered_for_a_while_is_asked_whether_it_is_there() {
+    let (mut client, mut agent) = greeted().await;
+    client.answered_at -= MOMENT;
+
+    let (looked, ()) = tokio::join!(client.look(), async {
+        assert_eq!(agent.hear().await, Request::Ping);
+        agent.say(&Reply::Pong).await;
+    });
+
+    assert!(looked.is_ok(), "{looked:?}");
+    client.look().await.unwrap();
+    drop(client);
+    assert_eq!(agent.stream.read(&mut [0]).await.unwrap(), 0, "it was asked again");
+}
+
+#[tokio::test]
+async fn an_agent_that_does_not_say_that_it_is_there_is_late() {
+    let (mut client, _agent) = greeted().await;
+    client.answered_at -= MOMENT;
+
+    let looked = client.look().await;
+
+    assert!(matches!(looked, Err(Error::Late("answer"))), "{looked:?}");
+}
+
+#[tokio::test]
+async fn an_agent_that_is_gone_is_known_to_be_though_it_answered_just_now() {
+    let (mut client, agent) = greeted().await;
+    drop(agent);
+    // The end arrives.
+    tokio::time::sleep(MOMENT).await;
+    client.answered_at = Instant::now();
+
+    let looked = client.look().await;
+
+    assert!(matches!(looked, Err(Error::Closed | Error::Transport(_))), "{looked:?}");
 }
 
 #[tokio::test]

@@ -288,11 +288,11 @@ impl Engine {
         Ok(count)
     }
 
-    /// Ids of containers with these labels as they die; ends when the engine goes away.
-    pub fn deaths(&self, labels: &[String]) -> impl Stream<Item = String> + Send + use<> {
+    /// Ids of containers with these labels as they die or are paused; ends when the engine goes away.
+    pub fn stops(&self, labels: &[String]) -> impl Stream<Item = String> + Send + use<> {
         let filters = HashMap::from([
             ("type", vec!["container".to_owned()]),
-            ("event", vec!["die".to_owned()]),
+            ("event", vec!["die".to_owned(), "pause".to_owned()]),
             ("label", labels.to_vec()),
         ]);
         let options = EventsOptionsBuilder::new().filters(&filters).build();

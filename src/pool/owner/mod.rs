@@ -8,13 +8,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 mod begin;
+mod end;
 mod reserved;
 
 use super::container::Container;
@@ -23,9 +23,8 @@ use super::figures::Figures;
 use super::host::{HostConnection, News, watch_host};
 use super::state::{Connection, ContainerPlace, Fate, Machine};
 use super::transport::SocketFolders;
-use super::work::{Idle, Outcome, PrepareError, remove_control_groups, sweep_until_gone};
+use super::work::{Idle, Outcome, PrepareError};
 use super::{Free, Settings, Status};
-use crate::clock::Patience;
 use crate::domain::exercise::Isolation;
 use reserved::Reserved;
 
@@ -35,11 +34,8 @@ use crate::domain::runtime::Runtime;
 /// Messages on their way to the owner, claimed containers included.
 pub(super) const CHANNEL_PLACES: usize = 4096;
 
-/// Longest time for removing everything at the end.
-const CLOSING_DEADLINE: Duration = Duration::from_secs(20);
-
-/// What of it each step has at least.
-const LAST_STEP: Duration = Duration::from_secs(5);
+/// Longest time until the machine is asked again.
+const LONGEST_REST: Duration = Duration::from_secs(20);
 
 /// What the owner hears.
 #[derive(Debug)]
@@ -51,6 +47,8 @@ pub(super) enum Message {
         reply: oneshot::Sender<Container>,
         counted: oneshot::Sender<()>,
     },
+    /// The container that came was of no use: its place in line is the first now.
+    ReserveAgain { runtime: RuntimeId, isolation: Isolation, reply: oneshot::Sender<Container> },
     /// Somebody wants his container no more, or has it.
     Withdrawn,
     /// Somebody begins to empty one, to give it back.
@@ -140,7 +138,7 @@ impl Owner {
             }
             self.publish();
             let wake = self.machine.next_wake(now.into_std()).map(Instant::from_std);
-            let wake = wake.unwrap_or(now + CLOSING_DEADLINE);
+            let wake = wake.unwrap_or(now + LONGEST_REST);
             tokio::select! {
                 Some(message) = inbox.recv() => closers.extend(self.hear(message)),
                 () = sleep_until(wake) => {}
@@ -154,54 +152,17 @@ impl Owner {
         }
     }
 
-    async fn close(&mut self, inbox: &mut mpsc::Receiver<Message>, closers: &mut Vec<oneshot::Sender<()>>) {
-        self.machine.close();
-        self.reserved.clear();
-        self.publish();
-        self.closing.cancel();
-        let mut patience = Patience::new(CLOSING_DEADLINE);
-        while self.under_way > 0 {
-            tokio::select! {
-                Some(message) = inbox.recv() => closers.extend(self.hear(message)),
-                () = patience.spent() => break,
-            }
-        }
-        let labels = self.labels.of_boot();
-        let sweeps =
-            self.connections.iter().flatten().map(|connection| sweep_until_gone(connection, &labels));
-        let mut patience = Patience::new(patience.left().max(LAST_STEP));
-        if patience.wait_for(join_all(sweeps)).await.is_none() {
-            for connection in self.connections.iter().flatten() {
-                tell_what_is_left(connection, &labels).await;
-            }
-        }
-        let removals = self.hosts_with_image().into_iter();
-        let removals =
-            removals.map(|(connection, image)| remove_control_groups(connection, image, self.labels));
-        let mut patience = Patience::new(patience.left().max(LAST_STEP));
-        // What is left then stays, empty, until the installation uses it again.
-        let _in_time = patience.wait_for(join_all(removals)).await;
-        for connection in self.connections.iter().flatten() {
-            connection.gone.cancel();
-        }
-    }
-
-    /// The hosts that some agent image was ready on, each with one: on others no container was made.
-    fn hosts_with_image(&self) -> Vec<(Arc<HostConnection>, String)> {
-        let image_on =
-            |host| self.images.iter().find(|((of, _), _)| *of == host).map(|(_, image)| image.clone());
-        let hosts = self.connections.iter().enumerate();
-        hosts.filter_map(|(host, connection)| Some((connection.clone()?, image_on(host)?))).collect()
-    }
-
     /// Takes a message in; gives back who waits for the end.
     fn hear(&mut self, message: Message) -> Option<oneshot::Sender<()>> {
         let now = Instant::now().into_std();
         match message {
             Message::Reserve { runtime, isolation, reply, counted } => {
-                self.reserve(&runtime, isolation, reply);
+                self.reserve(self.reserved.len(), &runtime, isolation, reply);
                 // Who asked may have stopped waiting; his reservation is then closed, too.
                 let _gone = counted.send(());
+            }
+            Message::ReserveAgain { runtime, isolation, reply } => {
+                self.reserve(0, &runtime, isolation, reply);
             }
             Message::Withdrawn => {}
             Message::Emptying { place } => self.machine.emptying(place, now),
@@ -227,7 +188,11 @@ impl Owner {
             return;
         }
         match news {
-            News::Died(id) => self.machine.died(host, |idle| idle.id == id, now),
+            News::Stopped(id) => {
+                for action in self.machine.stopped(host, |idle| idle.id == id, now) {
+                    self.begin(action);
+                }
+            }
             News::Silent => {
                 tracing::warn!(
                     host = connection.address,
@@ -354,21 +319,6 @@ impl Owner {
         replace(&self.free, free);
         replace(&self.status, status);
         self.figures.show(&self.settings.hosts, &self.runtimes, self.machine.populations());
-    }
-}
-
-async fn tell_what_is_left(connection: &HostConnection, labels: &[String]) {
-    match connection.engine.describe(labels).await {
-        Ok(left) if left.is_empty() => {}
-        Ok(left) => tracing::warn!(
-            host = connection.address,
-            containers = left.join(", "),
-            "some containers could not be removed; the next start removes them"
-        ),
-        Err(error) => tracing::warn!(
-            host = connection.address, %error,
-            "containers may not be removed; the next start removes them"
-        ),
     }
 }
 

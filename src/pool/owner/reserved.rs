@@ -23,8 +23,11 @@ impl Reserved {
 
 impl Owner {
     /// Takes a reservation in and publishes it; without a runtime of that name the reply is dropped.
+    ///
+    /// * `place` — how many are served before it.
     pub(super) fn reserve(
         &mut self,
+        place: usize,
         runtime: &RuntimeId,
         isolation: Isolation,
         reply: oneshot::Sender<Container>,
@@ -32,7 +35,7 @@ impl Owner {
         if let Some(runtime) = self.runtimes.iter().position(|known| known.id == *runtime)
             && !self.closing.is_cancelled()
         {
-            self.reserved.push(Reserved { runtime, isolation, reply });
+            self.reserved.insert(place, Reserved { runtime, isolation, reply });
             self.serve();
             self.publish();
         }

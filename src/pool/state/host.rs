@@ -94,11 +94,19 @@ impl<C> Host<C> {
         }
     }
 
-    pub(super) fn retire_old(&mut self, host: usize, now: Instant, actions: &mut Vec<Action<C>>) {
+    /// Takes those warm containers out of use that `shall_go` names.
+    pub(super) fn retire(
+        &mut self,
+        host: usize,
+        shall_go: impl Fn(&C, Life, &mut Pause) -> bool,
+        actions: &mut Vec<Action<C>>,
+    ) {
         for (slot_index, slot) in self.slots.iter_mut().enumerate() {
             for (runtime, cell) in slot.cells.iter_mut().enumerate() {
-                let old = matches!(&cell.content, Content::Warm { life, .. } if life.until <= now);
-                if old
+                let Cell { content, pause, .. } = cell;
+                let goes =
+                    matches!(content, Content::Warm { container, life } if shall_go(container, *life, pause));
+                if goes
                     && let Content::Warm { container, .. } =
                         std::mem::replace(&mut cell.content, Content::Removing)
                 {

@@ -205,15 +205,20 @@ impl<C> Machine<C> {
         }
     }
 
-    /// Warm containers that died by themselves are forgotten, those that `is_dead` names.
-    pub fn died(&mut self, host: usize, is_dead: impl Fn(&C) -> bool, now: Instant) {
-        let cells = self.hosts.get_mut(host).into_iter().flat_map(|host| &mut host.slots);
-        for cell in cells.flat_map(|slot| &mut slot.cells) {
-            if matches!(&cell.content, Content::Warm { container, .. } if is_dead(container)) {
-                cell.content = Content::Empty;
-                cell.pause.lengthen(now, Duration::ZERO);
-            }
+    /// Warm containers that died or stand still are removed, those that `has_stopped` names.
+    pub fn stopped(&mut self, host: usize, has_stopped: impl Fn(&C) -> bool, now: Instant) -> Vec<Action<C>> {
+        let mut actions = Vec::new();
+        if let Some(known) = self.hosts.get_mut(host) {
+            let retire = |container: &C, _life, pause: &mut Pause| {
+                let stopped = has_stopped(container);
+                if stopped {
+                    pause.lengthen(now, Duration::ZERO);
+                }
+                stopped
+            };
+            known.retire(host, retire, &mut actions);
         }
+        actions
     }
 
     /// A host is connected and holds nothing of ours; it has this many slots.
@@ -289,7 +294,7 @@ impl<C> Machine<C> {
                 }
                 Connection::Healthy => {
                     host.plan_images(index, now, &mut actions);
-                    host.retire_old(index, now, &mut actions);
+                    host.retire(index, |_container, life, _pause| life.until <= now, &mut actions);
                     host.plan_launches(
                         index,
                         now,

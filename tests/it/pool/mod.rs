@@ -6,5 +6,6 @@ mod hosts;
 mod lifecycle;
 mod profile;
 mod running;
+mod silence;
 mod transports;
 mod turns;

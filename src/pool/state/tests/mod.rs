@@ -24,7 +24,7 @@ enum Event {
     Suspect { host: usize },
     Trust { host: usize },
     Lose { host: usize },
-    Die { host: usize, serial: u64 },
+    Stop { host: usize, serial: u64 },
     Wait { millis: u64 },
 }
 
@@ -37,7 +37,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => (0usize..2).prop_map(|host| Event::Suspect { host }),
         1 => (0usize..2).prop_map(|host| Event::Trust { host }),
         1 => (0usize..2).prop_map(|host| Event::Lose { host }),
-        1 => (0usize..2, 1u64..40).prop_map(|(host, serial)| Event::Die { host, serial }),
+        1 => (0usize..2, 1u64..40).prop_map(|(host, serial)| Event::Stop { host, serial }),
         2 => (1u64..5_000_000).prop_map(|millis| Event::Wait { millis }),
     ]
 }
@@ -105,8 +105,9 @@ impl World {
                 // Its watch, and with it all that was under way there, ends with the host.
                 self.under_way.retain(|action| host_of(action) != host);
             }
-            Event::Die { host, serial } => {
-                self.machine.died(host, |container| *container == serial, self.now);
+            Event::Stop { host, serial } => {
+                let actions = self.machine.stopped(host, |container| *container == serial, self.now);
+                self.under_way.extend(actions);
             }
             Event::Wait { millis } => self.now += Duration::from_millis(millis),
         }
@@ -318,6 +319,23 @@ fn an_idle_container_is_replaced_after_an_hour_or_a_little_more() {
     let actions = world.machine.plan(world.now);
     assert_eq!(actions.len(), RUNTIMES, "{actions:?}");
     assert!(actions.iter().all(|action| matches!(action, Action::Remove(..))), "{actions:?}");
+}
+
+#[test]
+fn an_idle_container_that_stopped_is_replaced_and_one_that_serves_is_not() {
+    let mut world = warm_world(1, 1);
+    let (busy, container) = world.machine.claim(0, Isolation::Reset).expect("a container");
+
+    let actions = world.machine.stopped(0, |_any| true, world.now);
+
+    assert_eq!(actions.len(), RUNTIMES - 1, "{actions:?}");
+    assert!(!actions.contains(&Action::Remove(busy, container)), "{actions:?}");
+    world.under_way.extend(actions);
+    world.settle_all();
+    world.machine.give_back(busy, Fate::Reusable(container), world.now);
+    world.now += Duration::from_secs(1);
+    world.settle_all();
+    assert_eq!(world.machine.supply().claimable.len(), RUNTIMES);
 }
 
 #[test]
