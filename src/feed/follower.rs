@@ -136,10 +136,10 @@ impl Follower {
         Ok(false)
     }
 
-    /// Finds out where to start. Places are told from then on: the queue is looked at anew for this follower.
+    /// Finds out where to start.
     async fn begin(&mut self) -> storage::Result<()> {
         match (self.from, self.topic.clone()) {
-            (Resume::Start, Topic::Submission(_)) => {}
+            (Resume::Start, Topic::Submission(id)) => self.feed.tell_places_of(vec![id]),
             (Resume::Start, Topic::Owner(_)) => self.snapshot().await?,
             (Resume::After(place), Topic::Submission(id)) => {
                 let placed = self.feed.inner.storage.submission(id).await?;
@@ -154,7 +154,6 @@ impl Follower {
             (Resume::Unreadable, _) => self.reset().await?,
         }
         self.begun = true;
-        self.feed.inner.queue_changed.notify_one();
         Ok(())
     }
 
@@ -192,14 +191,18 @@ impl Follower {
         Ok(())
     }
 
+    /// Has the places of those be told that are queued, as they are from now on.
     fn expect_places(&mut self, items: &[Placed]) {
+        let mut queued = Vec::new();
         for Placed { submission, .. } in items {
             if submission.state.queue_key().is_some() {
                 let waiting =
                     Waiting { round: submission.round, attempt: submission.state.attempt(), position: None };
                 self.waiting.insert(submission.id, waiting);
+                queued.push(submission.id);
             }
         }
+        self.feed.tell_places_of(queued);
     }
 
     async fn page(&self, after: LogPlace) -> storage::Result<LogPage> {

@@ -102,13 +102,16 @@ impl Mailboxes {
         }
     }
 
-    /// Tells everybody who follows the submission or its owner where it stands.
-    pub fn place(&self, owner: &Owner, place: Position) {
+    /// Tells everybody who follows the submission or its owner where it stands; whether anybody does.
+    pub fn place(&self, owner: &Owner, place: Position) -> bool {
+        let mut is_followed = false;
         for topic in [Topic::Submission(place.submission), Topic::Owner(owner.clone())] {
             for mailbox in self.of(&topic) {
                 mailbox.put(place);
+                is_followed = true;
             }
         }
+        is_followed
     }
 
     /// Whether anybody follows anything.
@@ -133,6 +136,24 @@ impl Mailboxes {
             .get(topic)
             .map(|mailboxes| mailboxes.iter().filter_map(Weak::upgrade).collect())
             .unwrap_or_default()
+    }
+}
+
+/// Queued submissions whose followers have just begun. The lock is held for operations of the list only.
+#[derive(Debug, Default)]
+pub struct Begun {
+    submissions: Mutex<Vec<SubmissionId>>,
+}
+
+impl Begun {
+    /// Adds some.
+    pub fn add(&self, mut submissions: Vec<SubmissionId>) {
+        lock(&self.submissions).append(&mut submissions);
+    }
+
+    /// Takes all of them.
+    pub fn take(&self) -> Vec<SubmissionId> {
+        std::mem::take(&mut lock(&self.submissions))
     }
 }
 

@@ -11,6 +11,7 @@
 mod ending;
 mod follower;
 mod mailboxes;
+mod order;
 mod places;
 
 use std::sync::Arc;
@@ -26,15 +27,15 @@ use crate::domain::ids::{LegacyId, Owner, SubmissionId};
 use crate::domain::pace::{Eta, Pace};
 use crate::domain::queue::PositionReason;
 use crate::shutdown::Tasks;
-use crate::storage::{self, Change, ChangedLogs, LogChanges, LogMark, Placed, Storage as _, Store};
+use crate::storage::{
+    self, Change, ChangedLog, ChangedLogs, LogChanges, LogMark, Placed, Storage as _, Store,
+};
 
 pub use ending::Waiter;
 use ending::Waiters;
 pub use follower::Follower;
-use mailboxes::Mailboxes;
+use mailboxes::{Begun, Mailboxes};
 
-/// Pause between two rounds of pushed places.
-const COALESCE: Duration = Duration::from_millis(200);
 /// Pause between two looks at which logs changed, should a bell be lost.
 const POLL: Duration = Duration::from_secs(1);
 
@@ -118,6 +119,8 @@ struct Inner {
     mailboxes: Mailboxes,
     /// Those who wait for an end only.
     waiters: Waiters,
+    /// Submissions of followers that have just begun: their places are to be told.
+    begun: Begun,
     queue_changed: Notify,
     /// Rung when logs changed, for the case that the bell above was lost.
     queue_may_have_changed: Notify,
@@ -134,6 +137,7 @@ impl Feed {
             storage,
             mailboxes,
             waiters,
+            begun: Begun::default(),
             queue_changed: Notify::new(),
             queue_may_have_changed: Notify::new(),
             pace,
@@ -209,15 +213,15 @@ impl Feed {
     /// Rings for the followers of all logs that changed since `mark`; answers how far that was.
     async fn look(&self, mark: Option<LogMark>) -> Option<LogMark> {
         match self.inner.storage.changed_logs(mark).await {
-            Ok(LogChanges { logs: ChangedLogs::Any, mark }) => {
+            Ok(LogChanges { logs: ChangedLogs::Any, mark, .. }) => {
                 self.wake_all();
                 Some(mark)
             }
-            Ok(LogChanges { logs: ChangedLogs::These(logs), mark }) => {
+            Ok(LogChanges { logs: ChangedLogs::These(logs), mark, .. }) => {
                 if !logs.is_empty() {
                     self.inner.queue_may_have_changed.notify_one();
                 }
-                for (submission, owner) in logs {
+                for ChangedLog { submission, owner, .. } in logs {
                     self.inner.mailboxes.wake(submission, &owner);
                     self.inner.waiters.wake(submission);
                 }
@@ -228,6 +232,12 @@ impl Feed {
                 mark
             }
         }
+    }
+
+    /// Has the places of these submissions be told, as they are from now on.
+    fn tell_places_of(&self, submissions: Vec<SubmissionId>) {
+        self.inner.begun.add(submissions);
+        self.inner.queue_changed.notify_one();
     }
 
     fn wake_all(&self) {

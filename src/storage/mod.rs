@@ -265,7 +265,8 @@ pub trait Storage: Send + Sync + 'static {
     ) -> impl Future<Output = Result<LogPage>> + Send;
 
     /// Which logs changed since `mark` was given (`None`: nothing is known yet), also by other processes: the truth
-    /// behind the hints of [`Storage::changes`], for all who follow a log at once. Costs little if nothing grew.
+    /// behind the hints of [`Storage::changes`], for all who follow a log or a place at once. Costs little if nothing
+    /// grew, however long the queue is.
     fn changed_logs(&self, mark: Option<LogMark>) -> impl Future<Output = Result<LogChanges>> + Send;
 
     /// An owner's unfinished submissions, and where his log ends.

@@ -294,20 +294,33 @@ pub struct LogMark {
     pub(in crate::storage) newest: Option<(i64, SubmissionId, i64)>,
 }
 
-/// Which logs changed, and up to where that is told.
+/// Which logs changed, and up to where that is told; all of one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogChanges {
-    /// Submissions whose logs changed, with their owners.
+    /// The logs that changed.
     pub logs: ChangedLogs,
+    /// Queued submissions in all.
+    pub queued: u64,
     /// From where to ask on.
     pub mark: LogMark,
+}
+
+/// A log that changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangedLog {
+    /// Of which submission.
+    pub submission: SubmissionId,
+    /// Whose that is.
+    pub owner: Owner,
+    /// Where it stands if it is queued: what enters or leaves the queue has an event.
+    pub queued: Option<QueueEntry>,
 }
 
 /// Submissions whose logs changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChangedLogs {
     /// These, each once.
-    These(Vec<(SubmissionId, Owner)>),
+    These(Vec<ChangedLog>),
     /// Any may have: it can't be told, or they are too many to name.
     Any,
 }

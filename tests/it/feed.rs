@@ -1,11 +1,14 @@
 //! Followers over a real database.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use guichet::domain::event::Event;
+use guichet::domain::event::{Event, EventBody};
 use guichet::domain::ids::SubmissionId;
 use guichet::domain::pace::Pace;
+use guichet::domain::queue::{PositionReason, Priority};
+use guichet::domain::submission::LostReason;
 use guichet::feed::{Feed, Follow, Follower, Notice, Resume};
 use guichet::shutdown::Tasks;
 use guichet::storage::sqlite::{Options, SqliteStorage};
@@ -15,7 +18,7 @@ use sqlx::sqlite::SqliteConnectOptions;
 use tempfile::TempDir;
 use tokio::sync::watch;
 
-use crate::storage::factory::{at, draft, grade, insert, lease, new, pace};
+use crate::storage::factory::{CAPS, at, draft, grade, insert, lease, new, pace, with_priority};
 
 /// How long a follower may take to hear what it is to hear.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -221,4 +224,80 @@ async fn the_last_place_is_told_though_the_start_follows_a_snapshot_at_once() {
     assert!(matches!(last, Some(Notice::Position(place)) if place.position == 1), "{last:?}");
     let started = next(&mut follower).await;
     assert!(matches!(started, Some(Notice::Event(_))), "{started:?}");
+}
+
+/// Waits until each follower has told where its submission stands.
+async fn places_are_told(heard: &Heard, followers: &mut BTreeMap<SubmissionId, Told>) {
+    for (place, entry) in (1..).zip(heard.db.queue().await.unwrap()) {
+        if let Some(told) = followers.get_mut(&entry.submission) {
+            while told.place != place {
+                let notice = next(&mut told.follower).await.expect("it is queued");
+                told.hear(&notice);
+            }
+        }
+    }
+}
+
+/// A follower, and the place that it told last.
+struct Told {
+    follower: Follower,
+    place: u64,
+}
+
+impl Told {
+    fn hear(&mut self, notice: &Notice) {
+        match notice {
+            Notice::Position(place) => {
+                let later = place.position > self.place;
+                assert!(
+                    !later || place.reason != PositionReason::AheadLeft,
+                    "{notice:?} after {}",
+                    self.place
+                );
+                self.place = place.position;
+            }
+            Notice::Event(Event { body, .. }) => match body {
+                EventBody::Queued { position, .. } | EventBody::Requeued { position, .. } => {
+                    self.place = *position;
+                }
+                EventBody::Started { .. } => self.place = 0,
+                other => panic!("{other:?}"),
+            },
+            Notice::Reset | Notice::Snapshot { .. } => panic!("{notice:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn places_are_exact_at_each_quiet_moment_though_another_process_changes_the_queue_too() {
+    let heard = Heard::start().await;
+    let mut followers = BTreeMap::new();
+    for _moment in 0..4 {
+        for (owner, priority) in [
+            ("alice", Priority::Normal),
+            ("bob", Priority::Rejudge),
+            ("carol", Priority::Exam),
+            ("alice", Priority::Normal),
+        ] {
+            let id = insert(&heard.db, with_priority(owner, priority)).await;
+            followers.insert(id, Told { follower: heard.follow(id).await, place: 0 });
+        }
+        let unfollowed = insert(&heard.db, with_priority("bob", Priority::Normal)).await;
+        places_are_told(&heard, &mut followers).await;
+
+        heard.write_unheard(END_WITHOUT_AN_EVENT, unfollowed).await;
+        heard.write_unheard(ONE_MORE_EVENT, unfollowed).await;
+        places_are_told(&heard, &mut followers).await;
+
+        let (lost, runs) =
+            (lease(&heard.db, at(1)).await.work.lease, lease(&heard.db, at(1)).await.work.lease);
+        let _held = heard.db.give_up(&lost, LostReason::HostLost.into(), CAPS, at(2)).await.unwrap();
+        followers.remove(&runs.submission);
+        places_are_told(&heard, &mut followers).await;
+
+        followers.remove(&grade(&heard.db, at(3)).await.submission);
+        places_are_told(&heard, &mut followers).await;
+    }
+    drop(followers);
+    heard.end().await;
 }

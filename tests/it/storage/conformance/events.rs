@@ -1,11 +1,13 @@
 //! Event logs and hints.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use guichet::domain::event::{Epoch, Event, EventBody, LogPlace};
-use guichet::domain::ids::SubmissionId;
+use guichet::domain::ids::{Owner, SubmissionId};
 use guichet::domain::lease::Guarded;
+use guichet::domain::queue::Priority;
 use guichet::domain::submission::{LostReason, NewSubmission, Purpose, RunInput};
 use guichet::domain::verdict::Verdict;
 use guichet::storage::{
@@ -14,7 +16,8 @@ use guichet::storage::{
 use tokio::sync::broadcast::error::TryRecvError;
 
 use crate::storage::factory::{
-    CAPS, at, cancel, draft, events, get, grade, insert, insert_all, lease, new, owner, pace, result, runtime,
+    CAPS, at, cancel, draft, events, get, grade, insert, insert_all, lease, new, owner, pace, result,
+    runtime, with_priority,
 };
 
 /// All of alice's log behind a place.
@@ -229,13 +232,35 @@ pub async fn the_logs_that_grew_since_a_look_are_named_once_each(db: &impl Stora
     let second = db.changed_logs(Some(first.mark)).await.unwrap();
     let third = db.changed_logs(Some(second.mark)).await.unwrap();
 
-    assert_eq!(first.logs, ChangedLogs::These(vec![(alice, owner("alice"))]));
-    let ChangedLogs::These(mut named) = second.logs else { panic!("{second:?}") };
-    named.sort_unstable();
-    let mut grown = vec![(alice, owner("alice")), (bob, owner("bob"))];
-    grown.sort_unstable();
-    assert_eq!(named, grown);
-    assert_eq!(third, LogChanges { logs: ChangedLogs::These(vec![]), mark: second.mark });
+    assert_eq!(named(&first), [(alice, owner("alice"))].into());
+    assert_eq!(named(&second), [(alice, owner("alice")), (bob, owner("bob"))].into());
+    assert_eq!(third, LogChanges { logs: ChangedLogs::These(vec![]), queued: 1, mark: second.mark });
+}
+
+/// Submissions whose logs changed, each named once, with their owners.
+fn named(changes: &LogChanges) -> BTreeMap<SubmissionId, Owner> {
+    let ChangedLogs::These(logs) = &changes.logs else { panic!("{changes:?}") };
+    let named: BTreeMap<_, _> = logs.iter().map(|log| (log.submission, log.owner.clone())).collect();
+    assert_eq!(named.len(), logs.len());
+    named
+}
+
+pub async fn a_changed_log_says_where_its_submission_stands_now(db: &impl Storage) {
+    let empty = mark(db).await;
+    let (first, second) = (insert(db, new("alice")).await, insert(db, new("bob")).await);
+    let exam = insert(db, with_priority("carol", Priority::Exam)).await;
+    let runs = lease(db, at(1)).await.work.lease;
+    let _held = db.give_up(&runs, LostReason::HostLost.into(), CAPS, at(2)).await.unwrap();
+    cancel(db, second, at(3)).await;
+
+    let changes = db.changed_logs(Some(empty)).await.unwrap();
+
+    let ChangedLogs::These(logs) = changes.logs else { panic!("{changes:?}") };
+    let mut standing: Vec<_> = logs.into_iter().filter_map(|log| log.queued).collect();
+    standing.sort_unstable_by_key(|entry| entry.key);
+    assert_eq!(standing.iter().map(|entry| entry.submission).collect::<Vec<_>>(), [exam, first]);
+    assert_eq!(standing, db.queue().await.unwrap());
+    assert_eq!(changes.queued, 2);
 }
 
 pub async fn a_log_that_grew_after_the_newest_events_were_pruned_is_not_missed(db: &impl Storage) {
@@ -251,7 +276,7 @@ pub async fn a_log_that_grew_after_the_newest_events_were_pruned_is_not_missed(d
 
     let is_told = match &changes.logs {
         ChangedLogs::Any => true,
-        ChangedLogs::These(logs) => logs.contains(&(bob, owner("bob"))),
+        ChangedLogs::These(logs) => logs.iter().any(|log| log.submission == bob && log.owner == owner("bob")),
     };
     assert!(is_told, "{changes:?}");
 }

@@ -147,6 +147,7 @@ macro_rules! suite {
             a_wish_to_cancel_is_told
             a_first_look_at_all_logs_names_none
             the_logs_that_grew_since_a_look_are_named_once_each
+            a_changed_log_says_where_its_submission_stands_now
             a_log_that_grew_after_the_newest_events_were_pruned_is_not_missed
         }
         $crate::storage::conformance::rules! { $fixture, exercises:
