@@ -15,7 +15,7 @@ use guichet::domain::queue::Priority;
 use guichet::domain::submission::{NewSubmission, Purpose, RunInput};
 use guichet::domain::time::Timestamp;
 use guichet::storage::sqlite::{Options, SqliteStorage};
-use guichet::storage::{Ending, Inserted, LeaseRequest, QueueCaps, Storage as _};
+use guichet::storage::{Ending, Inserted, QueueCaps, Storage as _};
 use sqlx::ConnectOptions as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use tokio_util::task::TaskTracker;
@@ -135,10 +135,7 @@ async fn queue(path: PathBuf, name: &str, owners: usize, queued: usize) -> anyho
     let (mut leasing, mut finishing, mut inserting) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..200 {
         let begun = Instant::now();
-        let leased = db
-            .lease_next(LeaseRequest::at_once(&worker, &runtimes, NOW, Duration::ZERO))
-            .await?
-            .context("nothing queued")?;
+        let leased = db.lease_next(&worker, &runtimes, NOW, NOW).await?.context("nothing queued")?;
         leasing.push(begun.elapsed());
         let begun = Instant::now();
         if db.finish(&leased.work.lease, vec![], Ending::Cancelled, NOW).await? == Guarded::LeaseLost {
@@ -181,8 +178,7 @@ async fn other_runtime(path: PathBuf) -> anyhow::Result<()> {
     for _ in 0..50 {
         store(&db, vec![new(20_000, "c")?]).await?;
         let begun = Instant::now();
-        let request = LeaseRequest::at_once(&worker, &["c".parse()?], NOW, Duration::ZERO);
-        let leased = db.lease_next(request).await?.context("nothing queued")?;
+        let leased = db.lease_next(&worker, &["c".parse()?], NOW, NOW).await?.context("nothing queued")?;
         leasing.push(begun.elapsed());
         if db.finish(&leased.work.lease, vec![], Ending::Cancelled, NOW).await? == Guarded::LeaseLost {
             bail!("the lease was lost");

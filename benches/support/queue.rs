@@ -12,7 +12,7 @@ use guichet::domain::time::Timestamp;
 use guichet::feed::{Feed, Follow, Follower, Notice, Resume};
 use guichet::shutdown::Tasks;
 use guichet::storage::sqlite::{Options, SqliteStorage};
-use guichet::storage::{Inserted, LeaseRequest, QueueCaps, Storage as _};
+use guichet::storage::{Inserted, QueueCaps, Storage as _};
 use tempfile::TempDir;
 use tokio::sync::watch;
 
@@ -106,8 +106,8 @@ impl Queue {
     async fn lease(&self) {
         let worker: WorkerId = "bench".parse().unwrap();
         let python: RuntimeId = "python".parse().unwrap();
-        let request = LeaseRequest::at_once(&worker, &[python], now(), Duration::from_hours(1));
-        let leased = self.storage.lease_next(request).await.unwrap();
+        let (now, hour) = (now(), Duration::from_hours(1));
+        let leased = self.storage.lease_next(&worker, &[python], now, now.plus(hour)).await.unwrap();
         assert!(leased.is_some());
     }
 

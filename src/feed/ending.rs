@@ -1,27 +1,23 @@
 //! Waiting for the end of one submission, without reading its log.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
 use super::Feed;
 use crate::domain::ids::SubmissionId;
-use crate::domain::submission::Submission;
-use crate::storage::{self, Placed, RoundEnd, Storage as _};
-
-/// What those who wait for a submission were told last: how it finished, or `None`: that they have to look.
-type Outcome = Option<Arc<Submission>>;
+use crate::storage::{self, Placed, Storage as _};
 
 /// All who wait, by submission. The lock is never held across an await, and whoever holds it takes no other but those
 /// inside a channel.
 #[derive(Debug, Default)]
 pub(super) struct Waiters {
-    by_submission: Mutex<HashMap<SubmissionId, watch::Sender<Outcome>>>,
+    by_submission: Mutex<HashMap<SubmissionId, watch::Sender<()>>>,
 }
 
 impl Waiters {
-    fn open(&self, id: SubmissionId) -> watch::Receiver<Outcome> {
+    fn open(&self, id: SubmissionId) -> watch::Receiver<()> {
         self.lock().entry(id).or_default().subscribe()
     }
 
@@ -33,27 +29,22 @@ impl Waiters {
         }
     }
 
-    /// Tells who waits for the submission that its round ended.
-    pub(super) fn tell(&self, id: SubmissionId, end: RoundEnd) {
-        if let Some(told) = self.lock().get(&id) {
-            told.send_replace(end.finished);
-        }
-    }
-
     /// Has who waits for the submission look.
     pub(super) fn wake(&self, id: SubmissionId) {
-        self.tell(id, RoundEnd { finished: None });
+        if let Some(told) = self.lock().get(&id) {
+            told.send_replace(());
+        }
     }
 
     /// Has everybody look.
     pub(super) fn wake_all(&self) {
         for told in self.lock().values() {
-            told.send_replace(None);
+            told.send_replace(());
         }
     }
 
     /// Locks; what a panicking holder left is still a valid map.
-    fn lock(&self) -> MutexGuard<'_, HashMap<SubmissionId, watch::Sender<Outcome>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<SubmissionId, watch::Sender<()>>> {
         self.by_submission.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -62,7 +53,7 @@ impl Waiters {
 #[derive(Debug)]
 pub struct Waiter {
     // Dropped before its place is given up, which counts those that are left.
-    told: watch::Receiver<Outcome>,
+    told: watch::Receiver<()>,
     registration: Registration,
 }
 
@@ -92,27 +83,20 @@ impl Waiter {
     /// Waits until the round has ended; the submission then, or `None` if there is none.
     pub async fn ended(self) -> storage::Result<Option<Placed>> {
         match self.look().await? {
-            Some(placed) if !placed.submission.state.is_ended() => self.end_of(placed.submission.round).await,
+            Some(placed) if !placed.submission.state.is_ended() => self.ended_since().await,
             ended => Ok(ended),
         }
     }
 
     /// The same for a submission that was not stored yet when the place was made: it cannot have ended unheard.
-    pub async fn ended_since(self) -> storage::Result<Option<Placed>> {
-        self.end_of(1).await
-    }
-
-    async fn end_of(mut self, mut round: u32) -> storage::Result<Option<Placed>> {
+    pub async fn ended_since(mut self) -> storage::Result<Option<Placed>> {
         loop {
-            // The other end lives in the feed, as long as somebody waits.
-            let heard = self.told.changed().await.map(|()| self.told.borrow_and_update().clone());
-            if let Some(finished) = heard.ok().flatten().filter(|finished| ends(finished, round)) {
-                // It is not copied if nobody else has it.
-                drop(self);
-                return Ok(Some(Placed { submission: Arc::unwrap_or_clone(finished), position: None }));
+            // An error can't be: the other end lives in the feed as long as there is a place for this submission.
+            if self.told.changed().await.is_err() {
+                return self.look().await;
             }
             match self.look().await? {
-                Some(placed) if !placed.submission.state.is_ended() => round = placed.submission.round,
+                Some(placed) if !placed.submission.state.is_ended() => {}
                 ended => return Ok(ended),
             }
         }
@@ -123,38 +107,10 @@ impl Waiter {
     }
 }
 
-/// Whether that is the end of `round`: the one of an earlier round may still have been on its way.
-fn ends(finished: &Submission, round: u32) -> bool {
-    finished.round >= round
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Waiters, ends};
+    use super::Waiters;
     use crate::domain::ids::SubmissionId;
-    use crate::domain::metadata::Metadata;
-    use crate::domain::queue::Priority;
-    use crate::domain::submission::{Ended, Purpose, RunInput, State, Submission};
-    use crate::domain::time::Timestamp;
-
-    fn finished_in(round: u32) -> Submission {
-        let now = Timestamp::from_millis(0);
-        Submission {
-            id: SubmissionId::generate(),
-            owner: "alice".parse().unwrap(),
-            legacy: None,
-            purpose: Purpose::Run { input: RunInput::default(), exercise: None },
-            runtime: "python".parse().unwrap(),
-            priority: Priority::Normal,
-            metadata: Metadata::default(),
-            created_at: now,
-            round,
-            state: State::Finished(Ended { attempt: 1, started_at: Some(now), finished_at: now }),
-            result: None,
-            failure: None,
-            files: None,
-        }
-    }
 
     #[test]
     fn nothing_is_kept_of_a_submission_that_nobody_waits_for_any_more() {
@@ -167,11 +123,5 @@ mod tests {
         drop(second);
         waiters.close(id);
         assert_eq!(waiters.lock().len(), 0);
-    }
-
-    #[test]
-    fn the_end_of_an_earlier_round_is_not_the_one_that_is_waited_for() {
-        assert!(!ends(&finished_in(1), 2));
-        assert!(ends(&finished_in(2), 2));
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! A follower reads its log from the database, page by page as its reader takes it, so nothing piles up here. What
 //! this room keeps in memory is who waits for what: one mailbox per open stream. Commits ring a bell
-//! ([`crate::storage::Change`]); whoever waits for nothing but an end is handed the finished submission with it, unless
-//! that is large. Once a second one task asks the database which logs changed and rings for their followers: a bell that is
+//! ([`crate::storage::Change`]); a request that waits for nothing but an end reads once, when a round has ended. Once a
+//! second one task asks the database which logs changed and rings for their followers: a bell that is
 //! lost costs a delay, never an event, and an open stream costs nothing while nothing happens.
 //!
 //! Invariant: a follower registers its mailbox before it first reads the log.
@@ -196,11 +196,10 @@ impl Feed {
                 change = changes.recv() => change,
             };
             match change {
-                Ok(Change::Log { submission, owner, end }) => {
+                Ok(Change::Log { submission, owner }) => self.inner.mailboxes.wake(submission, &owner),
+                Ok(Change::RoundEnded { submission, owner }) => {
                     self.inner.mailboxes.wake(submission, &owner);
-                    if let Some(end) = end {
-                        self.inner.waiters.tell(submission, end);
-                    }
+                    self.inner.waiters.wake(submission);
                 }
                 Ok(Change::Queue) => self.inner.queue_changed.notify_one(),
                 Ok(Change::Cancel { .. }) => {}

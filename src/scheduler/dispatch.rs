@@ -1,28 +1,32 @@
 //! First a free slot, then the lease: what can't run is never leased.
+//!
+//! While a slot is free and nothing is queued, a hint or the poll has the queue looked at again.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
 
 use super::{LEASE, RETRY, Scheduler};
 use crate::domain::ids::RuntimeId;
-use crate::pool::Free;
-use crate::storage::{self, LeaseRequest, Leased, Storage as _};
+use crate::storage::{self, Change, Leased, Storage as _};
+
+/// Pause between two looks at the queue while a slot is free, should a hint be lost.
+const POLL: Duration = Duration::from_secs(1);
 
 impl Scheduler {
     /// Leases and starts work while slots are free, until the soft stop.
     pub(super) async fn dispatch(self) {
         let stop = self.inner.tasks.soft().clone();
         let mut free = self.inner.pool.free();
+        let mut changes = self.inner.storage.changes();
         loop {
             // The stop is asked for afterwards: whoever stops and then sees nothing run has seen the last lease.
             let leasing = self.inner.running.leasing();
             if stop.is_cancelled() || free.has_changed().is_err() {
                 return;
             }
-            let runtimes = free.borrow_and_update().runtimes.clone();
+            let runtimes: Vec<RuntimeId> = free.borrow_and_update().runtimes.iter().cloned().collect();
             if runtimes.is_empty() {
                 drop(leasing);
                 tokio::select! {
@@ -31,9 +35,20 @@ impl Scheduler {
                 }
                 continue;
             }
-            match self.lease(runtimes, &mut free).await {
+            // All that was told until now is committed and will be seen.
+            changes = changes.resubscribe();
+            match self.lease(&runtimes).await {
                 Ok(Some(leased)) => self.start_attempt(leased).await,
-                Ok(None) => {}
+                Ok(None) => {
+                    drop(leasing);
+                    tokio::select! {
+                        () = stop.cancelled() => return,
+                        // This fails when the pool has ended, which is seen above.
+                        _others = free.changed() => {}
+                        () = queue_changed(&mut changes) => {}
+                        () = tokio::time::sleep(POLL) => {}
+                    }
+                }
                 Err(error) => {
                     drop(leasing);
                     tracing::warn!(error = %crate::chain::Chain(&error), "nothing could be leased");
@@ -43,31 +58,10 @@ impl Scheduler {
         }
     }
 
-    /// Leases what waits for one of `runtimes`, or is the first to come; `None` when others are free, or at the soft
-    /// stop.
-    async fn lease(
-        &self,
-        runtimes: BTreeSet<RuntimeId>,
-        free: &mut watch::Receiver<Free>,
-    ) -> storage::Result<Option<Leased>> {
-        let (clock, withdrawn) = (self.inner.clock.clone(), CancellationToken::new());
-        let request = LeaseRequest {
-            worker: self.inner.worker.clone(),
-            runtimes: runtimes.iter().cloned().collect(),
-            duration: LEASE,
-            now: Arc::new(move || clock.now()),
-            withdrawn: withdrawn.clone(),
-        };
-        let leased = self.inner.storage.lease_next(request);
-        tokio::pin!(leased);
-        tokio::select! {
-            leased = &mut leased => return leased,
-            () = self.inner.tasks.soft().cancelled() => {}
-            // This fails when the pool has ended.
-            _others = free.wait_for(|free| free.runtimes != runtimes) => {}
-        }
-        withdrawn.cancel();
-        leased.await
+    /// Leases the first that waits for one of `runtimes`.
+    async fn lease(&self, runtimes: &[RuntimeId]) -> storage::Result<Option<Leased>> {
+        let now = self.inner.clock.now();
+        self.inner.storage.lease_next(&self.inner.worker, runtimes, now, now.plus(LEASE)).await
     }
 
     /// Reserves a container for a leased submission and starts its attempt.
@@ -77,5 +71,16 @@ impl Scheduler {
         let runtime = &leased.work.submission.runtime;
         let reservation = self.inner.pool.reserve(runtime, leased.work.isolation()).await;
         self.inner.tasks.start(self.clone().attempt(leased, registered, reservation));
+    }
+}
+
+/// Waits until it is told that the queue changed, or something that was told was missed.
+async fn queue_changed(changes: &mut broadcast::Receiver<Change>) {
+    loop {
+        match changes.recv().await {
+            Ok(Change::Queue) | Err(RecvError::Lagged(_)) => return,
+            Ok(Change::Log { .. } | Change::RoundEnded { .. } | Change::Cancel { .. }) => {}
+            Err(RecvError::Closed) => return std::future::pending().await,
+        }
     }
 }

@@ -62,7 +62,7 @@ impl Scheduler {
             };
             match change {
                 Ok(Change::Cancel { submission, round }) => self.inner.running.cancel(submission, round),
-                Ok(Change::Log { .. } | Change::Queue) => {}
+                Ok(Change::Log { .. } | Change::RoundEnded { .. } | Change::Queue) => {}
                 Err(RecvError::Lagged(_)) => self.renew_once().await,
                 Err(RecvError::Closed) => return,
             }

@@ -11,7 +11,7 @@ use tokio::sync::broadcast;
 
 use crate::domain::event::{LogPlace, Progress};
 use crate::domain::exercise::{Exercise, ExerciseSpec, SourceFile};
-use crate::domain::ids::{ExerciseId, Owner, SubmissionId};
+use crate::domain::ids::{ExerciseId, Owner, RuntimeId, SubmissionId, WorkerId};
 use crate::domain::lease::{AttemptCaps, Guarded, Lease};
 use crate::domain::pace::Pace;
 use crate::domain::submission::{GivenUp, LegacyRef, NewSubmission};
@@ -183,12 +183,19 @@ pub trait Storage: Send + Sync + 'static {
     /// Queued submissions of an owner.
     fn queued_of(&self, owner: &Owner) -> impl Future<Output = Result<u64>> + Send;
 
-    /// Leases the first queued submission of the runtimes asked for. If there is none, waits for the first that enters
-    /// the queue, and leases it in the transaction in which it enters; `None` once the request is withdrawn.
+    /// Leases the first queued submission of one of `runtimes` to `worker`; `None` if none is queued.
     ///
-    /// Raises the class's highest started rank, writes the `started` event. `attempt` counts from 1 in a round. Whoever
-    /// drops this future instead of withdrawing the request may hold a lease that he doesn't know of.
-    fn lease_next(&self, request: LeaseRequest) -> impl Future<Output = Result<Option<Leased>>> + Send;
+    /// Raises the class's highest started rank, writes the `started` event. `attempt` counts from 1 in a round. A
+    /// caller that drops this future may hold a lease that it doesn't know of.
+    ///
+    /// * `until` — from then on any worker may take it over.
+    fn lease_next(
+        &self,
+        worker: &WorkerId,
+        runtimes: &[RuntimeId],
+        now: Timestamp,
+        until: Timestamp,
+    ) -> impl Future<Output = Result<Option<Leased>>> + Send;
 
     /// Renews leases; the answers stand in the same order.
     fn renew(

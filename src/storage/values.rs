@@ -1,9 +1,6 @@
 //! What the database is asked and what it answers: plain values.
 
-use std::sync::Arc;
 use std::time::Duration;
-
-use tokio_util::sync::CancellationToken;
 
 use crate::domain::event::{Event, LogPlace};
 use crate::domain::ids::{ExerciseId, LegacyId, Owner, RuntimeId, SubmissionId, WorkerId};
@@ -145,40 +142,6 @@ pub struct ListCursor {
     pub created_at: Timestamp,
     /// Its id.
     pub id: SubmissionId,
-}
-
-/// What is to be leased.
-#[derive(Clone)]
-pub struct LeaseRequest {
-    /// To whom.
-    pub worker: WorkerId,
-    /// The runtimes of which a submission may be.
-    pub runtimes: Vec<RuntimeId>,
-    /// For how long; then any worker may take it over.
-    pub duration: Duration,
-    /// What time it is when it is taken.
-    pub now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
-    /// Cancelled when it is wanted no longer, or from the start by who does not wait.
-    pub withdrawn: CancellationToken,
-}
-
-impl LeaseRequest {
-    /// For what is queued at `now`; it does not wait.
-    pub fn at_once(worker: &WorkerId, runtimes: &[RuntimeId], now: Timestamp, duration: Duration) -> Self {
-        let withdrawn = CancellationToken::new();
-        withdrawn.cancel();
-        let (worker, runtimes) = (worker.clone(), runtimes.to_vec());
-        Self { worker, runtimes, duration, now: Arc::new(move || now), withdrawn }
-    }
-}
-
-impl std::fmt::Debug for LeaseRequest {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { worker, runtimes, duration, withdrawn, now: _ } = self;
-        let mut shown = formatter.debug_struct("LeaseRequest");
-        shown.field("worker", worker).field("runtimes", runtimes).field("duration", duration);
-        shown.field("withdrawn", &withdrawn.is_cancelled()).finish_non_exhaustive()
-    }
 }
 
 /// A submission that was just leased.
@@ -344,8 +307,13 @@ pub enum Change {
         submission: SubmissionId,
         /// Whose.
         owner: Owner,
-        /// How the round going on ended, if it did.
-        end: Option<RoundEnd>,
+    },
+    /// A submission's log changed: its round ended.
+    RoundEnded {
+        /// Which submission.
+        submission: SubmissionId,
+        /// Whose.
+        owner: Owner,
     },
     /// Somebody entered, re-entered or left the queue.
     Queue,
@@ -356,14 +324,6 @@ pub enum Change {
         /// In which round; a wish is not for the rounds after it.
         round: u32,
     },
-}
-
-/// The end of a round.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RoundEnd {
-    /// The submission with its new result, as it is read from now on, so that who waited for it needn't read it; `None`
-    /// if it is large, or did not finish.
-    pub finished: Option<Arc<Submission>>,
 }
 
 /// How old things get before they are deleted.

@@ -148,7 +148,7 @@ async fn whoever_waits_for_an_end_hears_of_it_though_the_bell_was_lost() {
 }
 
 #[tokio::test]
-async fn whoever_waits_before_a_submission_is_stored_is_handed_its_end() {
+async fn who_waits_before_a_submission_is_stored_hears_of_its_end() {
     let heard = Heard::start().await;
     let submission = new("alice");
     let waiter = heard.feed.waiter(submission.id);

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
+use crate::storage::shell::answered;
 use crate::support::client::text;
 use crate::support::programs::sitter;
 use crate::support::stream::{last_place_before_start, numbers};
@@ -223,4 +224,23 @@ async fn who_waits_for_too_much_is_refused_and_nothing_is_stored() {
     for id in waiting.iter().rev().chain([&running]) {
         guichet.admin().cancel(id).await.expect(200);
     }
+}
+
+/// Queues all drafts as `enqueue` does, beside the service: it hears nothing of it.
+const QUEUE_DRAFTS: &str = "PRAGMA busy_timeout = 5000;
+    UPDATE submissions SET state = 'queued', rank = 1, ticket = 1, queued_at = created_at, queued_digest = files_digest
+    WHERE state = 'draft';";
+
+#[tokio::test]
+async fn what_entered_the_queue_unheard_runs_all_the_same() {
+    let guichet = TestGuichet::start().await;
+    let alice = guichet.student("alice");
+    let mut draft = programs::python_sum().body();
+    draft["run"] = json!({ "stdin": "1 2\n", "args": [] });
+    draft["enqueue"] = json!(false);
+    let id = alice.submit_body(&draft).await;
+
+    answered(&guichet.data().join("guichet.sqlite"), QUEUE_DRAFTS);
+
+    assert_eq!(alice.result(&id).await["tests"][0]["stdout"], "3\n");
 }

@@ -1,7 +1,5 @@
 //! The end of a round: its state, its result and its ending event, in one place.
 
-use std::sync::Arc;
-
 use rusqlite::params;
 
 use super::events;
@@ -11,12 +9,8 @@ use super::writer::Tx;
 use crate::domain::event::{EventBody, Progress};
 use crate::domain::submission::{Ended, Failure, State, Submission};
 use crate::domain::time::Timestamp;
-use crate::domain::verdict::SubmissionResult;
-use crate::storage::{Result, RoundEnd};
-
-/// A finished submission of at most so many bytes is handed to whoever waits for it: hints pile up while nobody hears
-/// them, and a larger one can be read.
-const HANDED_BYTES: usize = 16 << 10;
+use crate::domain::verdict::{SubmissionResult, Verdict};
+use crate::storage::{Change, Result};
 
 /// How a round ends.
 pub(super) enum Outcome {
@@ -54,7 +48,11 @@ pub(super) fn end(
         Outcome::Cancelled => State::Cancelled(ended),
     };
     let graded = match outcome {
-        Outcome::Finished(result) => Some(write_result(tx, &submission, *result)?),
+        Outcome::Finished(result) => {
+            let verdict = result.verdict;
+            write_result(tx, &submission, *result)?;
+            Some(verdict)
+        }
         Outcome::Failed(_) | Outcome::Cancelled => None,
     };
     tx.execute(
@@ -68,7 +66,7 @@ pub(super) fn end(
             started_at.map(Timestamp::millis),
             now.millis(),
             submission.failure.as_ref().map(json).transpose()?,
-            graded.as_ref().map(|(result, _)| result.verdict.name()),
+            graded.map(Verdict::name),
         ],
     )?;
     for step in progress {
@@ -77,31 +75,19 @@ pub(super) fn end(
     if let Some(body) = ending_event(&submission) {
         events::append(tx, &submission, &body, now)?;
     }
-    let (id, owner) = (submission.id, submission.owner.clone());
-    let handed = graded.filter(|(_, bytes)| bytes + given_bytes(&submission) <= HANDED_BYTES);
-    let finished = handed.map(|(result, _)| Arc::new(Submission { result: Some(result), ..submission }));
-    tx.hint_log(id, &owner, Some(RoundEnd { finished }));
+    tx.hint(Change::RoundEnded { submission: submission.id, owner: submission.owner });
     Ok(())
 }
 
-/// Stores the result of the round going on; gives it back with the bytes that it takes.
-fn write_result(tx: &Tx, of: &Submission, mut result: SubmissionResult) -> Result<(SubmissionResult, usize)> {
+/// Stores the result of the round going on.
+fn write_result(tx: &Tx, of: &Submission, mut result: SubmissionResult) -> Result<()> {
     result.round = of.round;
     let tests = std::mem::take(&mut result.tests);
-    let (summary, reports) = (json(&result)?, json(&tests)?);
-    result.tests = tests;
-    let bytes = summary.len() + reports.len();
     tx.execute(
         "INSERT INTO results (submission_id, round, summary, tests) VALUES (?1, ?2, ?3, ?4)",
-        params![key(of.id), of.round, summary, reports],
+        params![key(of.id), of.round, json(&result)?, json(&tests)?],
     )?;
-    Ok((result, bytes))
-}
-
-/// What a submission was sent with, but for the bytes of its files.
-fn given_bytes(submission: &Submission) -> usize {
-    let paths: usize = submission.files.iter().flatten().map(|file| file.path.len()).sum();
-    submission.purpose.run().map_or(0, |run| run.stdin.len()) + submission.metadata.len() + paths
+    Ok(())
 }
 
 /// The event of a round's end; it holds the submission without its result.

@@ -29,7 +29,7 @@ pub(super) fn append(tx: &mut Tx, of: &Submission, body: &EventBody, at: Timesta
         params![key(of.id), at.millis(), json(body)?, body.ends_round()],
     )?;
     if !body.ends_round() {
-        tx.hint_log(of.id, &of.owner, None);
+        tx.hint_log(of.id, &of.owner);
     }
     Ok(())
 }

@@ -11,13 +11,13 @@ use super::writer::Tx;
 use super::{events, queue};
 use crate::domain::event::{EventBody, Progress};
 use crate::domain::exercise::SourceFile;
-use crate::domain::ids::RuntimeId;
+use crate::domain::ids::{RuntimeId, WorkerId};
 use crate::domain::lease::{AttemptCaps, Guarded, Lease, Losses};
 use crate::domain::submission::{
     Failure, FileSize, GivenUp, LostAttempt, LostReason, State, StateName, Submission, Work,
 };
 use crate::domain::time::Timestamp;
-use crate::storage::{Change, Ending, LeaseRequest, Leased, Placed, Renewed, Rescue, Rescued, Result};
+use crate::storage::{Change, Ending, Leased, Placed, Renewed, Rescue, Rescued, Result};
 
 /// A submission that was just leased, before its exercise is decoded.
 pub(super) struct NewLease {
@@ -37,9 +37,14 @@ impl NewLease {
 }
 
 /// Leases the first queued submission of one of the runtimes asked for.
-pub(super) fn next(tx: &mut Tx, versions: &Versions, request: &LeaseRequest) -> Result<Option<NewLease>> {
-    let LeaseRequest { worker, runtimes, duration, now, .. } = request;
-    let now = now();
+pub(super) fn next(
+    tx: &mut Tx,
+    versions: &Versions,
+    worker: &WorkerId,
+    runtimes: &[RuntimeId],
+    now: Timestamp,
+    until: Timestamp,
+) -> Result<Option<NewLease>> {
     let Some(Placed { mut submission, position }) = first_of(tx, runtimes)? else { return Ok(None) };
     let of = Row { table: "submissions", key: &submission.id };
     let State::Queued { key: place, queued_at, attempt } = submission.state else {
@@ -51,7 +56,7 @@ pub(super) fn next(tx: &mut Tx, versions: &Versions, request: &LeaseRequest) -> 
     tx.execute(
         "UPDATE submissions SET state = 'running', attempt = ?2, started_at = ?3, worker = ?4, lease_until = ?5 \
          WHERE id = ?1",
-        params![key(submission.id), attempt, now.millis(), worker.as_str(), now.plus(*duration).millis()],
+        params![key(submission.id), attempt, now.millis(), worker.as_str(), until.millis()],
     )?;
     events::append(tx, &submission, &EventBody::Started { position_before }, now)?;
     tx.hint(Change::Queue);
@@ -246,7 +251,7 @@ fn requeue(tx: &mut Tx, mut submission: Submission, given_up: GivenUp, now: Time
     let GivenUp { reason, container } = given_up;
     let position = queue::place(tx, &submission)?;
     events::append(tx, &submission, &EventBody::Requeued { reason, position, container }, now)?;
-    tx.hint_entered();
+    tx.hint(Change::Queue);
     Ok(())
 }
 

@@ -35,16 +35,16 @@ use tokio_util::task::TaskTracker;
 pub use self::open::{Options, inspect};
 use self::submissions::Insert;
 use self::versions::Versions;
-use self::writer::Writer;
+use self::writer::{Tx, Writer};
 use super::{
     CancelRequested, Change, DraftBounds, Ending, Enqueued, ExercisePage, ExercisePut, Expected,
-    FilesReplaced, IdempotencyKey, Inserted, Installation, Intake, LeaseRequest, Leased, LegacyEnqueued,
-    LegacyStanding, ListCursor, LogChanges, LogMark, LogPage, Placed, QueueCaps, QueueEntry, QueueFigures,
-    RecentRuns, Renewed, Rescue, Rescued, Result, Retention, Snapshot, Storage, SubmissionFilter,
+    FilesReplaced, IdempotencyKey, Inserted, Installation, Intake, Leased, LegacyEnqueued, LegacyStanding,
+    ListCursor, LogChanges, LogMark, LogPage, Placed, QueueCaps, QueueEntry, QueueFigures, RecentRuns,
+    Renewed, Rescue, Rescued, Result, Retention, Snapshot, Storage, SubmissionFilter,
 };
 use crate::domain::event::{LogPlace, Progress};
 use crate::domain::exercise::{Exercise, ExerciseSpec, SourceFile};
-use crate::domain::ids::{ExerciseId, Owner, SubmissionId};
+use crate::domain::ids::{ExerciseId, Owner, RuntimeId, SubmissionId, WorkerId};
 use crate::domain::lease::{AttemptCaps, Guarded, Lease};
 use crate::domain::pace::Pace;
 use crate::domain::submission::{GivenUp, LegacyRef, NewSubmission};
@@ -209,17 +209,16 @@ impl Storage for SqliteStorage {
         queue::queued_of(&mut *self.reader().await?, owner).await
     }
 
-    async fn lease_next(&self, request: LeaseRequest) -> Result<Option<Leased>> {
-        let (inner, withdrawn) = (Arc::clone(&self.inner), request.withdrawn.clone());
-        let request = Arc::new(request);
-        let leased = self
-            .inner
-            .writer
-            .write_or_wait("lease_next", withdrawn, move |tx| {
-                let (inner, request) = (Arc::clone(&inner), Arc::clone(&request));
-                lease::next(tx, &inner.versions, &request)
-            })
-            .await?;
+    async fn lease_next(
+        &self,
+        worker: &WorkerId,
+        runtimes: &[RuntimeId],
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Option<Leased>> {
+        let (inner, worker, runtimes) = (Arc::clone(&self.inner), worker.clone(), runtimes.to_vec());
+        let next = move |tx: &mut Tx| lease::next(tx, &inner.versions, &worker, &runtimes, now, until);
+        let leased = self.inner.writer.write("lease_next", next).await?;
         leased.map(|leased| leased.complete(&self.inner.versions)).transpose()
     }
 

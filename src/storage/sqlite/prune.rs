@@ -71,7 +71,7 @@ fn submissions(tx: &mut Tx, before: i64) -> Result<u64> {
     for (id, owner) in gone {
         // Whoever follows a draft hears that nothing will come.
         let id = submission_id("submissions", &id)?;
-        tx.hint_log(id, &Row { table: "submissions", key: &id }.text("owner", &owner)?, None);
+        tx.hint_log(id, &Row { table: "submissions", key: &id }.text("owner", &owner)?);
         count = count.saturating_add(1);
     }
     Ok(count)

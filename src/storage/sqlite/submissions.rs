@@ -18,7 +18,7 @@ use crate::domain::pace::Pace;
 use crate::domain::submission::{FileSize, LegacyRef, NewSubmission, State, Submission};
 use crate::domain::time::Timestamp;
 use crate::storage::{
-    IdempotencyKey, Inserted, ListCursor, Placed, Position, QueueCaps, Result, SubmissionFilter,
+    Change, IdempotencyKey, Inserted, ListCursor, Placed, Position, QueueCaps, Result, SubmissionFilter,
 };
 
 /// A submission by its id.
@@ -78,7 +78,7 @@ pub(super) fn announce(tx: &mut Tx, queued: &Submission, pace: &Pace, now: Times
     let position = queue::place(tx, queued)?;
     let eta = pace.eta(position, &queued.runtime);
     events::append(tx, queued, &EventBody::Queued { position, eta }, now)?;
-    tx.hint_entered();
+    tx.hint(Change::Queue);
     Ok(position)
 }
 

@@ -24,7 +24,7 @@ use guichet::pool::{self, Pool};
 use guichet::runtimes;
 use guichet::shutdown::Tasks;
 use guichet::storage::sqlite::{Options, SqliteStorage};
-use guichet::storage::{Ending, LeaseRequest, QueueCaps, Storage as _, Store};
+use guichet::storage::{Ending, QueueCaps, Storage as _, Store};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -266,8 +266,8 @@ impl House {
         let runtimes = ["python".parse().expect("an id"), "c".parse().expect("an id")];
         let now = self.clock.now();
         let worker = "worker".parse().expect("a name");
-        let request = LeaseRequest::at_once(&worker, &runtimes, now, TOKEN_TTL);
-        let leased = self.storage.lease_next(request).await.expect("a database");
+        let leased = self.storage.lease_next(&worker, &runtimes, now, now.plus(TOKEN_TTL)).await;
+        let leased = leased.expect("a database");
         leased.expect("something queued").work.lease
     }
 

@@ -18,8 +18,7 @@ use guichet::domain::verdict::{
     Capture, Exit, Points, SubmissionResult, TestReport, Timings, Usage, UsageSource, Verdict,
 };
 use guichet::storage::{
-    CancelRequested, Ending, Enqueued, FilesReplaced, Inserted, LeaseRequest, Leased, LogPage, Placed,
-    QueueCaps, Storage,
+    CancelRequested, Ending, Enqueued, FilesReplaced, Inserted, Leased, LogPage, Placed, QueueCaps, Storage,
 };
 
 pub const NO_CAPS: QueueCaps = QueueCaps::NONE;
@@ -115,8 +114,7 @@ pub async fn lease_as(
     runtimes: &[RuntimeId],
     now: Timestamp,
 ) -> Option<Leased> {
-    let request = LeaseRequest::at_once(&worker(who), runtimes, now, Duration::from_secs(15));
-    db.lease_next(request).await.unwrap()
+    db.lease_next(&worker(who), runtimes, now, now.plus(Duration::from_secs(15))).await.unwrap()
 }
 
 /// Leases the next submission and ends it as accepted.

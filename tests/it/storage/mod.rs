@@ -4,5 +4,5 @@ mod conformance;
 pub mod factory;
 mod restored;
 mod rights;
-mod shell;
+pub mod shell;
 mod sqlite;

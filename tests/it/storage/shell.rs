@@ -29,7 +29,7 @@ fn sqlite3(database: &Path, lines: &str) -> Output {
 }
 
 /// What `sqlite3` answers to these lines.
-fn answered(database: &Path, lines: &str) -> String {
+pub fn answered(database: &Path, lines: &str) -> String {
     let output = sqlite3(database, lines);
     assert!(output.status.success() && output.stderr.is_empty(), "{lines}: {output:?}");
     String::from_utf8(output.stdout).expect("text").trim().to_owned()

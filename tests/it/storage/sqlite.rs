@@ -6,17 +6,15 @@ use std::time::{Duration, Instant};
 use guichet::domain::submission::{LegacyRef, NewSubmission};
 use guichet::domain::time::Timestamp;
 use guichet::storage::sqlite::{Options, SqliteStorage};
-use guichet::storage::{Error, Expected, LeaseRequest, LegacyDraft, Storage as _};
+use guichet::storage::{Error, Expected, LegacyDraft, Storage as _};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
 use tempfile::TempDir;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::conformance::{self, Fixture};
 use super::factory::{
-    NO_CAPS, at, draft, exercise_id, get, grade, insert, insert_all, lease, new, order, owner, pace, runtime,
-    spec, worker,
+    NO_CAPS, at, draft, exercise_id, get, grade, insert, insert_all, lease, new, order, owner, pace, spec,
 };
 
 /// A database in a folder of its own.
@@ -169,17 +167,6 @@ async fn what_was_answered_is_in_the_files() {
     let after = open(&copy.path().join("guichet.db"), Schema::Migrated).await.unwrap();
 
     assert_eq!(get(&after, id).await, get(&fixture.store, id).await);
-}
-
-#[tokio::test]
-async fn who_waits_for_a_submission_hears_that_the_database_is_closed() {
-    let fixture = SqliteFixture::open().await;
-    let at_once = LeaseRequest::at_once(&worker("w1"), &[runtime("python")], at(1), Duration::from_secs(15));
-    let standing = LeaseRequest { withdrawn: CancellationToken::new(), ..at_once };
-
-    let (leased, ()) = tokio::join!(fixture.store.lease_next(standing), fixture.store.close());
-
-    assert!(matches!(leased, Err(Error::Unavailable(_))), "{leased:?}");
 }
 
 #[tokio::test]

@@ -8,16 +8,12 @@
 //! its group has a savepoint of its own, so that one which fails takes nothing with it. Whoever drops his future
 //! loses the answer, never the writer.
 //!
-//! An operation may stand: if it found nothing to do, it runs again at the end of each transaction in which a
-//! submission entered the queue, before the commit.
-//!
 //! The thread calls `SQLite` itself: where each statement is handed to another thread, the hand-overs cost several times
 //! what the statements do.
 
 mod operation;
 mod tx;
 
-use std::collections::VecDeque;
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -30,7 +26,7 @@ use tokio_util::task::TaskTracker;
 
 use super::open;
 use crate::storage::{self, Change, Error};
-use operation::{Once, Operation, Standing};
+use operation::{Once, Operation};
 
 pub(super) use tx::Tx;
 
@@ -61,7 +57,7 @@ impl Writer {
         let (handed, waiting) = mpsc::channel(WAITING);
         let stopped = CancellationToken::new();
         let open = Some(Tx::new(connection));
-        let thread = Thread { open, path, waiting, standing: Vec::new(), again: VecDeque::new(), changes };
+        let thread = Thread { open, path, waiting, changes };
         let ended = stopped.clone().drop_guard();
         tasks.spawn_blocking(move || {
             thread.run();
@@ -81,30 +77,6 @@ impl Writer {
     {
         let (answer, answered) = oneshot::channel();
         self.hand(Handed::Operation(Box::new(Once::new(name, work, answer)))).await?;
-        answered.await.map_err(|_closed| closed())?
-    }
-
-    /// Runs `work` in a transaction, and in each in which a submission entered the queue, until it answers something;
-    /// `None` once it is withdrawn. Whoever drops the future doesn't know what was done.
-    pub(super) async fn write_or_wait<T, F>(
-        &self,
-        name: &'static str,
-        withdrawn: CancellationToken,
-        work: F,
-    ) -> storage::Result<Option<T>>
-    where
-        T: Send + 'static,
-        F: FnMut(&mut Tx) -> storage::Result<Option<T>> + Send + 'static,
-    {
-        let (answer, mut answered) = oneshot::channel();
-        let standing = Standing::new(name, work, withdrawn.clone(), answer);
-        self.hand(Handed::Operation(Box::new(standing))).await?;
-        tokio::select! {
-            answered = &mut answered => return answered.map_err(|_closed| closed())?,
-            () = withdrawn.cancelled() => {}
-        }
-        // If the writer has ended, so has every operation, and each was answered or dropped.
-        drop(self.hand(Handed::Withdrawn).await);
         answered.await.map_err(|_closed| closed())?
     }
 
@@ -130,8 +102,6 @@ fn closed() -> Error {
 /// What comes through the channel.
 enum Handed {
     Operation(Box<dyn Operation>),
-    /// A standing operation was withdrawn.
-    Withdrawn,
     /// Nothing more shall be taken in.
     Close,
 }
@@ -141,10 +111,6 @@ struct Thread {
     open: Option<Tx>,
     path: PathBuf,
     waiting: mpsc::Receiver<Handed>,
-    /// What runs again when a submission has entered the queue.
-    standing: Vec<Box<dyn Operation>>,
-    /// Those of them that still have to run in this transaction.
-    again: VecDeque<Box<dyn Operation>>,
     changes: broadcast::Sender<Change>,
 }
 
@@ -163,13 +129,12 @@ impl Thread {
     /// The operation that was handed over, if it is one for which somebody waits.
     fn take(&mut self, handed: Handed) -> Option<Box<dyn Operation>> {
         match handed {
-            Handed::Operation(operation) => {
-                return Some(operation).filter(|operation| !operation.is_abandoned());
+            Handed::Operation(operation) => Some(operation).filter(|operation| !operation.is_abandoned()),
+            Handed::Close => {
+                self.waiting.close();
+                None
             }
-            Handed::Withdrawn => self.dismiss(),
-            Handed::Close => self.waiting.close(),
         }
-        None
     }
 
     fn settle(&mut self, first: Box<dyn Operation>) {
@@ -186,7 +151,6 @@ impl Thread {
                     // Nobody may be listening.
                     drop(self.changes.send(hint));
                 }
-                self.standing.extend(group.extract_if(.., |operation| operation.stands()));
                 for operation in group {
                     operation.answer(None);
                 }
@@ -199,11 +163,9 @@ impl Thread {
     /// callers know sooner.
     fn fail(&mut self, mut group: Vec<Box<dyn Operation>>, source: Failure) {
         tracing::error!(error = %source, operations = group.len(), "a transaction of the database failed");
-        self.standing.extend(self.again.drain(..));
         while let Ok(handed) = self.waiting.try_recv() {
             group.extend(self.take(handed));
         }
-        self.dismiss();
         let source: Arc<dyn std::error::Error + Send + Sync> = source.into();
         for operation in group {
             operation.answer(Some(Error::unavailable(Arc::clone(&source))));
@@ -229,7 +191,7 @@ impl Thread {
             let ran = run(&mut tx, operation.as_mut());
             group.push(operation);
             ran?;
-            next = self.next(group, &mut tx.entered);
+            next = self.next(group.len());
         }
         if !tx.connection.is_autocommit() {
             tx.execute("COMMIT", [])?;
@@ -239,32 +201,16 @@ impl Thread {
         Ok(hints)
     }
 
-    /// Who runs next in the transaction: whoever has come meanwhile; then, if a submission entered the queue, those
-    /// that stand.
-    fn next(
-        &mut self,
-        group: &mut Vec<Box<dyn Operation>>,
-        entered: &mut bool,
-    ) -> Option<Box<dyn Operation>> {
-        while group.len() < GROUP
+    /// What has come meanwhile and joins the transaction, in which so many have run.
+    fn next(&mut self, ran: usize) -> Option<Box<dyn Operation>> {
+        while ran < GROUP
             && let Ok(handed) = self.waiting.try_recv()
         {
             if let Some(next) = self.take(handed) {
                 return Some(next);
             }
         }
-        if std::mem::take(entered) {
-            self.again.extend(self.standing.drain(..));
-            self.again.extend(group.extract_if(.., |operation| operation.stands()));
-        }
-        self.again.pop_front()
-    }
-
-    /// Answers those that stand and were withdrawn.
-    fn dismiss(&mut self) {
-        for operation in self.standing.extract_if(.., |operation| !operation.stands()) {
-            operation.answer(None);
-        }
+        None
     }
 
     fn leave(self) -> rusqlite::Result<()> {

@@ -1,7 +1,6 @@
 //! What is handed to the writer: work, with whoever waits for its answer.
 
 use tokio::sync::oneshot;
-use tokio_util::sync::CancellationToken;
 
 use super::closed;
 use super::tx::Tx;
@@ -15,8 +14,6 @@ pub(super) trait Operation: Send {
     fn is_abandoned(&self) -> bool;
     /// Runs it; whether it succeeded.
     fn run(&mut self, tx: &mut Tx) -> bool;
-    /// Whether it changed nothing and is to run again when a submission has entered the queue.
-    fn stands(&self) -> bool;
     /// Why it failed.
     fn failure(&self) -> Option<String>;
     /// Answers after the transaction ended; `failure` says that nothing was committed.
@@ -79,62 +76,6 @@ where
             self.caller.outcome = Some(work(tx));
         }
         matches!(self.caller.outcome, Some(Ok(_)))
-    }
-
-    fn stands(&self) -> bool {
-        false
-    }
-
-    fn failure(&self) -> Option<String> {
-        self.caller.failure()
-    }
-
-    fn answer(self: Box<Self>, failure: Option<Error>) {
-        self.caller.tell(self.name, failure);
-    }
-}
-
-/// Work that runs again until it finds something or is withdrawn.
-pub(super) struct Standing<T, F> {
-    name: &'static str,
-    work: F,
-    withdrawn: CancellationToken,
-    caller: Caller<Option<T>>,
-}
-
-impl<T, F> Standing<T, F> {
-    pub(super) const fn new(
-        name: &'static str,
-        work: F,
-        withdrawn: CancellationToken,
-        answer: oneshot::Sender<Result<Option<T>>>,
-    ) -> Self {
-        Self { name, work, withdrawn, caller: Caller { outcome: None, answer } }
-    }
-}
-
-impl<T, F> Operation for Standing<T, F>
-where
-    T: Send + 'static,
-    F: FnMut(&mut Tx) -> Result<Option<T>> + Send + 'static,
-{
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn is_abandoned(&self) -> bool {
-        self.caller.answer.is_closed()
-    }
-
-    fn run(&mut self, tx: &mut Tx) -> bool {
-        self.caller.outcome = Some((self.work)(tx));
-        matches!(self.caller.outcome, Some(Ok(_)))
-    }
-
-    fn stands(&self) -> bool {
-        matches!(self.caller.outcome, Some(Ok(None)))
-            && !self.withdrawn.is_cancelled()
-            && !self.is_abandoned()
     }
 
     fn failure(&self) -> Option<String> {

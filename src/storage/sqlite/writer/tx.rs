@@ -3,20 +3,18 @@
 use rusqlite::{Connection, OptionalExtension as _, Params};
 
 use crate::domain::ids::{Owner, SubmissionId};
-use crate::storage::{Change, RoundEnd};
+use crate::storage::Change;
 
 /// A transaction in which an operation runs.
 #[derive(Debug)]
 pub struct Tx {
     pub(super) connection: Connection,
     pub(super) hints: Vec<Change>,
-    /// Whether a submission entered the queue; maybe one whose operation was undone.
-    pub(super) entered: bool,
 }
 
 impl Tx {
     pub(super) const fn new(connection: Connection) -> Self {
-        Self { connection, hints: Vec::new(), entered: false }
+        Self { connection, hints: Vec::new() }
     }
 
     /// Runs a statement; how many rows it changed.
@@ -58,7 +56,7 @@ impl Tx {
     pub fn hint(&mut self, change: Change) {
         let is_known = match &change {
             // There may be thousands; those of one log follow each other.
-            Change::Log { .. } => self.hints.last() == Some(&change),
+            Change::Log { .. } | Change::RoundEnded { .. } => self.hints.last() == Some(&change),
             Change::Queue | Change::Cancel { .. } => self.hints.contains(&change),
         };
         if !is_known {
@@ -66,14 +64,8 @@ impl Tx {
         }
     }
 
-    /// Tells after the commit that a log changed, and how the round ended if it did.
-    pub fn hint_log(&mut self, submission: SubmissionId, owner: &Owner, end: Option<RoundEnd>) {
-        self.hint(Change::Log { submission, owner: owner.clone(), end });
-    }
-
-    /// Tells after the commit that submissions entered the queue, and before it those who wait for one.
-    pub fn hint_entered(&mut self) {
-        self.entered = true;
-        self.hint(Change::Queue);
+    /// Tells after the commit that a log changed.
+    pub fn hint_log(&mut self, submission: SubmissionId, owner: &Owner) {
+        self.hint(Change::Log { submission, owner: owner.clone() });
     }
 }

@@ -1,23 +1,19 @@
 //! Event logs and hints.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use guichet::domain::event::{Epoch, Event, EventBody, LogPlace};
 use guichet::domain::ids::{Owner, SubmissionId};
 use guichet::domain::lease::Guarded;
 use guichet::domain::queue::Priority;
-use guichet::domain::submission::{LostReason, NewSubmission, Purpose, RunInput};
-use guichet::domain::verdict::Verdict;
-use guichet::storage::{
-    Change, ChangedLogs, Ending, LogChanges, LogMark, LogPage, Retention, RoundEnd, Storage,
-};
+use guichet::domain::submission::LostReason;
+use guichet::storage::{Change, ChangedLogs, LogChanges, LogMark, LogPage, Retention, Storage};
 use tokio::sync::broadcast::error::TryRecvError;
 
 use crate::storage::factory::{
-    CAPS, at, cancel, draft, events, get, grade, insert, insert_all, lease, new, owner, pace, result,
-    runtime, with_priority,
+    CAPS, at, cancel, draft, events, get, grade, insert, insert_all, lease, new, owner, pace, runtime,
+    with_priority,
 };
 
 /// All of alice's log behind a place.
@@ -144,7 +140,7 @@ pub async fn changes_are_told_after_their_commit(db: &impl Storage) {
 
     let id = insert(db, new("alice")).await;
 
-    let log = Change::Log { submission: id, owner: owner("alice"), end: None };
+    let log = Change::Log { submission: id, owner: owner("alice") };
     let mut told = [changes.recv().await.unwrap(), changes.recv().await.unwrap()];
     told.sort_by_key(|change| *change == Change::Queue);
     assert_eq!(told, [log, Change::Queue]);
@@ -159,41 +155,8 @@ pub async fn the_end_of_a_round_is_told_as_such(db: &impl Storage) {
 
     let mut told = [changes.recv().await.unwrap(), changes.recv().await.unwrap()];
     told.sort_by_key(|change| *change == Change::Queue);
-    let end = Some(RoundEnd { finished: None });
-    assert_eq!(told, [Change::Log { submission: id, owner: owner("alice"), end }, Change::Queue]);
-}
-
-pub async fn whoever_hears_that_a_round_finished_hears_the_result_as_it_is_read(db: &impl Storage) {
-    let id = insert(db, new("alice")).await;
-    let lease = lease(db, at(1)).await.work.lease;
-    let ending = Ending::Finished(Box::new(result(lease.round, Verdict::WrongAnswer)));
-    let mut changes = db.changes();
-
-    let guarded = db.finish(&lease, vec![], ending, at(2)).await.unwrap();
-
-    assert_eq!(guarded, Guarded::LeaseHeld);
-    let told = changes.recv().await.unwrap();
-    let read = db.submission(id).await.unwrap().unwrap().submission;
-    assert!(read.result.is_some());
-    let end = Some(RoundEnd { finished: Some(Arc::new(read)) });
-    assert_eq!(told, Change::Log { submission: id, owner: owner("alice"), end });
-}
-
-pub async fn whoever_hears_that_a_large_submission_finished_has_to_read_it(db: &impl Storage) {
-    let input = RunInput { stdin: vec![b'x'; 1 << 20].into(), args: vec![] };
-    let purpose = Purpose::Run { input, exercise: None };
-    let id = insert(db, NewSubmission { purpose, ..new("alice") }).await;
-    let mut changes = db.changes();
-
-    grade(db, at(1)).await;
-
-    let is_end = |change: &Change| matches!(change, Change::Log { end: Some(_), .. });
-    let mut told = changes.recv().await.unwrap();
-    while !is_end(&told) {
-        told = changes.recv().await.unwrap();
-    }
-    let end = Some(RoundEnd { finished: None });
-    assert_eq!(told, Change::Log { submission: id, owner: owner("alice"), end });
+    let log = Change::RoundEnded { submission: id, owner: owner("alice") };
+    assert_eq!(told, [log, Change::Queue]);
 }
 
 pub async fn a_wish_to_cancel_is_told(db: &impl Storage) {

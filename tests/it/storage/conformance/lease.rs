@@ -1,22 +1,17 @@
 //! Leases, what is written under them, and taking back.
 
-use std::time::Duration;
-
 use guichet::domain::event::{EventBody, Progress};
 use guichet::domain::ids::SubmissionId;
 use guichet::domain::lease::{Guarded, Lease};
 use guichet::domain::queue::Priority;
 use guichet::domain::submission::{ExerciseRef, NewSubmission, Purpose, State, StateName};
 use guichet::domain::verdict::Verdict;
-use guichet::storage::{
-    CancelRequested, Ending, Expected, Inserted, LeaseRequest, QueueCaps, Renewed, Rescue, Storage,
-};
-use tokio_util::sync::CancellationToken;
+use guichet::storage::{CancelRequested, Ending, Expected, Renewed, Rescue, Storage};
 
 use crate::storage::factory::{
-    CAPS, NO_CAPS, at, cancel, draft, event_names, events, exercise_id, file, finished, get, grade, insert,
-    insert_all, lease, lease_as, new, next_lease, order, pace, result, runtime, spec, state, submission,
-    test_report, with_priority, with_runtime, worker,
+    CAPS, at, cancel, draft, event_names, events, exercise_id, file, finished, get, grade, insert, lease,
+    lease_as, new, next_lease, order, result, runtime, spec, state, submission, test_report, with_priority,
+    with_runtime, worker,
 };
 
 pub fn accepted() -> Ending {
@@ -78,92 +73,6 @@ pub async fn what_waits_for_another_runtime_is_overtaken(db: &impl Storage) {
     assert_eq!(leased.work.submission.id, behind);
     assert_eq!(events(db, behind).await[1].body, EventBody::Started { position_before: 2 });
     assert_eq!(get(db, waiting).await.position, Some(1));
-}
-
-/// A request for submissions of `name` that waits for one.
-fn standing(name: &str) -> LeaseRequest {
-    let at_once = LeaseRequest::at_once(&worker("w1"), &[runtime(name)], at(1), Duration::from_secs(15));
-    LeaseRequest { withdrawn: CancellationToken::new(), ..at_once }
-}
-
-pub async fn who_waits_for_a_submission_leases_it_in_the_transaction_in_which_it_enters(db: &impl Storage) {
-    let entering = async {
-        let other = insert(db, with_runtime("alice", "c")).await;
-        let wanted = insert(db, new("alice")).await;
-        (state(db, other).await, wanted, state(db, wanted).await)
-    };
-
-    let (leased, (other, wanted, wanted_state)) = tokio::join!(db.lease_next(standing("python")), entering);
-
-    let leased = leased.unwrap().unwrap();
-    assert_eq!(leased.work.submission.id, wanted);
-    assert_eq!((other, wanted_state), (StateName::Queued, StateName::Running));
-    assert_eq!(event_names(db, wanted).await, ["submission.queued", "submission.started"]);
-    assert_eq!(lease(db, at(1)).await.work.submission.runtime, runtime("c"));
-}
-
-pub async fn who_waits_for_a_submission_leases_one_that_comes_back(db: &impl Storage) {
-    let id = insert(db, new("alice")).await;
-    let first = lease(db, at(1)).await.work.lease;
-
-    let (leased, handed_back) = tokio::join!(db.lease_next(standing("python")), db.hand_back(&first, at(2)));
-
-    assert_eq!(handed_back.unwrap(), Guarded::LeaseHeld);
-    let lease = leased.unwrap().unwrap().work.lease;
-    assert_eq!((lease.submission, lease.attempt), (id, 2));
-}
-
-pub async fn a_request_that_is_withdrawn_leases_nothing(db: &impl Storage) {
-    let request = standing("python");
-    let withdrawn = request.withdrawn.clone();
-
-    let (leased, ()) = tokio::join!(db.lease_next(request), async { withdrawn.cancel() });
-
-    assert_eq!(leased.unwrap(), None);
-    let id = insert(db, new("alice")).await;
-    assert_eq!(state(db, id).await, StateName::Queued);
-}
-
-pub async fn a_request_that_has_waited_and_is_withdrawn_leases_nothing(db: &impl Storage) {
-    let request = standing("python");
-    let withdrawn = request.withdrawn.clone();
-    let withdrawing = async {
-        // It is behind the request in the writer's line.
-        db.check_writable().await.unwrap();
-        withdrawn.cancel();
-    };
-
-    let (leased, ()) = tokio::join!(db.lease_next(request), withdrawing);
-
-    assert_eq!(leased.unwrap(), None);
-    let id = insert(db, new("alice")).await;
-    assert_eq!(state(db, id).await, StateName::Queued);
-}
-
-pub async fn who_waits_does_not_lease_what_was_refused(db: &impl Storage) {
-    let entering = async {
-        let full = QueueCaps { total: 0, ..NO_CAPS };
-        let refused = db.insert(vec![new("alice")], None, full, pace(), at(0)).await.unwrap();
-        assert_eq!(refused, Inserted::QueueFull);
-        insert(db, new("bob")).await
-    };
-
-    let (leased, bobs) = tokio::join!(db.lease_next(standing("python")), entering);
-
-    assert_eq!(leased.unwrap().unwrap().work.submission.id, bobs);
-}
-
-pub async fn several_who_wait_lease_a_submission_each(db: &impl Storage) {
-    let both = [new("alice"), new("bob")];
-
-    let (first, second, stored) = tokio::join!(
-        db.lease_next(standing("python")),
-        db.lease_next(standing("python")),
-        insert_all(db, both.to_vec(), at(0))
-    );
-
-    let leased = [first, second].map(|leased| leased.unwrap().unwrap().work.submission.id);
-    assert_eq!(leased.to_vec(), stored.iter().map(|placed| placed.submission.id).collect::<Vec<_>>());
 }
 
 pub async fn a_lease_brings_the_files_in_their_order(db: &impl Storage) {

@@ -82,12 +82,6 @@ macro_rules! suite {
             nothing_is_leased_while_nothing_is_queued
             leases_are_taken_in_the_order_of_the_queue
             what_waits_for_another_runtime_is_overtaken
-            who_waits_for_a_submission_leases_it_in_the_transaction_in_which_it_enters
-            who_waits_for_a_submission_leases_one_that_comes_back
-            a_request_that_is_withdrawn_leases_nothing
-            a_request_that_has_waited_and_is_withdrawn_leases_nothing
-            who_waits_does_not_lease_what_was_refused
-            several_who_wait_lease_a_submission_each
             a_lease_brings_the_files_in_their_order
             a_lease_brings_the_exercise_in_the_version_of_the_submission
             a_lease_that_was_renewed_does_not_expire
@@ -142,8 +136,6 @@ macro_rules! suite {
             an_entry_tells_place_and_estimate
             changes_are_told_after_their_commit
             the_end_of_a_round_is_told_as_such
-            whoever_hears_that_a_round_finished_hears_the_result_as_it_is_read
-            whoever_hears_that_a_large_submission_finished_has_to_read_it
             a_wish_to_cancel_is_told
             a_first_look_at_all_logs_names_none
             the_logs_that_grew_since_a_look_are_named_once_each
