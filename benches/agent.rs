@@ -155,6 +155,7 @@ impl Bench {
             installation: Uuid::new_v4(),
             boot: Uuid::new_v4(),
             warm_per_runtime: 1,
+            submissions_per_container: std::num::NonZeroU32::MAX,
             sockets,
         };
         let tasks = Tasks::default();

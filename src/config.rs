@@ -163,6 +163,8 @@ pub struct Execution {
     pub slots: usize,
     /// Free slots of each host that hold a warm container of each runtime; 0: all.
     pub warm_per_runtime: usize,
+    /// Submissions after which a container is replaced; at least 1.
+    pub submissions_per_container: std::num::NonZeroU32,
 }
 
 /// How much may wait.

@@ -216,6 +216,7 @@ fn pool_settings(config: &Config, installation: uuid::Uuid) -> pool::Settings {
             0 => usize::MAX,
             some => some,
         },
+        submissions_per_container: config.execution.submissions_per_container,
         sockets: Some(config.sockets_dir()),
     }
 }

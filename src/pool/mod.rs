@@ -20,6 +20,7 @@ pub mod trial;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -52,6 +53,8 @@ pub struct Settings {
     pub boot: uuid::Uuid,
     /// Free slots of each host that shall hold a warm container of each runtime, if there are as many.
     pub warm_per_runtime: usize,
+    /// Submissions after which a container is replaced.
+    pub submissions_per_container: NonZeroU32,
     /// A folder that nobody else uses, for sockets of agents on engines of this machine; made if it is missing.
     /// `None`: all agents are spoken to through their engines.
     pub sockets: Option<PathBuf>,

@@ -21,7 +21,7 @@ use super::container::Container;
 use super::docker::{self, Labels};
 use super::figures::Figures;
 use super::host::{HostConnection, News, watch_host};
-use super::state::{Connection, ContainerPlace, Fate, Machine};
+use super::state::{Connection, ContainerPlace, Fate, Machine, Supplies};
 use super::transport::SocketFolders;
 use super::work::{Idle, Outcome, PrepareError};
 use super::{Free, Settings, Status};
@@ -100,7 +100,10 @@ impl Owner {
         let machine = Machine::new(
             settings.hosts.len(),
             runtimes.len(),
-            settings.warm_per_runtime,
+            Supplies {
+                warm_per_runtime: settings.warm_per_runtime.max(1),
+                submissions_per_container: settings.submissions_per_container.get(),
+            },
             seed,
             Instant::now().into_std(),
         );

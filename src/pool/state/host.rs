@@ -10,9 +10,6 @@ use crate::domain::exercise::Isolation;
 pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
-/// Submissions after which a container is replaced.
-pub(super) const MOST_SUBMISSIONS: u32 = 5000;
-
 /// Launches going on at one time on one host: more only makes each of them slower.
 const LAUNCHES_AT_ONCE: usize = 4;
 
@@ -51,12 +48,14 @@ pub(super) enum Content<C> {
 pub(super) struct Life {
     pub(super) until: Instant,
     pub(super) submissions: u32,
+    /// After so many it is replaced.
+    pub(super) most_submissions: u32,
 }
 
 impl Life {
     /// Whether the container is replaced after its submission.
     pub(super) fn is_spent(self, now: Instant) -> bool {
-        self.submissions >= MOST_SUBMISSIONS || self.until <= now
+        self.submissions >= self.most_submissions || self.until <= now
     }
 }
 

@@ -88,12 +88,21 @@ pub enum Connection {
     Suspect,
 }
 
+/// How many containers are kept, and how long.
+#[derive(Clone, Copy, Debug)]
+pub struct Supplies {
+    /// Free slots of a host that shall hold a warm container of each runtime, at least 1.
+    pub warm_per_runtime: usize,
+    /// Submissions after which a container is replaced.
+    pub submissions_per_container: u32,
+}
+
 /// The state of all hosts.
 #[derive(Debug)]
 pub struct Machine<C> {
     hosts: Vec<Host<C>>,
     runtimes: usize,
-    warm_per_runtime: usize,
+    supplies: Supplies,
     seed: u64,
     last_serial: u64,
     closed: bool,
@@ -102,9 +111,8 @@ pub struct Machine<C> {
 impl<C> Machine<C> {
     /// A machine with nothing in it.
     ///
-    /// * `warm_per_runtime` — free slots of a host that shall hold a warm container of each runtime.
     /// * `seed` — spreads retries of different processes over time.
-    pub fn new(hosts: usize, runtimes: usize, warm_per_runtime: usize, seed: u64, now: Instant) -> Self {
+    pub fn new(hosts: usize, runtimes: usize, supplies: Supplies, seed: u64, now: Instant) -> Self {
         let host = || Host {
             connection: Connection::Away { until: now },
             failures: 0,
@@ -115,7 +123,7 @@ impl<C> Machine<C> {
         Self {
             hosts: std::iter::repeat_with(host).take(hosts).collect(),
             runtimes,
-            warm_per_runtime: warm_per_runtime.max(1),
+            supplies,
             seed,
             last_serial: 0,
             closed: false,
@@ -176,12 +184,13 @@ impl<C> Machine<C> {
     /// A container has started. Answers with it if nobody waits for it any more.
     pub fn launched(&mut self, place: ContainerPlace, container: C, now: Instant) -> Option<C> {
         let spread = self.spread(place.serial, MOST_AGE / 4);
+        let most_submissions = self.supplies.submissions_per_container;
         let Some((cell, _)) = self.cell(place) else { return Some(container) };
         if !matches!(cell.content, Content::Starting) {
             return Some(container);
         }
-        cell.content =
-            Content::Warm { container, life: Life { until: now + MOST_AGE + spread, submissions: 0 } };
+        let life = Life { until: now + MOST_AGE + spread, submissions: 0, most_submissions };
+        cell.content = Content::Warm { container, life };
         if let Some(host) = self.hosts.get_mut(place.host) {
             host.started.insert(place.runtime);
         }
@@ -298,7 +307,7 @@ impl<C> Machine<C> {
                     host.plan_launches(
                         index,
                         now,
-                        self.warm_per_runtime,
+                        self.supplies.warm_per_runtime,
                         &mut self.last_serial,
                         &mut actions,
                     );

@@ -299,6 +299,7 @@ fn no_engine(installation: uuid::Uuid) -> pool::Settings {
         installation,
         boot: uuid::Uuid::new_v4(),
         warm_per_runtime: 1,
+        submissions_per_container: std::num::NonZeroU32::MAX,
         sockets: None,
     }
 }

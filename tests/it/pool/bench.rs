@@ -115,6 +115,7 @@ impl Bench {
             installation: Uuid::new_v4(),
             boot: Uuid::new_v4(),
             warm_per_runtime: 1,
+            submissions_per_container: std::num::NonZeroU32::MAX,
             sockets: Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("sockets-{}", Uuid::new_v4()))),
         }
     }

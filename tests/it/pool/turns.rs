@@ -1,5 +1,6 @@
-//! A slot has a core of its own, and who waits for a container that does not come hears of it.
+//! A slot has a core of its own, who waits for a container that does not come hears of it, and each serves for a while.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -46,5 +47,22 @@ async fn a_wait_for_a_container_that_does_not_come_ends_with_the_reason() {
 
     assert!(given.is_none(), "{given:?}");
     held.release(Isolation::Reset).await;
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn a_container_serves_as_many_submissions_as_are_set() {
+    let two = NonZeroU32::new(2).expect("a number");
+    let bench = Bench::with(Settings { submissions_per_container: two, ..Bench::settings() }).await;
+    let mut served = Vec::new();
+
+    for _ in 0..4 {
+        let container = bench.claim("python").await;
+        served.push(container.id().expect("a container").to_owned());
+        container.release(Isolation::Reset).await;
+    }
+
+    assert_eq!((&served[0], &served[2]), (&served[1], &served[3]));
+    assert_ne!(served[1], served[2]);
     bench.end().await;
 }

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::Fate;
-use super::super::host::MOST_SUBMISSIONS;
-use super::warm_world;
+use super::{SUBMISSIONS, warm_world};
 use crate::domain::exercise::Isolation;
 
 #[test]
@@ -48,7 +47,7 @@ fn who_waits_for_one_runtime_leaves_the_others_to_be_claimed() {
 #[test]
 fn a_spent_container_that_is_being_emptied_is_not_promised() {
     let mut world = warm_world(1, 1);
-    for _ in 1..MOST_SUBMISSIONS {
+    for _ in 1..SUBMISSIONS {
         let (place, container) = world.machine.claim(0, Isolation::Reset).expect("a container");
         assert_eq!(world.machine.give_back(place, Fate::Reusable(container), world.now), None);
     }
