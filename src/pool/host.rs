@@ -1,9 +1,7 @@
 //! One connected Docker host, and the task that watches it.
 
-use std::fmt::Display;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -12,7 +10,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::docker::Engine;
-use super::transport::{SocketFolder, SocketFolders};
+use super::transport::Ways;
 
 /// Time between two questions whether a host answers.
 const ROUND: Duration = Duration::from_secs(5);
@@ -24,10 +22,6 @@ const SECOND_LOOK: Duration = Duration::from_millis(500);
 /// host that swallows them is lost within 15 s.
 const SILENCES: u32 = 2;
 
-/// Launches in a row whose agents could not be spoken to over a socket, after which no other tries. Fewer may be
-/// something else's fault: a container killed meanwhile, an engine or a machine that has too much to do.
-const SETBACKS: u32 = 3;
-
 /// A connection to a host, as long as it holds.
 #[derive(Debug)]
 pub(super) struct HostConnection {
@@ -36,10 +30,8 @@ pub(super) struct HostConnection {
     /// Cancelled when the host is lost: whoever waits for something there gives up.
     pub(super) gone: CancellationToken,
     doubts: Notify,
-    /// `None` for an engine that is not on this machine, or if there can be no folders.
-    sockets: Option<Arc<SocketFolders>>,
-    /// Launches since the last one over a socket whose agents had to be spoken to through the engine.
-    setbacks: AtomicU32,
+    /// How its agents are reached.
+    pub(super) ways: Ways,
 }
 
 /// What the watch of a host saw.
@@ -56,59 +48,8 @@ pub(super) enum News {
 }
 
 impl HostConnection {
-    pub(super) fn new(address: String, engine: Engine, sockets: Option<Arc<SocketFolders>>) -> Self {
-        let sockets = sockets.filter(|_folders| address.starts_with("unix://"));
-        Self {
-            address,
-            engine,
-            gone: CancellationToken::new(),
-            doubts: Notify::new(),
-            sockets,
-            setbacks: AtomicU32::new(0),
-        }
-    }
-
-    /// Sees to it that there can be folders for containers to share with us, or that none of them tries.
-    pub(super) async fn prepare_sockets(&mut self) {
-        if let Some(folders) = &self.sockets
-            && let Err(reason) = folders.prepare().await
-        {
-            self.say_that_all_are_attached(&reason);
-            self.sockets = None;
-        }
-    }
-
-    /// A folder for the next container to share with us, unless that is of no use here.
-    pub(super) async fn socket_folder(&self) -> Option<SocketFolder> {
-        let folders = self.sockets.as_ref().filter(|_| self.setbacks.load(Ordering::Relaxed) < SETBACKS)?;
-        let made = folders.make().await;
-        made.inspect_err(|reason| self.set_back(reason)).ok()
-    }
-
-    /// An agent is spoken to over its socket: what went wrong before was not the host's way.
-    pub(super) fn speaks_over_a_socket(&self) {
-        // What was given up and told stays so, whoever else was on the way then.
-        let _given_up = self.setbacks.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |setbacks| {
-            (setbacks < SETBACKS).then_some(0)
-        });
-    }
-
-    /// An agent had to be spoken to through the engine; after a few in a row all are.
-    pub(super) fn set_back(&self, reason: &dyn Display) {
-        let setbacks = self.setbacks.fetch_add(1, Ordering::Relaxed) + 1;
-        if setbacks < SETBACKS {
-            tracing::debug!(host = self.address, %reason, "an agent is spoken to through its engine");
-        } else if setbacks == SETBACKS {
-            self.say_that_all_are_attached(reason);
-        }
-    }
-
-    fn say_that_all_are_attached(&self, reason: &dyn Display) {
-        tracing::info!(
-            host = self.address,
-            %reason,
-            "agents on this Docker host are spoken to through the engine, which takes a little longer"
-        );
+    pub(super) fn new(address: String, engine: Engine, ways: Ways) -> Self {
+        Self { address, engine, gone: CancellationToken::new(), doubts: Notify::new(), ways }
     }
 
     /// Lets the watch ask the host at once.

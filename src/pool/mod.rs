@@ -12,7 +12,6 @@ mod figures;
 mod host;
 pub mod image;
 mod owner;
-mod removal;
 mod reservation;
 mod state;
 mod transport;

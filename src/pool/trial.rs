@@ -11,7 +11,8 @@ use super::agent_client;
 use super::docker::{self, Engine, LAST_SLOT, Labels};
 use super::host::HostConnection;
 use super::state::ContainerPlace;
-use super::work::{self, Idle, LaunchError, PrepareError};
+use super::transport::Ways;
+use super::work::{self, Idle, NotLaunched, PrepareError};
 use crate::domain::exercise::SourceFile;
 use crate::domain::runtime::Runtime;
 
@@ -27,7 +28,7 @@ enum Reason {
     #[error(transparent)]
     Image(#[from] PrepareError),
     #[error("the container does not start: {0}")]
-    Launch(#[from] LaunchError),
+    Launch(#[from] NotLaunched),
     #[error(transparent)]
     Agent(#[from] agent_client::Error),
 }
@@ -54,7 +55,11 @@ impl Trial {
     pub async fn start(address: &str, agent: &Path, runtime: &Runtime) -> Result<Self, Error> {
         let engine = Engine::connect(address).await?;
         let image = work::prepare_image(&engine, &runtime.image, agent.to_owned()).await?;
-        let host = Arc::new(HostConnection::new(address.to_owned(), engine, None));
+        let host = Arc::new(HostConnection::new(
+            address.to_owned(),
+            engine,
+            Ways::through_engine(address.to_owned()),
+        ));
         // An installation of its own, so that no service takes it for its own.
         let labels = Labels { installation: Uuid::new_v4(), boot: Uuid::new_v4() };
         let place = ContainerPlace { host: 0, slot: LAST_SLOT, runtime: 0, serial: 0 };

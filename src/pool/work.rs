@@ -5,15 +5,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use guichet_agent::{Hello, Setup};
+use guichet_agent::Hello;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::agent_client::{self, AgentClient};
-use super::docker::{self, AgentProgram, Engine, Labels, Placement, UIDS_PER_SLOT, first_uid};
+use super::agent_client::AgentClient;
+use super::docker::{self, AgentProgram, Engine, Labels, Placement};
 use super::host::HostConnection;
 use super::state::ContainerPlace;
-use super::transport::{SocketFolder, SocketFolders, Transport, TransportKind};
+use super::transport::{LaunchError, Launched, TransportKind, Transports};
 use crate::domain::runtime::Runtime;
 
 /// Pause between attempts to remove a container.
@@ -48,7 +48,7 @@ pub(super) enum Outcome {
     },
     Launched {
         place: ContainerPlace,
-        result: Result<Idle, LaunchError>,
+        result: Result<Idle, NotLaunched>,
     },
     Removed {
         place: ContainerPlace,
@@ -64,31 +64,16 @@ pub(super) enum PrepareError {
 }
 
 #[derive(Debug, thiserror::Error)]
-pub(super) enum LaunchError {
+pub(super) enum NotLaunched {
     #[error(transparent)]
-    Engine(#[from] docker::Error),
-    #[error(transparent)]
-    Agent(#[from] agent_client::Error),
-    #[error("over its socket: {0}")]
-    Socket(agent_client::Error),
-    #[error("the folder shared with it stays: {0}")]
-    Folder(io::Error),
+    Failed(#[from] LaunchError),
     #[error("the host went away")]
     HostGone,
 }
 
-impl LaunchError {
+impl NotLaunched {
     pub(super) const fn is_image_gone(&self) -> bool {
-        matches!(self, Self::Engine(error) if error.is_not_found())
-    }
-
-    /// Whether a container without a folder that it shares with us might start.
-    const fn may_be_the_folder(&self) -> bool {
-        match self {
-            Self::Engine(error) => error.is_refusal() && !error.is_not_found(),
-            Self::Socket(_) | Self::Folder(_) => true,
-            Self::Agent(_) | Self::HostGone => false,
-        }
+        matches!(self, Self::Failed(error) if error.is_image_gone())
     }
 }
 
@@ -96,7 +81,7 @@ impl LaunchError {
 pub(super) async fn connect(
     address: String,
     labels: Labels,
-    sockets: Option<Arc<SocketFolders>>,
+    transports: Transports,
 ) -> Result<Arc<HostConnection>, docker::Error> {
     let engine = Engine::connect(&address).await?;
     crate::failpoint!("sweeping");
@@ -104,9 +89,8 @@ pub(super) async fn connect(
     if left > 0 {
         tracing::info!(host = address, containers = left, "removed containers that were left here");
     }
-    let mut connection = HostConnection::new(address, engine, sockets);
-    connection.prepare_sockets().await;
-    Ok(Arc::new(connection))
+    let ways = transports.to(&address).await;
+    Ok(Arc::new(HostConnection::new(address, engine, ways)))
 }
 
 /// Removes what earlier agents left on a host; it may end at any point.
@@ -160,115 +144,15 @@ pub(super) async fn launch(
     labels: Labels,
     runtime: &Runtime,
     image: &str,
-) -> Result<Idle, LaunchError> {
+) -> Result<Idle, NotLaunched> {
     let (slot, runtime_index) = (place.slot, place.runtime);
     let placement = Placement { labels, runtime, image, slot, runtime_index, transport: None };
-    tokio::select! {
-        started = start_the_best_way(&connection, placement) => started,
-        () = connection.gone.cancelled() => Err(LaunchError::HostGone),
-    }
-}
-
-/// With a folder that the container shares with us, or without one if that does not work.
-async fn start_the_best_way(
-    connection: &Arc<HostConnection>,
-    placement: Placement<'_>,
-) -> Result<Idle, LaunchError> {
-    let Some(folder) = connection.socket_folder().await else {
-        return start(connection, placement, None).await;
+    let launched = tokio::select! {
+        launched = connection.ways.launch(&connection.engine, placement) => launched?,
+        () = connection.gone.cancelled() => return Err(NotLaunched::HostGone),
     };
-    let error = match start_with(connection, placement, folder).await {
-        Err(error) if error.may_be_the_folder() => error,
-        started => return started,
-    };
-    match start(connection, placement, None).await {
-        Ok(idle) => {
-            connection.set_back(&error);
-            Ok(idle)
-        }
-        Err(second) => {
-            tracing::info!(
-                host = connection.address, %error,
-                "a container that shares a folder with us did not start, and none without one either"
-            );
-            Err(second)
-        }
-    }
-}
-
-/// Whatever becomes of it, the container that is given to somebody shares no folder with us any more.
-async fn start_with(
-    connection: &Arc<HostConnection>,
-    placement: Placement<'_>,
-    mut folder: SocketFolder,
-) -> Result<Idle, LaunchError> {
-    let started = start(connection, placement, Some(&folder)).await;
-    let Err(error) = folder.remove().await else {
-        if matches!(started, Ok(Idle { transport: TransportKind::Socket, .. })) {
-            connection.speaks_over_a_socket();
-        }
-        return started;
-    };
-    let Idle { id, client, .. } = started?;
-    drop(client);
-    discard(connection, &id).await;
-    // Nobody is left who could fill it meanwhile; what stays all the same is told when it is dropped.
-    match folder.remove().await {
-        Ok(()) | Err(_) => Err(LaunchError::Folder(error)),
-    }
-}
-
-async fn start(
-    connection: &Arc<HostConnection>,
-    placement: Placement<'_>,
-    folder: Option<&SocketFolder>,
-) -> Result<Idle, LaunchError> {
-    let (slot, transport) = (placement.slot, folder.map(SocketFolder::path));
-    let (id, transport) = connection.engine.launch(&Placement { transport, ..placement }).await?;
-    let setup =
-        Setup { version: guichet_agent::VERSION, first_uid: first_uid(slot), uid_count: UIDS_PER_SLOT };
-    match greet(connection, transport, setup, folder).await {
-        Ok((client, hello, transport)) => {
-            Ok(Idle { id, host: Arc::clone(connection), client, hello, transport })
-        }
-        Err(error) => {
-            discard(connection, &id).await;
-            Err(error)
-        }
-    }
-}
-
-/// Removes a container that nobody shall get; if that fails, the sweep at the pool's end does it.
-async fn discard(connection: &HostConnection, id: &str) {
-    if let Err(error) = connection.engine.remove(id).await {
-        tracing::warn!(container.id = id, %error, "cannot remove a container of no use");
-    }
-}
-
-/// Begins over the attached streams, and goes on over the agent's socket if there is one.
-async fn greet(
-    connection: &HostConnection,
-    transport: Transport,
-    setup: Setup,
-    folder: Option<&SocketFolder>,
-) -> Result<(AgentClient, Hello, TransportKind), LaunchError> {
-    let (client, hello) = AgentClient::greet(transport, setup).await?;
-    let Some(folder) = folder else { return Ok((client, hello, TransportKind::Attach)) };
-    crate::failpoint!("agent_greeted");
-    if !hello.listens {
-        connection.set_back(&"the agent cannot use a folder of ours");
-        return Ok((client, hello, TransportKind::Attach));
-    }
-    match folder.connect().await {
-        Ok(stream) => {
-            let client = client.go_on_over(stream.into()).await.map_err(LaunchError::Socket)?;
-            Ok((client, hello, TransportKind::Socket))
-        }
-        Err(error) => {
-            connection.set_back(&format!("the agent's socket: {error}"));
-            Ok((client, hello, TransportKind::Attach))
-        }
-    }
+    let Launched { id, client, hello, transport } = launched;
+    Ok(Idle { id, host: connection, client, hello, transport })
 }
 
 /// Removes a container, however often it takes; its host's loss or the pool's end makes a sweep do it.

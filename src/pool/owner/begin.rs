@@ -13,7 +13,7 @@ impl Owner {
         match action {
             Action::Connect { host } => {
                 let Some(address) = self.settings.hosts.get(host).cloned() else { return };
-                let connecting = connect(address, self.labels, self.sockets.clone());
+                let connecting = connect(address, self.labels, self.transports.clone());
                 self.spawn(async move { Outcome::Connected { host, result: connecting.await } });
             }
             Action::PrepareImage { host, runtime } => {

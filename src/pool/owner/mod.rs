@@ -22,7 +22,7 @@ use super::docker::{self, Labels};
 use super::figures::Figures;
 use super::host::{HostConnection, News, watch_host};
 use super::state::{Connection, ContainerPlace, Fate, Machine, Supplies};
-use super::transport::SocketFolders;
+use super::transport::Transports;
 use super::work::{Idle, Outcome, PrepareError};
 use super::{Free, Settings, Status};
 use crate::domain::exercise::Isolation;
@@ -67,7 +67,7 @@ pub(super) enum Message {
 pub(super) struct Owner {
     settings: Settings,
     labels: Labels,
-    sockets: Option<Arc<SocketFolders>>,
+    transports: Transports,
     runtimes: Vec<Arc<Runtime>>,
     machine: Machine<Idle>,
     connections: Vec<Option<Arc<HostConnection>>>,
@@ -109,10 +109,7 @@ impl Owner {
         );
         Self {
             connections: vec![None; settings.hosts.len()],
-            sockets: settings
-                .sockets
-                .clone()
-                .map(|folder| Arc::new(SocketFolders::new(folder, settings.boot))),
+            transports: Transports::new(settings.sockets.clone(), settings.boot),
             settings,
             labels,
             runtimes,

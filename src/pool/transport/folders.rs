@@ -1,9 +1,4 @@
-//! The ways to an agent: the engine's attached streams, or a socket in a folder that its container shares with us.
-//!
-//! ```text
-//! attach   Guichet ── dockerd ── containerd-shim ── agent      any engine; each of them copies every byte
-//! socket   Guichet ── agent                                    an engine on this machine that sees our files
-//! ```
+//! Folders that containers share with us while they are launched, for the sockets of their agents.
 //!
 //! A folder is made for one launch and removed when that has ended, however: a connection outlives its socket's name.
 //! So where students' programs run there is no way to write to this machine, and what a killed process can leave is
@@ -14,65 +9,16 @@ use std::io;
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 
-use bytes::Bytes;
-use futures_util::Stream;
 use rustix::fs::OFlags;
 use rustix::process::{Uid, geteuid};
 use tokio::fs::{DirBuilder, OpenOptions};
-use tokio::io::AsyncWrite;
 use tokio::net::UnixStream;
 use tokio::sync::OnceCell;
 use tokio::task::spawn_blocking;
-use tokio_util::io::ReaderStream;
 use uuid::Uuid;
 
 use super::removal;
-
-/// Bytes read from a socket at one time.
-const CHUNK_BYTES: usize = 64 << 10;
-
-/// Which of the ways leads to an agent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TransportKind {
-    /// The container's standard streams over the engine's API.
-    Attach,
-    /// A socket that the agent listened at.
-    Socket,
-}
-
-impl TransportKind {
-    /// Its name in metrics.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Attach => "attach",
-            Self::Socket => "socket",
-        }
-    }
-}
-
-/// Both directions of one way to an agent; dropping it tells the agent that we are gone.
-pub struct Transport {
-    /// What the agent reads.
-    pub input: Pin<Box<dyn AsyncWrite + Send>>,
-    /// What the agent writes, in pieces of any size; ends when the container or the connection does.
-    pub output: Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>,
-}
-
-impl std::fmt::Debug for Transport {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("Transport")
-    }
-}
-
-impl From<UnixStream> for Transport {
-    fn from(stream: UnixStream) -> Self {
-        let (output, input) = stream.into_split();
-        let output = ReaderStream::with_capacity(output, CHUNK_BYTES);
-        Self { input: Box::pin(input), output: Box::pin(output) }
-    }
-}
 
 /// Where the folders of launches are; those of earlier processes are removed before the first of ours is made.
 #[derive(Debug)]
