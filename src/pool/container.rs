@@ -69,7 +69,7 @@ impl Held {
     /// Tells the owner that no command of its submission runs any more, so that the next one can be leased meanwhile.
     fn announce_emptying(&self) {
         // A hint: without room for it, the next lease waits for the container.
-        let _heard = self.owner.try_send(Message::Emptying { place: self.place });
+        let _heard = self.owner.try_send(Message::Emptying { place: self.place.clone() });
     }
 
     fn give_back(self, fate: impl FnOnce(Idle) -> Fate<Idle>) {

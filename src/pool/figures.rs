@@ -1,43 +1,36 @@
 //! What operators read in `/metrics` about the containers of each host; `docs/metrics.md` lists all.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 
-use super::state::Population;
-use crate::domain::runtime::Runtime;
+use super::state::{HostId, Population};
+use crate::domain::ids::RuntimeId;
 
 /// The figures shown last: a gauge is touched only when it changes.
 #[derive(Debug, Default)]
 pub(super) struct Figures {
-    shown: Vec<Vec<Population>>,
+    shown: HashMap<HostId, HashMap<RuntimeId, Population>>,
 }
 
 impl Figures {
-    /// Shows how many containers each host has, by runtime and by what they do.
-    pub(super) fn show(
+    /// Shows how many containers of each runtime each host has, by what they do.
+    pub(super) fn show<'a>(
         &mut self,
-        hosts: &[String],
-        runtimes: &[Arc<Runtime>],
-        populations: impl Iterator<Item = Vec<Population>>,
+        populations: impl Iterator<Item = (&'a HostId, &'a RuntimeId, Population)>,
     ) {
-        for (index, (host, of_runtimes)) in hosts.iter().zip(populations).enumerate() {
-            let shown = self.shown.get(index);
-            for (of_runtime, (runtime, population)) in runtimes.iter().zip(&of_runtimes).enumerate() {
-                if shown.and_then(|shown| shown.get(of_runtime)) != Some(population) {
-                    show(host, runtime, *population);
-                }
-            }
-            match self.shown.get_mut(index) {
-                Some(shown) => *shown = of_runtimes,
-                None => self.shown.push(of_runtimes),
+        for (host, runtime, population) in populations {
+            let shown = self.shown.get(host).and_then(|of_host| of_host.get(runtime));
+            if shown != Some(&population) {
+                show(host, runtime, population);
+                self.shown.entry(host.clone()).or_default().insert(runtime.clone(), population);
             }
         }
     }
 }
 
-fn show(host: &str, runtime: &Runtime, population: Population) {
+fn show(host: &HostId, runtime: &RuntimeId, population: Population) {
     let Population { starting, warm, busy, removing } = population;
     for (state, count) in [("starting", starting), ("warm", warm), ("busy", busy), ("removing", removing)] {
-        let (host, runtime) = (host.to_owned(), runtime.id.to_string());
+        let (host, runtime) = (host.address().to_owned(), runtime.to_string());
         metrics::gauge!("guichet_containers", "host" => host, "runtime" => runtime, "state" => state)
             .set(count);
     }

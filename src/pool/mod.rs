@@ -31,7 +31,7 @@ use crate::domain::exercise::Isolation;
 use crate::domain::ids::RuntimeId;
 use crate::domain::runtime::Runtime;
 use owner::{CHANNEL_PLACES, Message, Owner};
-use state::Connection;
+use state::{Connection, HostId};
 
 pub use container::{Container, Lost};
 pub use reservation::Reservation;
@@ -88,7 +88,7 @@ pub enum HostState {
 /// What is known of hosts and runtimes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Status {
-    hosts: Vec<(String, Connection)>,
+    hosts: Vec<(HostId, Connection)>,
     /// Whether each host was swept of what earlier boots left there, or could not be reached.
     swept: bool,
 }
@@ -116,7 +116,8 @@ impl Pool {
         let (messages, inbox) = mpsc::channel(CHANNEL_PLACES);
         let (free_sender, free) = watch::channel(Free::default());
         let (status_sender, status) = watch::channel(Status::default());
-        let runtimes = Arc::unwrap_or_clone(runtimes).into_values().map(Arc::new).collect();
+        let runtimes = Arc::unwrap_or_clone(runtimes);
+        let runtimes = runtimes.into_iter().map(|(id, runtime)| (id, Arc::new(runtime))).collect();
         let owner =
             Owner::new(settings, runtimes, tasks.clone(), messages.clone(), free_sender, status_sender);
         tasks.spawn(owner.run(inbox, stop));
@@ -155,7 +156,9 @@ impl Pool {
     /// How each host does, by its address, in the order of the settings.
     pub fn hosts(&self) -> Vec<(String, HostState)> {
         let status = self.status.borrow();
-        status.hosts.iter().map(|(address, connection)| (address.clone(), (*connection).into())).collect()
+        let shown =
+            |(host, connection): &(HostId, Connection)| (host.address().to_owned(), (*connection).into());
+        status.hosts.iter().map(shown).collect()
     }
 
     /// Removes all containers of this boot; returns when they are gone.

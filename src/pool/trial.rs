@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::agent_client;
 use super::docker::{self, Engine, LAST_SLOT, Labels};
 use super::host::HostConnection;
-use super::state::ContainerPlace;
+use super::state::{ContainerPlace, HostId};
 use super::transport::Ways;
 use super::work::{self, Idle, NotLaunched, PrepareError};
 use crate::domain::exercise::SourceFile;
@@ -62,8 +62,9 @@ impl Trial {
         ));
         // An installation of its own, so that no service takes it for its own.
         let labels = Labels { installation: Uuid::new_v4(), boot: Uuid::new_v4() };
-        let place = ContainerPlace { host: 0, slot: LAST_SLOT, runtime: 0, serial: 0 };
-        Ok(Self { idle: work::launch(host, place, labels, runtime, &image).await? })
+        let (host_id, runtime_id) = (HostId::new(address), runtime.id.clone());
+        let place = ContainerPlace { host: host_id, slot: LAST_SLOT, runtime: runtime_id, serial: 0 };
+        Ok(Self { idle: work::launch(host, &place, labels, runtime, &image).await? })
     }
 
     /// Puts files into the work folder, before the first command.

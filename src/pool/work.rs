@@ -12,8 +12,9 @@ use tokio_util::sync::CancellationToken;
 use super::agent_client::AgentClient;
 use super::docker::{self, AgentProgram, Engine, Labels, Placement};
 use super::host::HostConnection;
-use super::state::ContainerPlace;
+use super::state::{ContainerPlace, HostId};
 use super::transport::{LaunchError, Launched, TransportKind, Transports};
+use crate::domain::ids::RuntimeId;
 use crate::domain::runtime::Runtime;
 
 /// Pause between attempts to remove a container.
@@ -37,12 +38,12 @@ pub(super) struct Idle {
 #[derive(Debug)]
 pub(super) enum Outcome {
     Connected {
-        host: usize,
+        host: HostId,
         result: Result<Arc<HostConnection>, docker::Error>,
     },
     ImagePrepared {
-        host: usize,
-        runtime: usize,
+        host: HostId,
+        runtime: RuntimeId,
         connection: Arc<HostConnection>,
         result: Result<String, PrepareError>,
     },
@@ -140,13 +141,12 @@ async fn read_agent(path: PathBuf) -> Result<AgentProgram, PrepareError> {
 
 pub(super) async fn launch(
     connection: Arc<HostConnection>,
-    place: ContainerPlace,
+    place: &ContainerPlace,
     labels: Labels,
     runtime: &Runtime,
     image: &str,
 ) -> Result<Idle, NotLaunched> {
-    let (slot, runtime_index) = (place.slot, place.runtime);
-    let placement = Placement { labels, runtime, image, slot, runtime_index, transport: None };
+    let placement = Placement { labels, runtime, image, slot: place.slot, transport: None };
     let launched = tokio::select! {
         launched = connection.ways.launch(&connection.engine, placement) => launched?,
         () = connection.gone.cancelled() => return Err(NotLaunched::HostGone),

@@ -16,7 +16,9 @@ use uuid::Uuid;
 
 use super::Cgroups;
 use super::agent_image::{AGENT, CGROUP_FOLDER, SOCKET_FOLDER};
+use super::cell::CellCgroup;
 use crate::domain::runtime::{Runtime, Step};
+use crate::pool::state::SlotId;
 
 /// System calls a container may make.
 const SECCOMP: &str = include_str!("../seccomp.json");
@@ -38,12 +40,11 @@ const FIRST_UID: u32 = 20_000;
 const SLOTS_WITH_OWN_UIDS: u32 = (65_536 - FIRST_UID) / UIDS_PER_SLOT;
 
 /// The last slot whose uids no other has.
-pub const LAST_SLOT: usize = 710;
+pub const LAST_SLOT: SlotId = SlotId(710);
 
 /// First uid of a slot's range. Limits per uid count over all containers of a host, so slots share none.
-pub fn first_uid(slot: usize) -> u32 {
-    let slots = usize::try_from(SLOTS_WITH_OWN_UIDS).unwrap_or(1);
-    FIRST_UID + u32::try_from(slot % slots).unwrap_or(0) * UIDS_PER_SLOT
+pub const fn first_uid(slot: SlotId) -> u32 {
+    FIRST_UID + slot.0 % SLOTS_WITH_OWN_UIDS * UIDS_PER_SLOT
 }
 
 /// Whose a container is.
@@ -64,7 +65,7 @@ impl Labels {
         format!("/guichet/{}", self.short())
     }
 
-    fn short(&self) -> String {
+    pub(super) fn short(&self) -> String {
         self.installation.simple().to_string().chars().take(12).collect()
     }
 
@@ -95,20 +96,18 @@ pub struct Placement<'a> {
     pub runtime: &'a Runtime,
     /// The image: the runtime's with the agent in it.
     pub image: &'a str,
-    /// The host's slot, from 0.
-    pub slot: usize,
-    /// Number of the runtime, from 0: with the slot it makes the cell, which holds one container at a time.
-    pub runtime_index: usize,
+    /// The host's slot; with the runtime it makes the cell, which holds one container at a time.
+    pub slot: SlotId,
     /// Complete path of a folder on the engine's machine that the agent may make a socket in.
     pub transport: Option<&'a str>,
 }
 
-pub(super) fn container(placement: &Placement<'_>, cores: usize, cgroups: Cgroups) -> ContainerCreateBody {
+pub(super) fn container(placement: &Placement<'_>, cores: u32, cgroups: Cgroups) -> ContainerCreateBody {
     let mut host_config = host_config(placement, cores, cgroups);
     let mut labels = placement.labels.of_container();
     labels.extend([
         ("guichet.runtime".to_owned(), placement.runtime.id.to_string()),
-        ("guichet.slot".to_owned(), placement.slot.to_string()),
+        ("guichet.slot".to_owned(), placement.slot.0.to_string()),
         ("guichet.profile".to_owned(), profile_digest(&host_config)),
     ]);
     // Not among the binds, of which an engine makes those that are missing.
@@ -162,7 +161,7 @@ pub(super) fn remover(image: &str, labels: Labels) -> ContainerCreateBody {
     }
 }
 
-fn host_config(placement: &Placement<'_>, cores: usize, cgroups: Cgroups) -> HostConfig {
+fn host_config(placement: &Placement<'_>, cores: u32, cgroups: Cgroups) -> HostConfig {
     let most = most_memory(placement.runtime) + MEMORY_ROOM_BYTES + ROOM_FOR_AGENT_BYTES;
     let memory = i64::try_from(most).unwrap_or(i64::MAX);
     let processes = most_processes(placement.runtime) + ROOM_FOR_AGENT_PROCESSES;
@@ -186,7 +185,7 @@ fn host_config(placement: &Placement<'_>, cores: usize, cgroups: Cgroups) -> Hos
         memory_swap: Some(memory),
         pids_limit: Some(i64::from(processes)),
         // A trial has a slot beyond those of cores.
-        cpuset_cpus: Some((placement.slot % cores.max(1)).to_string()),
+        cpuset_cpus: Some((placement.slot.0 % cores.max(1)).to_string()),
         cgroup_parent: cgroup.as_ref().map(|cell| cell.parent.clone()),
         cgroupns_mode: Some(HostConfigCgroupnsModeEnum::PRIVATE),
         binds: cgroup.map(|cell| cell.binds),
@@ -262,37 +261,6 @@ fn steps(runtime: &Runtime) -> impl Iterator<Item = &Step> {
     runtime.compile.iter().chain([&runtime.run])
 }
 
-/// The cgroup that holds a cell's container and nothing else, so that its counters are the container's.
-struct CellCgroup {
-    parent: String,
-    binds: Vec<String>,
-}
-
-impl CellCgroup {
-    fn new(placement: &Placement<'_>, cgroups: Cgroups) -> Option<Self> {
-        let short = placement.labels.short();
-        let cell = format!("s{}r{}", placement.slot, placement.runtime_index);
-        let folder = format!("{}/{cell}", placement.labels.control_groups());
-        // systemd nests a slice by the dashes in its name.
-        let slice = format!("guichet-{short}-{cell}.slice");
-        let slice_folder = format!("/guichet.slice/guichet-{short}.slice/{slice}");
-        let first = |folder: &str| -> Vec<String> {
-            ["memory", "cpuacct", "pids"]
-                .iter()
-                .map(|name| format!("/sys/fs/cgroup/{name}{folder}:{CGROUP_FOLDER}/{name}:rw"))
-                .collect()
-        };
-        let second = |folder: &str| vec![format!("/sys/fs/cgroup{folder}:{CGROUP_FOLDER}/unified:rw")];
-        match cgroups {
-            Cgroups::V1Cgroupfs => Some(Self { binds: first(&folder), parent: folder }),
-            Cgroups::V1Systemd => Some(Self { binds: first(&slice_folder), parent: slice }),
-            Cgroups::V2Cgroupfs => Some(Self { binds: second(&folder), parent: folder }),
-            Cgroups::V2Systemd => Some(Self { binds: second(&slice_folder), parent: slice }),
-            Cgroups::Unusable => None,
-        }
-    }
-}
-
 fn ulimit(name: &str, most: i64) -> ResourcesUlimits {
     ResourcesUlimits { name: Some(name.to_owned()), soft: Some(most), hard: Some(most) }
 }
@@ -313,64 +281,12 @@ mod tests {
 
     use super::*;
 
-    const UUID: Uuid = Uuid::from_u128(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef);
-
-    fn runtime() -> Runtime {
-        toml::from_str(include_str!("../../../runtimes/c/runtime.toml")).expect("a runtime")
-    }
-
-    fn cell(cgroups: Cgroups) -> Option<(String, Vec<String>)> {
-        let runtime = runtime();
-        let labels = Labels { installation: UUID, boot: UUID };
-        let placement =
-            Placement { labels, runtime: &runtime, image: "i", slot: 3, runtime_index: 1, transport: None };
-        CellCgroup::new(&placement, cgroups).map(|cell| (cell.parent, cell.binds))
-    }
-
-    #[test]
-    fn a_cell_of_the_first_version_binds_three_controllers() {
-        let (parent, binds) = cell(Cgroups::V1Cgroupfs).expect("a cgroup");
-
-        assert_eq!(parent, "/guichet/0123456789ab/s3r1");
-        assert_eq!(
-            binds,
-            [
-                "/sys/fs/cgroup/memory/guichet/0123456789ab/s3r1:/.guichet/cgroup/memory:rw",
-                "/sys/fs/cgroup/cpuacct/guichet/0123456789ab/s3r1:/.guichet/cgroup/cpuacct:rw",
-                "/sys/fs/cgroup/pids/guichet/0123456789ab/s3r1:/.guichet/cgroup/pids:rw",
-            ]
-        );
-    }
-
-    #[test]
-    fn a_cell_of_the_second_version_binds_one_folder() {
-        let (parent, binds) = cell(Cgroups::V2Cgroupfs).expect("a cgroup");
-
-        assert_eq!(parent, "/guichet/0123456789ab/s3r1");
-        assert_eq!(binds, ["/sys/fs/cgroup/guichet/0123456789ab/s3r1:/.guichet/cgroup/unified:rw"]);
-    }
-
-    #[test]
-    fn a_cell_under_systemd_is_a_slice_below_the_slices_of_its_name() {
-        let (parent, binds) = cell(Cgroups::V2Systemd).expect("a cgroup");
-
-        assert_eq!(parent, "guichet-0123456789ab-s3r1.slice");
-        let folder =
-            "/sys/fs/cgroup/guichet.slice/guichet-0123456789ab.slice/guichet-0123456789ab-s3r1.slice";
-        assert_eq!(binds, [format!("{folder}:/.guichet/cgroup/unified:rw")]);
-    }
-
-    #[test]
-    fn an_engine_without_cgroups_gets_no_path_of_its_host() {
-        assert_eq!(cell(Cgroups::Unusable), None);
-    }
-
     #[test]
     fn slots_share_no_uid_as_long_as_there_are_enough() {
-        let firsts: BTreeSet<u32> = (0..500).map(first_uid).collect();
+        let firsts: BTreeSet<u32> = (0..500).map(|slot| first_uid(SlotId(slot))).collect();
 
         assert_eq!(firsts.len(), 500);
-        assert_eq!(u32::try_from(LAST_SLOT + 1), Ok(SLOTS_WITH_OWN_UIDS));
+        assert_eq!(LAST_SLOT.0 + 1, SLOTS_WITH_OWN_UIDS);
         assert!(firsts.iter().all(|first| *first >= 1000 && first + UIDS_PER_SLOT <= 65_536));
         assert!(firsts.iter().all(|first| (first - FIRST_UID).is_multiple_of(UIDS_PER_SLOT)));
     }

@@ -4,6 +4,7 @@
 //! [`Transport`], so that no other room sees how Docker carries them.
 
 mod agent_image;
+mod cell;
 mod fields;
 
 use std::collections::HashMap;
@@ -124,7 +125,7 @@ impl Cgroups {
 #[derive(Clone, Debug)]
 pub struct Engine {
     docker: Docker,
-    cores: usize,
+    cores: u32,
     cgroups: Cgroups,
 }
 
@@ -137,12 +138,12 @@ impl Engine {
         let docker = client(address)?;
         let docker = within(QUESTION_DEADLINE, docker.negotiate_version()).await?;
         let facts = within(QUESTION_DEADLINE, docker.info()).await?;
-        let cores = facts.ncpu.and_then(|count| usize::try_from(count).ok()).unwrap_or(1).max(1);
+        let cores = facts.ncpu.and_then(|count| u32::try_from(count).ok()).unwrap_or(1).max(1);
         Ok(Self { docker, cores, cgroups: Cgroups::of(&facts) })
     }
 
     /// Number of its cores, at least 1.
-    pub const fn cores(&self) -> usize {
+    pub const fn cores(&self) -> u32 {
         self.cores
     }
 

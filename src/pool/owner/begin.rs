@@ -5,19 +5,18 @@ use std::sync::Arc;
 
 use super::{Message, Owner};
 use crate::pool::host::HostConnection;
-use crate::pool::state::Action;
+use crate::pool::state::{Action, HostId};
 use crate::pool::work::{Idle, Outcome, connect, launch, prepare_image, remove, remove_old_images};
 
 impl Owner {
     pub(super) fn begin(&mut self, action: Action<Idle>) {
         match action {
             Action::Connect { host } => {
-                let Some(address) = self.settings.hosts.get(host).cloned() else { return };
-                let connecting = connect(address, self.labels, self.transports.clone());
+                let connecting = connect(host.address().to_owned(), self.labels, self.transports.clone());
                 self.spawn(async move { Outcome::Connected { host, result: connecting.await } });
             }
             Action::PrepareImage { host, runtime } => {
-                let (Some(connection), Some(known)) = (self.connection(host), self.runtimes.get(runtime))
+                let (Some(connection), Some(known)) = (self.connection(&host), self.runtimes.get(&runtime))
                 else {
                     return;
                 };
@@ -29,14 +28,15 @@ impl Owner {
             }
             Action::Launch(place) => {
                 let (Some(connection), Some(known)) =
-                    (self.connection(place.host), self.runtimes.get(place.runtime))
+                    (self.connection(&place.host), self.runtimes.get(&place.runtime))
                 else {
                     return;
                 };
-                let image = self.images.get(&(place.host, place.runtime)).cloned().unwrap_or_default();
+                let cell = (place.host.clone(), place.runtime.clone());
+                let image = self.images.get(&cell).cloned().unwrap_or_default();
                 let (runtime, labels) = (Arc::clone(known), self.labels);
                 self.spawn(async move {
-                    let result = launch(connection, place, labels, &runtime, &image).await;
+                    let result = launch(connection, &place, labels, &runtime, &image).await;
                     Outcome::Launched { place, result }
                 });
             }
@@ -53,7 +53,7 @@ impl Owner {
 
     /// No caller waits for it: what is in its way stays until the next start.
     pub(super) fn begin_removing_old_images(&self, connection: Arc<HostConnection>) {
-        let images: Vec<_> = self.runtimes.iter().map(|runtime| runtime.image.clone()).collect();
+        let images: Vec<_> = self.runtimes.values().map(|runtime| runtime.image.clone()).collect();
         let (path, closing) = (self.settings.agent_path.clone(), self.closing.clone());
         self.tasks.spawn(async move {
             tokio::select! {
@@ -63,8 +63,8 @@ impl Owner {
         });
     }
 
-    fn connection(&self, host: usize) -> Option<Arc<HostConnection>> {
-        self.connections.get(host).cloned().flatten()
+    fn connection(&self, host: &HostId) -> Option<Arc<HostConnection>> {
+        self.connections.get(host).cloned()
     }
 
     fn spawn(&mut self, work: impl Future<Output = Outcome> + Send + 'static) {

@@ -36,11 +36,10 @@ impl Owner {
             }
         }
         let labels = self.labels.of_boot();
-        let sweeps =
-            self.connections.iter().flatten().map(|connection| sweep_until_gone(connection, &labels));
+        let sweeps = self.connections.values().map(|connection| sweep_until_gone(connection, &labels));
         let mut patience = Patience::new(patience.left().max(LAST_STEP));
         if patience.wait_for(join_all(sweeps)).await.is_none() {
-            for connection in self.connections.iter().flatten() {
+            for connection in self.connections.values() {
                 tell_what_is_left(connection, &labels).await;
             }
         }
@@ -50,7 +49,7 @@ impl Owner {
         let mut patience = Patience::new(patience.left().max(LAST_STEP));
         // What is left then stays, empty, until the installation uses it again.
         let _in_time = patience.wait_for(join_all(removals)).await;
-        for connection in self.connections.iter().flatten() {
+        for connection in self.connections.values() {
             connection.gone.cancel();
         }
     }
@@ -58,9 +57,9 @@ impl Owner {
     /// The hosts that some agent image was ready on, each with one: on others no container was made.
     fn hosts_with_image(&self) -> Vec<(Arc<HostConnection>, String)> {
         let image_on =
-            |host| self.images.iter().find(|((of, _), _)| *of == host).map(|(_, image)| image.clone());
-        let hosts = self.connections.iter().enumerate();
-        hosts.filter_map(|(host, connection)| Some((connection.clone()?, image_on(host)?))).collect()
+            |host| self.images.iter().find(|((of, _), _)| of == host).map(|(_, image)| image.clone());
+        let hosts = self.connections.iter();
+        hosts.filter_map(|(host, connection)| Some((Arc::clone(connection), image_on(host)?))).collect()
     }
 }
 

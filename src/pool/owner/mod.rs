@@ -4,7 +4,7 @@
 //! bounded channel that claims come through; a claimed container holds its place in that channel, so that it can
 //! always be given back.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use super::container::Container;
 use super::docker::{self, Labels};
 use super::figures::Figures;
 use super::host::{HostConnection, News, watch_host};
-use super::state::{Connection, ContainerPlace, Fate, Machine, Supplies};
+use super::state::{Connection, ContainerPlace, Fate, HostId, Machine, Supplies};
 use super::transport::Transports;
 use super::work::{Idle, Outcome, PrepareError};
 use super::{Free, Settings, Status};
@@ -58,7 +58,7 @@ pub(super) enum Message {
     /// Everything shall be removed.
     Close { done: oneshot::Sender<()> },
     /// A host's watch has news.
-    News { host: usize, connection: Arc<HostConnection>, news: News },
+    News { host: HostId, connection: Arc<HostConnection>, news: News },
     /// Something begun has ended.
     Outcome(Outcome),
 }
@@ -68,12 +68,14 @@ pub(super) struct Owner {
     settings: Settings,
     labels: Labels,
     transports: Transports,
-    runtimes: Vec<Arc<Runtime>>,
+    runtimes: BTreeMap<RuntimeId, Arc<Runtime>>,
+    /// In the order of the settings.
+    hosts: Vec<HostId>,
     machine: Machine<Idle>,
-    connections: Vec<Option<Arc<HostConnection>>>,
-    images: HashMap<(usize, usize), String>,
+    connections: BTreeMap<HostId, Arc<HostConnection>>,
+    images: HashMap<(HostId, RuntimeId), String>,
     /// The last complaint about a host, or a runtime on it: each is logged once until it changes.
-    complaints: HashMap<(usize, Option<usize>), String>,
+    complaints: HashMap<(HostId, Option<RuntimeId>), String>,
     messages: mpsc::Sender<Message>,
     /// Who waits, in order.
     reserved: Vec<Reserved>,
@@ -89,17 +91,18 @@ pub(super) struct Owner {
 impl Owner {
     pub(super) fn new(
         settings: Settings,
-        runtimes: Vec<Arc<Runtime>>,
+        runtimes: BTreeMap<RuntimeId, Arc<Runtime>>,
         tasks: TaskTracker,
         messages: mpsc::Sender<Message>,
         free: watch::Sender<Free>,
         status: watch::Sender<Status>,
     ) -> Self {
         let labels = Labels { installation: settings.installation, boot: settings.boot };
+        let hosts: Vec<HostId> = settings.hosts.iter().map(|address| HostId::new(address)).collect();
         let (seed, _) = settings.boot.as_u64_pair();
         let machine = Machine::new(
-            settings.hosts.len(),
-            runtimes.len(),
+            hosts.iter().cloned(),
+            runtimes.keys().cloned(),
             Supplies {
                 warm_per_runtime: settings.warm_per_runtime.max(1),
                 submissions_per_container: settings.submissions_per_container.get(),
@@ -108,7 +111,8 @@ impl Owner {
             Instant::now().into_std(),
         );
         Self {
-            connections: vec![None; settings.hosts.len()],
+            hosts,
+            connections: BTreeMap::new(),
             transports: Transports::new(settings.sockets.clone(), settings.boot),
             settings,
             labels,
@@ -157,22 +161,20 @@ impl Owner {
         let now = Instant::now().into_std();
         match message {
             Message::Reserve { runtime, isolation, reply, counted } => {
-                self.reserve(self.reserved.len(), &runtime, isolation, reply);
+                self.reserve(self.reserved.len(), runtime, isolation, reply);
                 // Who asked may have stopped waiting; his reservation is then closed, too.
                 let _gone = counted.send(());
             }
-            Message::ReserveAgain { runtime, isolation, reply } => {
-                self.reserve(0, &runtime, isolation, reply);
-            }
+            Message::ReserveAgain { runtime, isolation, reply } => self.reserve(0, runtime, isolation, reply),
             Message::Withdrawn => {}
-            Message::Emptying { place } => self.machine.emptying(place, now),
+            Message::Emptying { place } => self.machine.emptying(&place, now),
             Message::GiveBack { place, fate } => {
                 if let Some(action) = self.machine.give_back(place, fate, now) {
                     self.begin(action);
                 }
             }
             Message::Close { done } => return Some(done),
-            Message::News { host, connection, news } => self.hear_news(host, &connection, news),
+            Message::News { host, connection, news } => self.hear_news(&host, &connection, news),
             Message::Outcome(outcome) => {
                 self.under_way = self.under_way.saturating_sub(1);
                 self.hear_outcome(outcome);
@@ -181,10 +183,9 @@ impl Owner {
         None
     }
 
-    fn hear_news(&mut self, host: usize, connection: &Arc<HostConnection>, news: News) {
+    fn hear_news(&mut self, host: &HostId, connection: &Arc<HostConnection>, news: News) {
         let now = Instant::now().into_std();
-        let current = self.connections.get(host).and_then(Option::as_ref);
-        if !current.is_some_and(|current| Arc::ptr_eq(current, connection)) {
+        if !self.is_current(host, connection) {
             return;
         }
         match news {
@@ -209,13 +210,16 @@ impl Owner {
                 metrics::counter!("guichet_host_losses_total", "host" => connection.address.clone())
                     .increment(1);
                 connection.gone.cancel();
-                self.images.retain(|(of, _), _| *of != host);
-                if let Some(place) = self.connections.get_mut(host) {
-                    *place = None;
-                }
+                self.images.retain(|(of, _), _| of != host);
+                self.connections.remove(host);
                 self.machine.lost(host, now);
             }
         }
+    }
+
+    /// Whether that is the connection to the host by now.
+    fn is_current(&self, host: &HostId, connection: &Arc<HostConnection>) -> bool {
+        self.connections.get(host).is_some_and(|current| Arc::ptr_eq(current, connection))
     }
 
     fn hear_outcome(&mut self, outcome: Outcome) {
@@ -223,65 +227,60 @@ impl Owner {
         match outcome {
             Outcome::Connected { host, result } => self.connected(host, result),
             Outcome::ImagePrepared { host, runtime, connection, result } => {
-                if self
-                    .connections
-                    .get(host)
-                    .and_then(Option::as_ref)
-                    .is_some_and(|known| Arc::ptr_eq(known, &connection))
-                {
+                if self.is_current(&host, &connection) {
                     self.image_prepared(host, runtime, result);
                 }
             }
             Outcome::Launched { place, result: Ok(idle) } => {
                 let transport = idle.transport.name();
                 metrics::counter!("guichet_containers_launched_total", "transport" => transport).increment(1);
-                self.complaints.remove(&(place.host, Some(place.runtime)));
+                self.complaints.remove(&(place.host.clone(), Some(place.runtime.clone())));
                 if !idle.hello.weaknesses.is_empty() {
                     let text = format!("containers are weaker here: {}", idle.hello.weaknesses.join(", "));
-                    self.complain(place.host, None, text);
+                    self.complain(place.host.clone(), None, text);
                 }
-                drop(self.machine.launched(place, idle, now));
+                drop(self.machine.launched(&place, idle, now));
             }
             Outcome::Launched { place, result: Err(error) } => {
                 metrics::counter!("guichet_containers_failed_total").increment(1);
-                self.complain(place.host, Some(place.runtime), format!("a container did not start: {error}"));
-                self.machine.launch_failed(place, error.is_image_gone(), now);
+                let text = format!("a container did not start: {error}");
+                self.complain(place.host.clone(), Some(place.runtime.clone()), text);
+                self.machine.launch_failed(&place, error.is_image_gone(), now);
             }
-            Outcome::Removed { place } => self.machine.removed(place),
+            Outcome::Removed { place } => self.machine.removed(&place),
         }
     }
 
-    fn connected(&mut self, host: usize, result: Result<Arc<HostConnection>, docker::Error>) {
+    fn connected(&mut self, host: HostId, result: Result<Arc<HostConnection>, docker::Error>) {
         match result {
             Ok(connection) => {
                 let cores = connection.engine.cores();
-                let slots = self.settings.slots.map_or(cores, |slots| slots.min(cores));
+                let most = |slots| u32::try_from(slots).unwrap_or(u32::MAX).min(cores);
+                let slots = self.settings.slots.map_or(cores, most);
                 tracing::info!(host = connection.address, slots, "the Docker host is connected");
                 self.complaints.retain(|(of, _), _| *of != host);
-                self.machine.connected(host, slots);
-                let messages = self.messages.clone();
+                self.machine.connected(&host, slots);
+                let (messages, watched) = (self.messages.clone(), host.clone());
                 let watch = watch_host(Arc::clone(&connection), self.labels.of_boot(), self.closing.clone());
                 self.tasks.spawn(watch.run(move |connection, news| {
-                    let messages = messages.clone();
+                    let (messages, host) = (messages.clone(), watched.clone());
                     async move { messages.send(Message::News { host, connection, news }).await.is_ok() }
                 }));
                 self.begin_removing_old_images(Arc::clone(&connection));
-                if let Some(place) = self.connections.get_mut(host) {
-                    *place = Some(connection);
-                }
+                self.connections.insert(host, connection);
             }
             Err(error) => {
+                self.machine.connect_failed(&host, Instant::now().into_std());
                 self.complain(host, None, format!("the Docker host cannot be reached: {error}"));
-                self.machine.connect_failed(host, Instant::now().into_std());
             }
         }
     }
 
-    fn image_prepared(&mut self, host: usize, runtime: usize, result: Result<String, PrepareError>) {
+    fn image_prepared(&mut self, host: HostId, runtime: RuntimeId, result: Result<String, PrepareError>) {
         match result {
             Ok(image) => {
+                self.machine.image_ready(&host, &runtime);
                 self.images.insert((host, runtime), image);
-                self.machine.image_ready(host, runtime);
             }
             Err(error) => {
                 let advice = match &error {
@@ -290,35 +289,34 @@ impl Owner {
                     }
                     PrepareError::Engine(_) | PrepareError::Program { .. } => "",
                 };
+                self.machine.image_failed(&host, &runtime, Instant::now().into_std());
                 self.complain(host, Some(runtime), format!("the runtime is not ready: {error}{advice}"));
-                self.machine.image_failed(host, runtime, Instant::now().into_std());
             }
         }
     }
 
-    fn complain(&mut self, host: usize, runtime: Option<usize>, text: String) {
-        if self.complaints.get(&(host, runtime)) == Some(&text) {
+    fn complain(&mut self, host: HostId, runtime: Option<RuntimeId>, text: String) {
+        let about = (host, runtime);
+        if self.complaints.get(&about) == Some(&text) {
             return;
         }
-        let address = self.settings.hosts.get(host).map_or("", String::as_str);
-        match runtime.and_then(|index| self.runtimes.get(index)) {
-            Some(runtime) => tracing::warn!(host = address, runtime = %runtime.id, "{text}"),
-            None => tracing::warn!(host = address, "{text}"),
+        match &about {
+            (host, Some(runtime)) => tracing::warn!(host = host.address(), %runtime, "{text}"),
+            (host, None) => tracing::warn!(host = host.address(), "{text}"),
         }
-        self.complaints.insert((host, runtime), text);
+        self.complaints.insert(about, text);
     }
 
     fn publish(&mut self) {
         let supply = self.machine.supply().without(self.reserved.iter().map(Reserved::runtime));
-        let id = |index: &usize| self.runtimes.get(*index).map(|runtime| runtime.id.clone());
-        let runtimes = supply.claimable.keys().filter_map(id).collect();
-        let ready = supply.started.iter().filter_map(id).collect();
-        let free = Free { total: supply.total, free: supply.free, runtimes, ready };
-        let hosts = self.settings.hosts.iter().cloned().zip(self.machine.connections()).collect();
+        let runtimes = supply.claimable.into_keys().collect();
+        let free = Free { total: supply.total, free: supply.free, runtimes, ready: supply.started };
+        let connection = |host: &HostId| self.machine.connection(host).map(|known| (host.clone(), known));
+        let hosts = self.hosts.iter().filter_map(connection).collect();
         let status = Status { hosts, swept: self.machine.all_were_tried() };
         replace(&self.free, free);
         replace(&self.status, status);
-        self.figures.show(&self.settings.hosts, &self.runtimes, self.machine.populations());
+        self.figures.show(self.machine.populations());
     }
 }
 

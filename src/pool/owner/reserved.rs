@@ -1,5 +1,7 @@
 //! Who waits for a container, and who gets one.
 
+use std::collections::BTreeMap;
+
 use tokio::sync::oneshot;
 
 use super::Owner;
@@ -9,15 +11,15 @@ use crate::pool::container::Container;
 
 /// A submission that waits for its container.
 pub(super) struct Reserved {
-    runtime: usize,
+    runtime: RuntimeId,
     isolation: Isolation,
     reply: oneshot::Sender<Container>,
 }
 
 impl Reserved {
-    /// Index of the runtime.
-    pub(super) const fn runtime(&self) -> usize {
-        self.runtime
+    /// What the container is to be for.
+    pub(super) const fn runtime(&self) -> &RuntimeId {
+        &self.runtime
     }
 }
 
@@ -28,13 +30,11 @@ impl Owner {
     pub(super) fn reserve(
         &mut self,
         place: usize,
-        runtime: &RuntimeId,
+        runtime: RuntimeId,
         isolation: Isolation,
         reply: oneshot::Sender<Container>,
     ) {
-        if let Some(runtime) = self.runtimes.iter().position(|known| known.id == *runtime)
-            && !self.closing.is_cancelled()
-        {
+        if self.runtimes.contains_key(&runtime) && !self.closing.is_cancelled() {
             self.reserved.insert(place, Reserved { runtime, isolation, reply });
             self.serve();
             self.publish();
@@ -43,21 +43,20 @@ impl Owner {
 
     /// Gives containers to those that wait, in their order, and makes room for those that want a fresh one.
     pub(super) fn serve(&mut self) {
-        let mut fresh = vec![0; self.runtimes.len()];
+        let mut fresh: BTreeMap<RuntimeId, usize> = BTreeMap::new();
         for Reserved { runtime, isolation, reply } in std::mem::take(&mut self.reserved) {
             if reply.is_closed() {
                 continue;
             }
-            if let Some(container) = self.claim(runtime, isolation) {
+            if let Some(container) = self.claim(&runtime, isolation) {
                 // A container that nobody takes any more gives itself back.
                 let _unclaimed = reply.send(container);
                 continue;
             }
-            if isolation == Isolation::Fresh
-                && let Some(wanted) = fresh.get_mut(runtime)
-            {
+            if isolation == Isolation::Fresh {
+                let wanted = fresh.entry(runtime.clone()).or_default();
                 *wanted += 1;
-                if let Some(action) = self.machine.renew(runtime, *wanted) {
+                if let Some(action) = self.machine.renew(&runtime, *wanted) {
                     self.begin(action);
                 }
             }
@@ -65,7 +64,7 @@ impl Owner {
         }
     }
 
-    fn claim(&mut self, runtime: usize, isolation: Isolation) -> Option<Container> {
+    fn claim(&mut self, runtime: &RuntimeId, isolation: Isolation) -> Option<Container> {
         let way_back = self.messages.clone().try_reserve_owned().ok()?;
         let (place, idle) = self.machine.claim(runtime, isolation)?;
         Some(Container::new(place, idle, self.messages.clone(), way_back))

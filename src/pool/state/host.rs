@@ -1,10 +1,11 @@
 //! One host of the machine: its images, slots and cells, and what it lacks.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use super::{Action, Connection, ContainerPlace};
+use super::{Action, Connection, ContainerPlace, HostId, SlotId};
 use crate::domain::exercise::Isolation;
+use crate::domain::ids::RuntimeId;
 
 /// First and longest pause after something failed.
 pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -70,25 +71,36 @@ pub(super) struct Cell<C> {
 pub(super) struct Slot<C> {
     /// The container that has the slot for itself.
     pub(super) taken_by: Option<u64>,
-    pub(super) cells: Vec<Cell<C>>,
+    pub(super) cells: BTreeMap<RuntimeId, Cell<C>>,
 }
 
 #[derive(Debug)]
 pub(super) struct Host<C> {
     pub(super) connection: Connection,
     pub(super) failures: u32,
-    pub(super) images: Vec<(Image, Pause)>,
+    pub(super) images: BTreeMap<RuntimeId, (Image, Pause)>,
     /// Each has a core of its own.
-    pub(super) slots: Vec<Slot<C>>,
-    pub(super) started: BTreeSet<usize>,
+    pub(super) slots: BTreeMap<SlotId, Slot<C>>,
+    pub(super) started: BTreeSet<RuntimeId>,
 }
 
 impl<C> Host<C> {
-    pub(super) fn plan_images(&mut self, index: usize, now: Instant, actions: &mut Vec<Action<C>>) {
-        for (runtime, (image, pause)) in self.images.iter_mut().enumerate() {
+    /// One that is to be connected to.
+    pub(super) const fn away(until: Instant) -> Self {
+        Self {
+            connection: Connection::Away { until },
+            failures: 0,
+            images: BTreeMap::new(),
+            slots: BTreeMap::new(),
+            started: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn plan_images(&mut self, host: &HostId, now: Instant, actions: &mut Vec<Action<C>>) {
+        for (runtime, (image, pause)) in &mut self.images {
             if matches!(image, Image::Absent) && pause.is_over(now) {
                 *image = Image::Preparing;
-                actions.push(Action::PrepareImage { host: index, runtime });
+                actions.push(Action::PrepareImage { host: host.clone(), runtime: runtime.clone() });
             }
         }
     }
@@ -96,12 +108,12 @@ impl<C> Host<C> {
     /// Takes those warm containers out of use that `shall_go` names.
     pub(super) fn retire(
         &mut self,
-        host: usize,
+        host: &HostId,
         shall_go: impl Fn(&C, Life, &mut Pause) -> bool,
         actions: &mut Vec<Action<C>>,
     ) {
-        for (slot_index, slot) in self.slots.iter_mut().enumerate() {
-            for (runtime, cell) in slot.cells.iter_mut().enumerate() {
+        for (slot, known) in &mut self.slots {
+            for (runtime, cell) in &mut known.cells {
                 let Cell { content, pause, .. } = cell;
                 let goes =
                     matches!(content, Content::Warm { container, life } if shall_go(container, *life, pause));
@@ -109,7 +121,7 @@ impl<C> Host<C> {
                     && let Content::Warm { container, .. } =
                         std::mem::replace(&mut cell.content, Content::Removing)
                 {
-                    let place = ContainerPlace { host, slot: slot_index, runtime, serial: cell.serial };
+                    let place = cell.place(host, *slot, runtime);
                     actions.push(Action::Remove(place, container));
                 }
             }
@@ -118,7 +130,7 @@ impl<C> Host<C> {
 
     pub(super) fn plan_launches(
         &mut self,
-        host: usize,
+        host: &HostId,
         now: Instant,
         warm_per_runtime: usize,
         last_serial: &mut u64,
@@ -126,34 +138,31 @@ impl<C> Host<C> {
     ) {
         let mut going_on = self.cells().filter(|cell| matches!(cell.content, Content::Starting)).count();
         while going_on < LAUNCHES_AT_ONCE {
-            let Some((slot_index, runtime)) = self.next_launch(warm_per_runtime, now) else { return };
-            let slot = self.slots.get_mut(slot_index);
-            let Some(cell) = slot.and_then(|slot| slot.cells.get_mut(runtime)) else { return };
+            let Some((slot, runtime)) = self.next_launch(warm_per_runtime, now) else { return };
+            let known = self.slots.get_mut(&slot);
+            let Some(cell) = known.and_then(|known| known.cells.get_mut(&runtime)) else { return };
             *last_serial += 1;
             cell.serial = *last_serial;
             cell.content = Content::Starting;
             going_on += 1;
-            actions.push(Action::Launch(ContainerPlace {
-                host,
-                slot: slot_index,
-                runtime,
-                serial: cell.serial,
-            }));
+            actions.push(Action::Launch(cell.place(host, slot, &runtime)));
         }
     }
 
     /// The runtime that lacks most and the emptiest free slot for it.
-    pub(super) fn next_launch(&self, warm_per_runtime: usize, now: Instant) -> Option<(usize, usize)> {
+    fn next_launch(&self, warm_per_runtime: usize, now: Instant) -> Option<(SlotId, RuntimeId)> {
         let wanted = warm_per_runtime.min(self.untaken_slots());
-        let ready = self.images.iter().enumerate().filter(|(_, (image, _))| matches!(image, Image::Ready));
-        let mut lacking: Vec<(usize, usize)> = ready
-            .map(|(runtime, _)| (self.slots.iter().filter(|slot| slot.will_serve(runtime)).count(), runtime))
+        let ready = self.images.iter().filter(|(_, (image, _))| matches!(image, Image::Ready));
+        let mut lacking: Vec<(usize, &RuntimeId)> = ready
+            .map(|(runtime, _)| {
+                (self.slots.values().filter(|slot| slot.will_serve(runtime)).count(), runtime)
+            })
             .filter(|(have, _)| *have < wanted)
             .collect();
         lacking.sort_unstable();
         lacking.into_iter().find_map(|(_, runtime)| {
-            let open = self.slots.iter().enumerate().filter(|(_, slot)| slot.can_launch(runtime, now));
-            open.min_by_key(|(_, slot)| slot.inhabited()).map(|(slot, _)| (slot, runtime))
+            let open = self.slots.iter().filter(|(_, slot)| slot.can_launch(runtime, now));
+            open.min_by_key(|(_, slot)| slot.inhabited()).map(|(slot, _)| (*slot, runtime.clone()))
         })
     }
 
@@ -163,16 +172,16 @@ impl<C> Host<C> {
 
     /// Slots that hold no submission and nothing that one left.
     pub(super) fn untaken_slots(&self) -> usize {
-        self.slots.iter().filter(|slot| slot.taken_by.is_none()).count()
+        self.slots.values().filter(|slot| slot.taken_by.is_none()).count()
     }
 
     pub(super) fn cells(&self) -> impl Iterator<Item = &Cell<C>> {
-        self.slots.iter().flat_map(|slot| &slot.cells)
+        self.slots.values().flat_map(|slot| slot.cells.values())
     }
 }
 
 impl<C> Slot<C> {
-    pub(super) fn can_serve(&self, runtime: usize, isolation: Isolation) -> bool {
+    pub(super) fn can_serve(&self, runtime: &RuntimeId, isolation: Isolation) -> bool {
         let suits = |life: &Life| match isolation {
             Isolation::Reset => true,
             Isolation::Fresh => life.submissions == 0,
@@ -185,7 +194,7 @@ impl<C> Slot<C> {
     }
 
     /// Whether the slot holds a container that has served nobody, or will as soon as one starts there.
-    pub(super) fn will_be_fresh(&self, runtime: usize) -> bool {
+    pub(super) fn will_be_fresh(&self, runtime: &RuntimeId) -> bool {
         let coming = |cell: &Cell<C>| match cell.content {
             Content::Starting | Content::Removing => true,
             // The last one did not start; another one would not help.
@@ -196,7 +205,7 @@ impl<C> Slot<C> {
             && (self.can_serve(runtime, Isolation::Fresh) || self.cells.get(runtime).is_some_and(coming))
     }
 
-    pub(super) fn will_serve(&self, runtime: usize) -> bool {
+    pub(super) fn will_serve(&self, runtime: &RuntimeId) -> bool {
         self.taken_by.is_none()
             && self
                 .cells
@@ -204,7 +213,7 @@ impl<C> Slot<C> {
                 .is_some_and(|cell| matches!(cell.content, Content::Warm { .. } | Content::Starting))
     }
 
-    pub(super) fn can_launch(&self, runtime: usize, now: Instant) -> bool {
+    pub(super) fn can_launch(&self, runtime: &RuntimeId, now: Instant) -> bool {
         self.taken_by.is_none()
             && self
                 .cells
@@ -212,24 +221,30 @@ impl<C> Slot<C> {
                 .is_some_and(|cell| matches!(cell.content, Content::Empty) && cell.pause.is_over(now))
     }
 
-    pub(super) fn warm(&self) -> impl Iterator<Item = usize> + '_ {
-        let cells = self.cells.iter().enumerate();
+    pub(super) fn warm(&self) -> impl Iterator<Item = &RuntimeId> + '_ {
+        let cells = self.cells.iter();
         cells.filter(|(_, cell)| matches!(cell.content, Content::Warm { .. })).map(|(runtime, _)| runtime)
     }
 
     /// Runtime of the container that is being emptied: the slot is taken only until then.
-    pub(super) fn emptying(&self) -> Option<usize> {
-        self.cells.iter().position(|cell| matches!(cell.content, Content::Emptying { .. }))
+    pub(super) fn emptying(&self) -> Option<&RuntimeId> {
+        let emptying = |cell: &Cell<C>| matches!(cell.content, Content::Emptying { .. });
+        self.cells.iter().find(|(_, cell)| emptying(cell)).map(|(runtime, _)| runtime)
     }
 
     pub(super) fn inhabited(&self) -> usize {
-        self.cells.iter().filter(|cell| !matches!(cell.content, Content::Empty)).count()
+        self.cells.values().filter(|cell| !matches!(cell.content, Content::Empty)).count()
     }
 }
 
 impl<C> Cell<C> {
     pub(super) const fn empty() -> Self {
         Self { serial: 0, content: Content::Empty, pause: Pause::none() }
+    }
+
+    /// The place of what is in it.
+    pub(super) fn place(&self, host: &HostId, slot: SlotId, runtime: &RuntimeId) -> ContainerPlace {
+        ContainerPlace { host: host.clone(), slot, runtime: runtime.clone(), serial: self.serial }
     }
 }
 
@@ -252,6 +267,6 @@ pub(super) fn pause_after(failures: u32) -> Duration {
     FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(failures)).min(LONGEST_PAUSE)
 }
 
-pub(super) fn repeat<T>(count: usize, make: impl FnMut() -> T) -> Vec<T> {
-    std::iter::repeat_with(make).take(count).collect()
+pub(super) fn of_each<T>(runtimes: &BTreeSet<RuntimeId>, make: impl Fn() -> T) -> BTreeMap<RuntimeId, T> {
+    runtimes.iter().map(|runtime| (runtime.clone(), make())).collect()
 }

@@ -17,25 +17,47 @@ mod supply;
 mod tests;
 mod view;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use view::Population;
 
-use host::{Cell, Content, FIRST_PAUSE, Host, Image, Life, Pause, Slot, pause_after, repeat};
+use crate::domain::ids::RuntimeId;
+use host::{Cell, Content, FIRST_PAUSE, Host, Image, Life, Pause, Slot, of_each, pause_after};
 
 /// Age at which an idle container is replaced; each has up to a quarter more, so that they don't go together.
 const MOST_AGE: Duration = Duration::from_hours(1);
 
+/// A host: its address, as the settings have it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HostId(Arc<str>);
+
+impl HostId {
+    /// The host at this address.
+    pub fn new(address: &str) -> Self {
+        Self(address.into())
+    }
+
+    /// Its address.
+    pub fn address(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A slot of a host: its number there, from 0, which names its core and its uids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SlotId(pub u32);
+
 /// One container's place, now and never again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContainerPlace {
-    /// Index of the host.
-    pub host: usize,
-    /// Index of the slot on it.
-    pub slot: usize,
-    /// Index of the runtime.
-    pub runtime: usize,
+    /// The host.
+    pub host: HostId,
+    /// The slot on it.
+    pub slot: SlotId,
+    /// What it is for.
+    pub runtime: RuntimeId,
     /// Serial number of the container.
     pub serial: u64,
 }
@@ -45,15 +67,15 @@ pub struct ContainerPlace {
 pub enum Action<C> {
     /// Connect to a host and remove what is left there; answered by `connected` or `connect_failed`.
     Connect {
-        /// Index of the host.
-        host: usize,
+        /// The host.
+        host: HostId,
     },
     /// See to a runtime's image; answered by `image_ready` or `image_failed`.
     PrepareImage {
-        /// Index of the host.
-        host: usize,
-        /// Index of the runtime.
-        runtime: usize,
+        /// The host.
+        host: HostId,
+        /// The runtime.
+        runtime: RuntimeId,
     },
     /// Start a container; answered by `launched` or `launch_failed`.
     Launch(ContainerPlace),
@@ -100,8 +122,8 @@ pub struct Supplies {
 /// The state of all hosts.
 #[derive(Debug)]
 pub struct Machine<C> {
-    hosts: Vec<Host<C>>,
-    runtimes: usize,
+    hosts: BTreeMap<HostId, Host<C>>,
+    runtimes: BTreeSet<RuntimeId>,
     supplies: Supplies,
     seed: u64,
     last_serial: u64,
@@ -112,17 +134,16 @@ impl<C> Machine<C> {
     /// A machine with nothing in it.
     ///
     /// * `seed` — spreads retries of different processes over time.
-    pub fn new(hosts: usize, runtimes: usize, supplies: Supplies, seed: u64, now: Instant) -> Self {
-        let host = || Host {
-            connection: Connection::Away { until: now },
-            failures: 0,
-            images: Vec::new(),
-            slots: Vec::new(),
-            started: BTreeSet::new(),
-        };
+    pub fn new(
+        hosts: impl IntoIterator<Item = HostId>,
+        runtimes: impl IntoIterator<Item = RuntimeId>,
+        supplies: Supplies,
+        seed: u64,
+        now: Instant,
+    ) -> Self {
         Self {
-            hosts: std::iter::repeat_with(host).take(hosts).collect(),
-            runtimes,
+            hosts: hosts.into_iter().map(|host| (host, Host::away(now))).collect(),
+            runtimes: runtimes.into_iter().collect(),
             supplies,
             seed,
             last_serial: 0,
@@ -136,7 +157,7 @@ impl<C> Machine<C> {
     }
 
     /// No command of a container's submission runs any more: it is being emptied, to be used again unless it is spent.
-    pub fn emptying(&mut self, place: ContainerPlace, now: Instant) {
+    pub fn emptying(&mut self, place: &ContainerPlace, now: Instant) {
         if let Some((cell, _)) = self.cell(place)
             && let Content::Busy { life } = cell.content
             && !life.is_spent(now)
@@ -147,7 +168,7 @@ impl<C> Machine<C> {
 
     /// Takes a container back; answers with one that is to be removed.
     pub fn give_back(&mut self, place: ContainerPlace, fate: Fate<C>, now: Instant) -> Option<Action<C>> {
-        let Some((cell, taken_by)) = self.cell(place) else {
+        let Some((cell, taken_by)) = self.cell(&place) else {
             // Its host was lost meanwhile; what is left of it there is swept when the host is back.
             return None;
         };
@@ -170,7 +191,7 @@ impl<C> Machine<C> {
     }
 
     /// A container is gone.
-    pub fn removed(&mut self, place: ContainerPlace) {
+    pub fn removed(&mut self, place: &ContainerPlace) {
         if let Some((cell, taken_by)) = self.cell(place)
             && matches!(cell.content, Content::Removing)
         {
@@ -182,7 +203,7 @@ impl<C> Machine<C> {
     }
 
     /// A container has started. Answers with it if nobody waits for it any more.
-    pub fn launched(&mut self, place: ContainerPlace, container: C, now: Instant) -> Option<C> {
+    pub fn launched(&mut self, place: &ContainerPlace, container: C, now: Instant) -> Option<C> {
         let spread = self.spread(place.serial, MOST_AGE / 4);
         let most_submissions = self.supplies.submissions_per_container;
         let Some((cell, _)) = self.cell(place) else { return Some(container) };
@@ -191,14 +212,14 @@ impl<C> Machine<C> {
         }
         let life = Life { until: now + MOST_AGE + spread, submissions: 0, most_submissions };
         cell.content = Content::Warm { container, life };
-        if let Some(host) = self.hosts.get_mut(place.host) {
-            host.started.insert(place.runtime);
+        if let Some(host) = self.hosts.get_mut(&place.host) {
+            host.started.insert(place.runtime.clone());
         }
         None
     }
 
     /// A container did not start; with `image_gone`, for lack of its image.
-    pub fn launch_failed(&mut self, place: ContainerPlace, image_gone: bool, now: Instant) {
+    pub fn launch_failed(&mut self, place: &ContainerPlace, image_gone: bool, now: Instant) {
         let spread = self.spread(place.serial, FIRST_PAUSE);
         let Some((cell, _)) = self.cell(place) else { return };
         if !matches!(cell.content, Content::Starting) {
@@ -206,16 +227,21 @@ impl<C> Machine<C> {
         }
         cell.content = Content::Empty;
         cell.pause.lengthen(now, spread);
-        if image_gone && let Some(host) = self.hosts.get_mut(place.host) {
+        if image_gone && let Some(host) = self.hosts.get_mut(&place.host) {
             host.started.remove(&place.runtime);
-            if let Some((image, _)) = host.images.get_mut(place.runtime) {
+            if let Some((image, _)) = host.images.get_mut(&place.runtime) {
                 *image = Image::Absent;
             }
         }
     }
 
     /// Warm containers that died or stand still are removed, those that `has_stopped` names.
-    pub fn stopped(&mut self, host: usize, has_stopped: impl Fn(&C) -> bool, now: Instant) -> Vec<Action<C>> {
+    pub fn stopped(
+        &mut self,
+        host: &HostId,
+        has_stopped: impl Fn(&C) -> bool,
+        now: Instant,
+    ) -> Vec<Action<C>> {
         let mut actions = Vec::new();
         if let Some(known) = self.hosts.get_mut(host) {
             let retire = |container: &C, _life, pause: &mut Pause| {
@@ -231,25 +257,26 @@ impl<C> Machine<C> {
     }
 
     /// A host is connected and holds nothing of ours; it has this many slots.
-    pub fn connected(&mut self, host: usize, slots: usize) {
-        let runtimes = self.runtimes;
+    pub fn connected(&mut self, host: &HostId, slots: u32) {
+        let runtimes = &self.runtimes;
         if let Some(host) = self.hosts.get_mut(host)
             && host.connection == Connection::Connecting
         {
             host.connection = Connection::Healthy;
             host.failures = 0;
-            host.images = repeat(runtimes, || (Image::Absent, Pause::none()));
-            host.slots = repeat(slots, || Slot { taken_by: None, cells: repeat(runtimes, Cell::empty) });
+            host.images = of_each(runtimes, || (Image::Absent, Pause::none()));
+            let slot = || Slot { taken_by: None, cells: of_each(runtimes, Cell::empty) };
+            host.slots = (0..slots).map(|number| (SlotId(number), slot())).collect();
         }
     }
 
     /// A host could not be reached.
-    pub fn connect_failed(&mut self, host: usize, now: Instant) {
+    pub fn connect_failed(&mut self, host: &HostId, now: Instant) {
         self.lost(host, now);
     }
 
     /// A runtime's image is on a host.
-    pub fn image_ready(&mut self, host: usize, runtime: usize) {
+    pub fn image_ready(&mut self, host: &HostId, runtime: &RuntimeId) {
         if let Some((image, pause)) = self.image(host, runtime) {
             *image = Image::Ready;
             *pause = Pause::none();
@@ -257,7 +284,7 @@ impl<C> Machine<C> {
     }
 
     /// A runtime's image is not on a host.
-    pub fn image_failed(&mut self, host: usize, runtime: usize, now: Instant) {
+    pub fn image_failed(&mut self, host: &HostId, runtime: &RuntimeId, now: Instant) {
         self.last_serial += 1;
         let spread = self.spread(self.last_serial, FIRST_PAUSE);
         if let Some((image, pause)) = self.image(host, runtime) {
@@ -267,17 +294,17 @@ impl<C> Machine<C> {
     }
 
     /// A host did not answer in time: nothing new goes there.
-    pub fn suspect(&mut self, host: usize) {
+    pub fn suspect(&mut self, host: &HostId) {
         self.reconnect_as(host, Connection::Healthy, Connection::Suspect);
     }
 
     /// A suspected host answers again.
-    pub fn trust(&mut self, host: usize) {
+    pub fn trust(&mut self, host: &HostId) {
         self.reconnect_as(host, Connection::Suspect, Connection::Healthy);
     }
 
     /// A host is gone, and what was on it.
-    pub fn lost(&mut self, host: usize, now: Instant) {
+    pub fn lost(&mut self, host: &HostId, now: Instant) {
         self.last_serial += 1;
         let spread = self.spread(self.last_serial, FIRST_PAUSE);
         if let Some(host) = self.hosts.get_mut(host) {
@@ -295,17 +322,17 @@ impl<C> Machine<C> {
         if self.closed {
             return actions;
         }
-        for (index, host) in self.hosts.iter_mut().enumerate() {
+        for (id, host) in &mut self.hosts {
             match host.connection {
                 Connection::Away { until } if until <= now => {
                     host.connection = Connection::Connecting;
-                    actions.push(Action::Connect { host: index });
+                    actions.push(Action::Connect { host: id.clone() });
                 }
                 Connection::Healthy => {
-                    host.plan_images(index, now, &mut actions);
-                    host.retire(index, |_container, life, _pause| life.until <= now, &mut actions);
+                    host.plan_images(id, now, &mut actions);
+                    host.retire(id, |_container, life, _pause| life.until <= now, &mut actions);
                     host.plan_launches(
-                        index,
+                        id,
                         now,
                         self.supplies.warm_per_runtime,
                         &mut self.last_serial,
@@ -320,38 +347,36 @@ impl<C> Machine<C> {
 
     /// The next instant at which [`Machine::plan`] may have something to say by itself.
     pub fn next_wake(&self, now: Instant) -> Option<Instant> {
-        let instants = self.hosts.iter().flat_map(|host| {
+        let instants = self.hosts.values().flat_map(|host| {
             let away = match host.connection {
                 Connection::Away { until } => Some(until),
                 Connection::Connecting | Connection::Healthy | Connection::Suspect => None,
             };
-            let images = host.images.iter().filter_map(|(_, pause)| pause.until);
-            let cells =
-                host.slots.iter().flat_map(|slot| &slot.cells).filter_map(|cell| match &cell.content {
-                    Content::Empty => cell.pause.until,
-                    Content::Warm { life, .. } => Some(life.until),
-                    Content::Starting
-                    | Content::Busy { .. }
-                    | Content::Emptying { .. }
-                    | Content::Removing => None,
-                });
+            let images = host.images.values().filter_map(|(_, pause)| pause.until);
+            let cells = host.cells().filter_map(|cell| match &cell.content {
+                Content::Empty => cell.pause.until,
+                Content::Warm { life, .. } => Some(life.until),
+                Content::Starting | Content::Busy { .. } | Content::Emptying { .. } | Content::Removing => {
+                    None
+                }
+            });
             away.into_iter().chain(images).chain(cells)
         });
         instants.filter(|instant| *instant > now).min()
     }
 
-    fn cell(&mut self, place: ContainerPlace) -> Option<(&mut Cell<C>, &mut Option<u64>)> {
-        let slot = self.hosts.get_mut(place.host)?.slots.get_mut(place.slot)?;
-        let cell = slot.cells.get_mut(place.runtime)?;
+    fn cell(&mut self, place: &ContainerPlace) -> Option<(&mut Cell<C>, &mut Option<u64>)> {
+        let slot = self.hosts.get_mut(&place.host)?.slots.get_mut(&place.slot)?;
+        let cell = slot.cells.get_mut(&place.runtime)?;
         (cell.serial == place.serial).then_some((cell, &mut slot.taken_by))
     }
 
-    fn image(&mut self, host: usize, runtime: usize) -> Option<&mut (Image, Pause)> {
+    fn image(&mut self, host: &HostId, runtime: &RuntimeId) -> Option<&mut (Image, Pause)> {
         let image = self.hosts.get_mut(host)?.images.get_mut(runtime)?;
         matches!(image.0, Image::Preparing).then_some(image)
     }
 
-    fn reconnect_as(&mut self, host: usize, from: Connection, to: Connection) {
+    fn reconnect_as(&mut self, host: &HostId, from: Connection, to: Connection) {
         if let Some(host) = self.hosts.get_mut(host)
             && host.connection == from
         {

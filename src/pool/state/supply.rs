@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::host::{Content, Life};
 use super::{Action, Connection, ContainerPlace, Machine};
 use crate::domain::exercise::Isolation;
+use crate::domain::ids::RuntimeId;
 
-/// What can be claimed, by index of the runtime.
+/// What can be claimed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Supply {
     /// Slots of all healthy hosts.
@@ -15,17 +16,17 @@ pub struct Supply {
     pub free: usize,
     /// Runtimes of which there is a container in such a slot, or will be as soon as it is empty, and in how many; none
     /// without a free slot.
-    pub claimable: BTreeMap<usize, usize>,
+    pub claimable: BTreeMap<RuntimeId, usize>,
     /// Runtimes of which a container has started on a healthy host that still has the image.
-    pub started: BTreeSet<usize>,
+    pub started: BTreeSet<RuntimeId>,
 }
 
 impl Supply {
     /// What is left when those are served who wait for these runtimes.
-    pub fn without(mut self, waiting: impl IntoIterator<Item = usize>) -> Self {
+    pub fn without<'a>(mut self, waiting: impl IntoIterator<Item = &'a RuntimeId>) -> Self {
         for runtime in waiting {
             self.free = self.free.saturating_sub(1);
-            if let Some(slots) = self.claimable.get_mut(&runtime) {
+            if let Some(slots) = self.claimable.get_mut(runtime) {
                 *slots = slots.saturating_sub(1);
             }
         }
@@ -39,15 +40,16 @@ impl<C> Machine<C> {
     /// What can be claimed.
     pub fn supply(&self) -> Supply {
         let mut supply = Supply::default();
-        for host in self.hosts.iter().filter(|host| host.connection == Connection::Healthy && !self.closed) {
+        for host in self.hosts.values().filter(|host| host.connection == Connection::Healthy && !self.closed)
+        {
             supply.total += host.slots.len();
-            supply.started.extend(&host.started);
-            for slot in &host.slots {
+            supply.started.extend(host.started.iter().cloned());
+            for slot in host.slots.values() {
                 let emptying = slot.emptying();
                 if slot.taken_by.is_none() || emptying.is_some() {
                     supply.free += 1;
                     for runtime in slot.warm().chain(emptying) {
-                        *supply.claimable.entry(runtime).or_default() += 1;
+                        *supply.claimable.entry(runtime.clone()).or_default() += 1;
                     }
                 }
             }
@@ -58,47 +60,45 @@ impl<C> Machine<C> {
     /// Gives a warm container away, from the host with most free slots.
     ///
     /// * `isolation` — a fresh one has served nobody before.
-    pub fn claim(&mut self, runtime: usize, isolation: Isolation) -> Option<(ContainerPlace, C)> {
+    pub fn claim(&mut self, runtime: &RuntimeId, isolation: Isolation) -> Option<(ContainerPlace, C)> {
         if self.closed {
             return None;
         }
-        let healthy =
-            self.hosts.iter_mut().enumerate().filter(|(_, host)| host.connection == Connection::Healthy);
-        let able = healthy.filter_map(|(index, host)| {
-            let slot = host.slots.iter().position(|slot| slot.can_serve(runtime, isolation))?;
-            Some((host.untaken_slots(), index, slot, host))
+        let healthy = self.hosts.iter_mut().filter(|(_, host)| host.connection == Connection::Healthy);
+        let able = healthy.filter_map(|(id, host)| {
+            let (slot, _) = host.slots.iter().find(|(_, slot)| slot.can_serve(runtime, isolation))?;
+            Some((host.untaken_slots(), id, *slot, host))
         });
-        let (_, host_index, slot_index, host) = able.max_by_key(|(untaken, ..)| *untaken)?;
-        let slot = host.slots.get_mut(slot_index)?;
-        let cell = slot.cells.get_mut(runtime)?;
+        let (_, id, slot, host) = able.max_by_key(|(untaken, ..)| *untaken)?;
+        let known = host.slots.get_mut(&slot)?;
+        let cell = known.cells.get_mut(runtime)?;
         let Content::Warm { container, life } = std::mem::replace(&mut cell.content, Content::Empty) else {
             return None;
         };
         cell.content = Content::Busy { life: Life { submissions: life.submissions + 1, ..life } };
-        slot.taken_by = Some(cell.serial);
-        let place = ContainerPlace { host: host_index, slot: slot_index, runtime, serial: cell.serial };
-        Some((place, container))
+        known.taken_by = Some(cell.serial);
+        Some((cell.place(id, slot, runtime), container))
     }
 
     /// Takes a warm container that has served somebody out of a free slot, so that a fresh one takes its place;
     /// answers with what is to be removed. There is nothing to do while `wanted` fresh ones are there or come.
-    pub fn renew(&mut self, runtime: usize, wanted: usize) -> Option<Action<C>> {
-        let healthy = self.hosts.iter().filter(|host| host.connection == Connection::Healthy && !self.closed);
-        let coming = healthy.flat_map(|host| &host.slots).filter(|slot| slot.will_be_fresh(runtime)).count();
+    pub fn renew(&mut self, runtime: &RuntimeId, wanted: usize) -> Option<Action<C>> {
+        let healthy =
+            self.hosts.values().filter(|host| host.connection == Connection::Healthy && !self.closed);
+        let coming =
+            healthy.flat_map(|host| host.slots.values()).filter(|slot| slot.will_be_fresh(runtime)).count();
         if self.closed || coming >= wanted {
             return None;
         }
-        let hosts =
-            self.hosts.iter_mut().enumerate().filter(|(_, host)| host.connection == Connection::Healthy);
-        for (host, known) in hosts {
-            for (slot_index, slot) in known.slots.iter_mut().enumerate() {
-                if slot.can_serve(runtime, Isolation::Reset)
-                    && let Some(cell) = slot.cells.get_mut(runtime)
+        let hosts = self.hosts.iter_mut().filter(|(_, host)| host.connection == Connection::Healthy);
+        for (id, host) in hosts {
+            for (slot, known) in &mut host.slots {
+                if known.can_serve(runtime, Isolation::Reset)
+                    && let Some(cell) = known.cells.get_mut(runtime)
                     && let Content::Warm { container, .. } =
                         std::mem::replace(&mut cell.content, Content::Removing)
                 {
-                    let place = ContainerPlace { host, slot: slot_index, runtime, serial: cell.serial };
-                    return Some(Action::Remove(place, container));
+                    return Some(Action::Remove(cell.place(id, *slot, runtime), container));
                 }
             }
         }

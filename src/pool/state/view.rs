@@ -1,7 +1,8 @@
 //! What others see of the machine: how hosts do, and how many containers they have.
 
 use super::host::{Content, Host};
-use super::{Connection, Machine};
+use super::{Connection, HostId, Machine};
+use crate::domain::ids::RuntimeId;
 
 /// Containers of one runtime on one host, by what they do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,26 +31,26 @@ impl Population {
 }
 
 impl<C> Machine<C> {
-    /// How each host does.
-    pub fn connections(&self) -> impl Iterator<Item = Connection> + '_ {
-        self.hosts.iter().map(|host| host.connection)
+    /// How a host does; `None` for one that it has not.
+    pub fn connection(&self, host: &HostId) -> Option<Connection> {
+        self.hosts.get(host).map(|host| host.connection)
     }
 
     /// Whether each host was connected to, and so swept of what earlier boots left, or could not be reached.
     pub fn all_were_tried(&self) -> bool {
-        self.hosts.iter().all(Host::was_tried)
+        self.hosts.values().all(Host::was_tried)
     }
 
-    /// The containers of each host, by index of the runtime.
-    pub fn populations(&self) -> impl Iterator<Item = Vec<Population>> + '_ {
-        self.hosts.iter().map(|host| {
-            let mut of_runtimes = vec![Population::default(); self.runtimes];
-            for slot in &host.slots {
-                for (population, cell) in of_runtimes.iter_mut().zip(&slot.cells) {
+    /// The containers of each runtime on each host.
+    pub fn populations(&self) -> impl Iterator<Item = (&HostId, &RuntimeId, Population)> + '_ {
+        self.hosts.iter().flat_map(|(id, host)| {
+            self.runtimes.iter().map(move |runtime| {
+                let mut population = Population::default();
+                for cell in host.slots.values().filter_map(|slot| slot.cells.get(runtime)) {
                     population.count(&cell.content);
                 }
-            }
-            of_runtimes
+                (id, runtime, population)
+            })
         })
     }
 }

@@ -7,8 +7,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::host::{Content, Slot};
-use super::{Action, Connection, ContainerPlace, Fate, Machine, Supplies};
+use super::{Action, Connection, ContainerPlace, Fate, HostId, Machine, Supplies};
 use crate::domain::exercise::Isolation;
+use crate::domain::ids::RuntimeId;
 
 mod supply;
 
@@ -16,6 +17,14 @@ const RUNTIMES: usize = 3;
 
 /// That a container serves.
 const SUBMISSIONS: u32 = 20;
+
+fn a_host(number: usize) -> HostId {
+    HostId::new(&format!("host {number}"))
+}
+
+fn a_runtime(number: usize) -> RuntimeId {
+    format!("runtime-{number}").parse().unwrap()
+}
 
 /// Something that happens outside the machine; numbers choose among what is under way.
 #[derive(Clone, Debug)]
@@ -51,14 +60,15 @@ struct World {
     now: Instant,
     under_way: Vec<Action<u64>>,
     lent: Vec<(ContainerPlace, u64)>,
-    slots: usize,
+    slots: u32,
 }
 
 impl World {
-    fn new(hosts: usize, slots: usize, warm_per_runtime: usize) -> Self {
+    fn new(hosts: usize, slots: u32, warm_per_runtime: usize) -> Self {
         let now = Instant::now();
         let supplies = Supplies { warm_per_runtime, submissions_per_container: SUBMISSIONS };
-        let machine = Machine::new(hosts, RUNTIMES, supplies, 7, now);
+        let hosts = (0..hosts).map(a_host);
+        let machine = Machine::new(hosts, (0..RUNTIMES).map(a_runtime), supplies, 7, now);
         Self { machine, now, under_way: Vec::new(), lent: Vec::new(), slots }
     }
 
@@ -71,13 +81,13 @@ impl World {
             return;
         }
         match self.under_way.swap_remove(choice % self.under_way.len()) {
-            Action::Connect { host } if well => self.machine.connected(host, self.slots),
-            Action::Connect { host } => self.machine.connect_failed(host, self.now),
-            Action::PrepareImage { host, runtime } if well => self.machine.image_ready(host, runtime),
-            Action::PrepareImage { host, runtime } => self.machine.image_failed(host, runtime, self.now),
-            Action::Launch(place) if well => drop(self.machine.launched(place, place.serial, self.now)),
-            Action::Launch(place) => self.machine.launch_failed(place, false, self.now),
-            Action::Remove(place, _) => self.machine.removed(place),
+            Action::Connect { host } if well => self.machine.connected(&host, self.slots),
+            Action::Connect { host } => self.machine.connect_failed(&host, self.now),
+            Action::PrepareImage { host, runtime } if well => self.machine.image_ready(&host, &runtime),
+            Action::PrepareImage { host, runtime } => self.machine.image_failed(&host, &runtime, self.now),
+            Action::Launch(place) if well => drop(self.machine.launched(&place, place.serial, self.now)),
+            Action::Launch(place) => self.machine.launch_failed(&place, false, self.now),
+            Action::Remove(place, _) => self.machine.removed(&place),
         }
     }
 
@@ -85,11 +95,11 @@ impl World {
         match *event {
             Event::Settle { choice, well } => self.settle(choice, well),
             Event::Claim { runtime } => {
-                self.lent.extend(self.machine.claim(runtime, Isolation::Reset));
+                self.lent.extend(self.machine.claim(&a_runtime(runtime), Isolation::Reset));
             }
             Event::Emptying { choice } => {
                 if let Some(index) = choice.checked_rem(self.lent.len()) {
-                    self.machine.emptying(self.lent[index].0, self.now);
+                    self.machine.emptying(&self.lent[index].0, self.now);
                 }
             }
             Event::GiveBack { choice, fate } if !self.lent.is_empty() => {
@@ -102,15 +112,16 @@ impl World {
                 self.under_way.extend(self.machine.give_back(place, fate, self.now));
             }
             Event::GiveBack { .. } => {}
-            Event::Suspect { host } => self.machine.suspect(host),
-            Event::Trust { host } => self.machine.trust(host),
+            Event::Suspect { host } => self.machine.suspect(&a_host(host)),
+            Event::Trust { host } => self.machine.trust(&a_host(host)),
             Event::Lose { host } => {
-                self.machine.lost(host, self.now);
+                let host = a_host(host);
+                self.machine.lost(&host, self.now);
                 // Its watch, and with it all that was under way there, ends with the host.
-                self.under_way.retain(|action| host_of(action) != host);
+                self.under_way.retain(|action| *host_of(action) != host);
             }
             Event::Stop { host, serial } => {
-                let actions = self.machine.stopped(host, |container| *container == serial, self.now);
+                let actions = self.machine.stopped(&a_host(host), |container| *container == serial, self.now);
                 self.under_way.extend(actions);
             }
             Event::Wait { millis } => self.now += Duration::from_millis(millis),
@@ -128,11 +139,11 @@ impl World {
 
     /// Panics if something that must always hold doesn't.
     fn check(&self) {
-        for host in &self.machine.hosts {
-            for slot in &host.slots {
+        for host in self.machine.hosts.values() {
+            for slot in host.slots.values() {
                 let busy: Vec<u64> = slot
                     .cells
-                    .iter()
+                    .values()
                     .filter(|cell| matches!(cell.content, Content::Busy { .. } | Content::Emptying { .. }))
                     .map(|cell| cell.serial)
                     .collect();
@@ -141,7 +152,7 @@ impl World {
             }
         }
         let serials: Vec<u64> =
-            self.machine.hosts.iter().flat_map(super::host::Host::cells).map(|cell| cell.serial).collect();
+            self.machine.hosts.values().flat_map(super::host::Host::cells).map(|cell| cell.serial).collect();
         let used: Vec<u64> = serials.into_iter().filter(|serial| *serial > 0).collect();
         assert_eq!(used.iter().collect::<BTreeSet<_>>().len(), used.len(), "a serial number used twice");
         let lent: BTreeSet<u64> = self.lent.iter().map(|(_, container)| *container).collect();
@@ -152,17 +163,17 @@ impl World {
     }
 }
 
-const fn host_of(action: &Action<u64>) -> usize {
+const fn host_of(action: &Action<u64>) -> &HostId {
     match action {
-        Action::Connect { host } | Action::PrepareImage { host, .. } => *host,
-        Action::Launch(place) | Action::Remove(place, _) => place.host,
+        Action::Connect { host } | Action::PrepareImage { host, .. } => host,
+        Action::Launch(place) | Action::Remove(place, _) => &place.host,
     }
 }
 
 proptest! {
     #[test]
     fn whatever_happens_no_slot_runs_two_submissions_and_all_is_warm_again_at_the_end(
-        slots in 1usize..4,
+        slots in 1u32..4,
         warm_per_runtime in 1usize..4,
         events in vec(event(), 0..200),
     ) {
@@ -178,7 +189,7 @@ proptest! {
             world.under_way.extend(action);
         }
         for host in 0..2 {
-            world.machine.trust(host);
+            world.machine.trust(&a_host(host));
         }
         for _ in 0..20 {
             world.settle_all();
@@ -186,14 +197,14 @@ proptest! {
         }
 
         let supply = world.machine.supply();
-        prop_assert_eq!((supply.total, supply.free), (2 * slots, 2 * slots));
-        prop_assert_eq!(supply.claimable.into_keys().collect::<Vec<_>>(), (0..RUNTIMES).collect::<Vec<_>>());
+        prop_assert_eq!((supply.total, supply.free), (2 * usize::try_from(slots).unwrap(), 2 * usize::try_from(slots).unwrap()));
+        prop_assert_eq!(supply.claimable.into_keys().collect::<Vec<_>>(), (0..RUNTIMES).map(a_runtime).collect::<Vec<_>>());
         world.check();
     }
 
     #[test]
     fn a_claim_gets_what_the_supply_promised_and_nothing_else(
-        slots in 1usize..5,
+        slots in 1u32..5,
         warm_per_runtime in 1usize..4,
         runtime in 0..RUNTIMES,
         events in vec(event(), 0..120),
@@ -205,15 +216,16 @@ proptest! {
         }
         // What will be there only after a while is given back now; the rest works on.
         for (place, container) in std::mem::take(&mut world.lent) {
-            let slot = world.machine.hosts[place.host].slots.get(place.slot);
+            let slot = world.machine.hosts[&place.host].slots.get(&place.slot);
             if slot.and_then(Slot::emptying).is_some() {
                 world.under_way.extend(world.machine.give_back(place, Fate::Reusable(container), world.now));
             }
         }
 
+        let runtime = a_runtime(runtime);
         let promised = world.machine.supply().claimable.contains_key(&runtime);
 
-        prop_assert_eq!(world.machine.claim(runtime, Isolation::Reset).is_some(), promised);
+        prop_assert_eq!(world.machine.claim(&runtime, Isolation::Reset).is_some(), promised);
     }
 
     #[test]
@@ -225,13 +237,13 @@ proptest! {
         }
         world.plan();
 
-        let away = world.machine.connections().any(|connection| matches!(connection, Connection::Away { .. }));
+        let away = world.machine.hosts.values().any(|host| matches!(host.connection, Connection::Away { .. }));
 
         prop_assert!(!away || world.machine.next_wake(world.now).is_some());
     }
 }
 
-fn warm_world(slots: usize, warm_per_runtime: usize) -> World {
+fn warm_world(slots: u32, warm_per_runtime: usize) -> World {
     let mut world = World::new(1, slots, warm_per_runtime);
     world.settle_all();
     world
@@ -248,54 +260,54 @@ fn each_runtime_is_warm_once_before_any_is_warm_twice() {
     }
     world.plan();
 
-    let first: BTreeSet<usize> = world
+    let first: BTreeSet<RuntimeId> = world
         .under_way
         .iter()
         .take(RUNTIMES)
         .filter_map(|action| match action {
-            Action::Launch(place) => Some(place.runtime),
+            Action::Launch(place) => Some(place.runtime.clone()),
             Action::Connect { .. } | Action::PrepareImage { .. } | Action::Remove(..) => None,
         })
         .collect();
 
-    assert_eq!(first, (0..RUNTIMES).collect());
+    assert_eq!(first, (0..RUNTIMES).map(a_runtime).collect());
 }
 
 #[test]
 fn a_taken_slot_makes_another_warm_for_its_runtime() {
     let mut world = warm_world(2, 1);
-    let taken = world.machine.claim(0, Isolation::Reset).expect("a container");
+    let taken = world.machine.claim(&a_runtime(0), Isolation::Reset).expect("a container");
 
     world.settle_all();
 
-    let (other, _) = world.machine.claim(0, Isolation::Reset).expect("another container");
+    let (other, _) = world.machine.claim(&a_runtime(0), Isolation::Reset).expect("another container");
     assert_ne!(taken.0.slot, other.slot);
 }
 
 #[test]
 fn a_doubtful_container_keeps_its_slot_until_it_is_gone() {
     let mut world = warm_world(1, 1);
-    let (place, container) = world.machine.claim(0, Isolation::Reset).expect("a container");
+    let (place, container) = world.machine.claim(&a_runtime(0), Isolation::Reset).expect("a container");
 
-    let action = world.machine.give_back(place, Fate::Doubtful(container), world.now);
+    let action = world.machine.give_back(place.clone(), Fate::Doubtful(container), world.now);
 
-    assert_eq!(action, Some(Action::Remove(place, container)));
+    assert_eq!(action, Some(Action::Remove(place.clone(), container)));
     assert_eq!(world.machine.supply().free, 0);
-    world.machine.removed(place);
+    world.machine.removed(&place);
     assert_eq!(world.machine.supply().free, 1);
 }
 
 #[test]
 fn a_retired_container_leaves_its_slot_at_once() {
     let mut world = warm_world(1, 1);
-    let (place, container) = world.machine.claim(0, Isolation::Reset).expect("a container");
+    let (place, container) = world.machine.claim(&a_runtime(0), Isolation::Reset).expect("a container");
 
-    let action = world.machine.give_back(place, Fate::Retired(container), world.now);
+    let action = world.machine.give_back(place.clone(), Fate::Retired(container), world.now);
 
-    assert_eq!(action, Some(Action::Remove(place, container)));
+    assert_eq!(action, Some(Action::Remove(place.clone(), container)));
     assert_eq!(world.machine.supply().free, 1);
     assert!(
-        world.machine.claim(1, Isolation::Reset).is_some(),
+        world.machine.claim(&a_runtime(1), Isolation::Reset).is_some(),
         "another runtime's container in the same slot"
     );
 }
@@ -306,7 +318,7 @@ fn a_container_is_replaced_after_as_many_submissions_as_are_set() {
     let mut removed = None;
     for _ in 0..SUBMISSIONS {
         assert_eq!(removed, None);
-        let (place, container) = world.machine.claim(0, Isolation::Reset).expect("a container");
+        let (place, container) = world.machine.claim(&a_runtime(0), Isolation::Reset).expect("a container");
         removed = world.machine.give_back(place, Fate::Reusable(container), world.now);
     }
     assert!(matches!(removed, Some(Action::Remove(..))), "{removed:?}");
@@ -328,12 +340,12 @@ fn an_idle_container_is_replaced_after_an_hour_or_a_little_more() {
 #[test]
 fn an_idle_container_that_stopped_is_replaced_and_one_that_serves_is_not() {
     let mut world = warm_world(1, 1);
-    let (busy, container) = world.machine.claim(0, Isolation::Reset).expect("a container");
+    let (busy, container) = world.machine.claim(&a_runtime(0), Isolation::Reset).expect("a container");
 
-    let actions = world.machine.stopped(0, |_any| true, world.now);
+    let actions = world.machine.stopped(&a_host(0), |_any| true, world.now);
 
     assert_eq!(actions.len(), RUNTIMES - 1, "{actions:?}");
-    assert!(!actions.contains(&Action::Remove(busy, container)), "{actions:?}");
+    assert!(!actions.contains(&Action::Remove(busy.clone(), container)), "{actions:?}");
     world.under_way.extend(actions);
     world.settle_all();
     world.machine.give_back(busy, Fate::Reusable(container), world.now);
@@ -345,15 +357,18 @@ fn an_idle_container_that_stopped_is_replaced_and_one_that_serves_is_not() {
 #[test]
 fn a_container_of_a_host_lost_meanwhile_comes_back_without_effect() {
     let mut world = warm_world(1, 1);
-    let (place, container) = world.machine.claim(0, Isolation::Reset).expect("a container");
-    world.machine.lost(0, world.now);
+    let (place, container) = world.machine.claim(&a_runtime(0), Isolation::Reset).expect("a container");
+    world.machine.lost(&a_host(0), world.now);
     world.now += Duration::from_secs(20);
     world.settle_all();
 
     assert_eq!(world.machine.give_back(place, Fate::Reusable(container), world.now), None);
 
     assert_eq!(world.machine.supply().free, 1);
-    assert_ne!(world.machine.claim(0, Isolation::Reset).map(|(_, container)| container), Some(container));
+    assert_ne!(
+        world.machine.claim(&a_runtime(0), Isolation::Reset).map(|(_, container)| container),
+        Some(container)
+    );
 }
 
 #[test]
@@ -378,7 +393,7 @@ fn a_closed_machine_begins_and_lends_nothing() {
 
     world.machine.close();
 
-    assert_eq!(world.machine.claim(0, Isolation::Reset), None);
+    assert_eq!(world.machine.claim(&a_runtime(0), Isolation::Reset), None);
     world.now += Duration::from_hours(2);
     assert_eq!(world.machine.plan(world.now), []);
 }

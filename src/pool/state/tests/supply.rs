@@ -3,33 +3,39 @@
 use std::collections::BTreeMap;
 
 use super::super::Fate;
-use super::{SUBMISSIONS, warm_world};
+use super::{SUBMISSIONS, a_runtime, warm_world};
 use crate::domain::exercise::Isolation;
+use crate::domain::ids::RuntimeId;
+
+/// One container of each of these.
+fn promised<const N: usize>(runtimes: [usize; N]) -> BTreeMap<RuntimeId, usize> {
+    runtimes.map(|runtime| (a_runtime(runtime), 1)).into()
+}
 
 #[test]
 fn a_container_that_is_being_emptied_is_promised_and_given_only_when_it_is_empty() {
     let mut world = warm_world(1, 1);
-    let (place, container) = world.machine.claim(0, Isolation::Reset).expect("a container");
+    let (place, container) = world.machine.claim(&a_runtime(0), Isolation::Reset).expect("a container");
     assert_eq!(world.machine.supply().free, 0);
 
-    world.machine.emptying(place, world.now);
+    world.machine.emptying(&place, world.now);
 
     let supply = world.machine.supply();
-    assert_eq!((supply.free, supply.claimable.contains_key(&0)), (1, true));
-    assert_eq!(world.machine.claim(0, Isolation::Reset), None);
+    assert_eq!((supply.free, supply.claimable.contains_key(&a_runtime(0))), (1, true));
+    assert_eq!(world.machine.claim(&a_runtime(0), Isolation::Reset), None);
     world.machine.give_back(place, Fate::Reusable(container), world.now);
-    assert_eq!(world.machine.claim(0, Isolation::Reset).map(|(_, given)| given), Some(container));
+    assert_eq!(world.machine.claim(&a_runtime(0), Isolation::Reset).map(|(_, given)| given), Some(container));
     assert_eq!(world.machine.supply().free, 0);
 }
 
 #[test]
 fn a_container_that_is_being_emptied_is_promised_once() {
     let mut world = warm_world(2, 2);
-    let taken = [0, 0].map(|runtime| world.machine.claim(runtime, Isolation::Reset));
-    let (place, _) = taken[0].expect("a container");
-    world.machine.emptying(place, world.now);
+    let taken = [0, 0].map(|runtime| world.machine.claim(&a_runtime(runtime), Isolation::Reset));
+    let (place, _) = taken[0].clone().expect("a container");
+    world.machine.emptying(&place, world.now);
 
-    let left = world.machine.supply().without([0]);
+    let left = world.machine.supply().without([&a_runtime(0)]);
 
     assert_eq!((left.free, left.claimable), (0, BTreeMap::new()));
 }
@@ -37,23 +43,23 @@ fn a_container_that_is_being_emptied_is_promised_once() {
 #[test]
 fn who_waits_for_one_runtime_leaves_the_others_to_be_claimed() {
     let world = warm_world(2, 1);
-    assert_eq!(world.machine.supply().claimable, BTreeMap::from([(0, 1), (1, 1), (2, 1)]));
+    assert_eq!(world.machine.supply().claimable, promised([0, 1, 2]));
 
-    let left = world.machine.supply().without([0]);
+    let left = world.machine.supply().without([&a_runtime(0)]);
 
-    assert_eq!((left.free, left.claimable), (1, BTreeMap::from([(1, 1), (2, 1)])));
+    assert_eq!((left.free, left.claimable), (1, promised([1, 2])));
 }
 
 #[test]
 fn a_spent_container_that_is_being_emptied_is_not_promised() {
     let mut world = warm_world(1, 1);
     for _ in 1..SUBMISSIONS {
-        let (place, container) = world.machine.claim(0, Isolation::Reset).expect("a container");
+        let (place, container) = world.machine.claim(&a_runtime(0), Isolation::Reset).expect("a container");
         assert_eq!(world.machine.give_back(place, Fate::Reusable(container), world.now), None);
     }
-    let (place, _) = world.machine.claim(0, Isolation::Reset).expect("a container");
+    let (place, _) = world.machine.claim(&a_runtime(0), Isolation::Reset).expect("a container");
 
-    world.machine.emptying(place, world.now);
+    world.machine.emptying(&place, world.now);
 
     assert_eq!(world.machine.supply().free, 0);
 }
@@ -61,25 +67,26 @@ fn a_spent_container_that_is_being_emptied_is_not_promised() {
 #[test]
 fn nothing_is_promised_while_a_submission_runs_in_each_slot() {
     let mut world = warm_world(2, 2);
-    let taken = [0, 1].map(|runtime| world.machine.claim(runtime, Isolation::Reset).expect("a container"));
+    let taken = [0, 1]
+        .map(|runtime| world.machine.claim(&a_runtime(runtime), Isolation::Reset).expect("a container"));
 
     assert_eq!((world.machine.supply().free, world.machine.supply().claimable), (0, BTreeMap::new()));
 
-    let (place, container) = taken[1];
+    let (place, container) = taken[1].clone();
     world.machine.give_back(place, Fate::Reusable(container), world.now);
-    assert_eq!((world.machine.supply().free, world.machine.supply().claimable[&1]), (1, 1));
+    assert_eq!((world.machine.supply().free, world.machine.supply().claimable[&a_runtime(1)]), (1, 1));
 }
 
 #[test]
 fn a_container_in_doubt_keeps_its_core_until_it_is_gone() {
     let mut world = warm_world(1, 1);
-    let (place, container) = world.machine.claim(0, Isolation::Reset).expect("a container");
-    world.machine.emptying(place, world.now);
+    let (place, container) = world.machine.claim(&a_runtime(0), Isolation::Reset).expect("a container");
+    world.machine.emptying(&place, world.now);
 
-    world.machine.give_back(place, Fate::Doubtful(container), world.now);
+    world.machine.give_back(place.clone(), Fate::Doubtful(container), world.now);
 
     assert_eq!(world.machine.supply().claimable, BTreeMap::new());
-    assert_eq!(world.machine.claim(1, Isolation::Reset), None);
-    world.machine.removed(place);
-    assert!(world.machine.claim(1, Isolation::Reset).is_some());
+    assert_eq!(world.machine.claim(&a_runtime(1), Isolation::Reset), None);
+    world.machine.removed(&place);
+    assert!(world.machine.claim(&a_runtime(1), Isolation::Reset).is_some());
 }
