@@ -1,5 +1,7 @@
 //! The right to run a submission for a while, and its fence.
 
+use std::time::Duration;
+
 use super::ids::{SubmissionId, WorkerId};
 
 /// The right of one worker to run one attempt of a submission.
@@ -27,6 +29,10 @@ pub enum Guarded {
     /// Another worker has the submission, or it ended: nothing was written.
     LeaseLost,
 }
+
+/// How long a submission is not leased after an instance was lost that ran it, for each such loss of the round but the first:
+/// one that dies again and again shall not use up all attempts within seconds.
+pub const REST_AFTER_LOSS: Duration = Duration::from_secs(10);
 
 /// How often a round may be lost before it has failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -245,6 +245,30 @@ async fn a_result_that_was_stored_but_not_told_is_told_and_not_made_again() {
 }
 
 #[tokio::test]
+async fn three_deaths_within_seconds_do_not_end_a_submission() {
+    let guichet = guichet().await;
+    let (alice, bob) = (guichet.student("alice"), guichet.student("bob"));
+    let id = alice.submit("patient", &programs::sleep_then_sum(2.0)).await;
+    for attempt in 1..=2 {
+        let look = || alice.submission(&id);
+        let running = |seen: &Value| seen["state"] == "running" && seen["attempt"] == attempt;
+        wait_for("the next attempt", AT_ONCE, look, running).await;
+        guichet.kill();
+        guichet.restart().await;
+    }
+
+    // It stands first in the queue, and rests.
+    assert_eq!(bob.grade("sum", &programs::python_sum()).await["verdict"], "accepted");
+    let rests = alice.submission(&id).await;
+    guichet.kill();
+    guichet.restart().await;
+
+    assert_eq!((&rests["state"], &rests["attempt"]), (&json!("queued"), &json!(2)), "{rests}");
+    let ended = all_is_told_once(&alice, std::slice::from_ref(&id)).await;
+    assert_eq!((&ended[&id]["state"], &ended[&id]["attempt"]), (&json!("finished"), &json!(3)));
+}
+
+#[tokio::test]
 async fn after_three_deaths_a_submission_has_failed_with_its_history() {
     let guichet = guichet().await;
     let alice = guichet.student("alice");

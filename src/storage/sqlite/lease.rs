@@ -12,7 +12,7 @@ use super::{events, queue};
 use crate::domain::event::{EventBody, Progress};
 use crate::domain::exercise::SourceFile;
 use crate::domain::ids::{RuntimeId, WorkerId};
-use crate::domain::lease::{AttemptCaps, Guarded, Lease, Losses};
+use crate::domain::lease::{AttemptCaps, Guarded, Lease, Losses, REST_AFTER_LOSS};
 use crate::domain::submission::{
     Failure, FileSize, GivenUp, LostAttempt, LostReason, State, StateName, Submission, Work,
 };
@@ -45,7 +45,7 @@ pub(super) fn next(
     now: Timestamp,
     until: Timestamp,
 ) -> Result<Option<NewLease>> {
-    let Some(Placed { mut submission, position }) = first_of(tx, runtimes)? else { return Ok(None) };
+    let Some(Placed { mut submission, position }) = first_of(tx, runtimes, now)? else { return Ok(None) };
     let of = Row { table: "submissions", key: &submission.id };
     let State::Queued { key: place, queued_at, attempt } = submission.state else {
         return Err(of.wrong("state"));
@@ -78,8 +78,9 @@ pub(super) fn next(
     Ok(Some(NewLease { leased, exercise }))
 }
 
-/// The first queued submission of one of `runtimes`.
-fn first_of(tx: &Tx, runtimes: &[RuntimeId]) -> Result<Option<Placed>> {
+/// The first queued submission of one of `runtimes` that does not rest after a loss.
+fn first_of(tx: &Tx, runtimes: &[RuntimeId], now: Timestamp) -> Result<Option<Placed>> {
+    let rest_ms = i64::try_from(REST_AFTER_LOSS.as_millis()).unwrap_or(i64::MAX);
     // The first of each runtime, and of these the first: what waits for other runtimes is not walked over.
     let row = tx.first(
         select_submissions!(
@@ -87,10 +88,14 @@ fn first_of(tx: &Tx, runtimes: &[RuntimeId]) -> Result<Option<Placed>> {
             "WHERE s.rowid = ( \
                SELECT f.rowid FROM json_each(?1) AS asked JOIN submissions AS f ON f.rowid = ( \
                  SELECT q.rowid FROM submissions AS q INDEXED BY submissions_runtime_queue \
-                 WHERE q.state = 'queued' AND q.runtime = asked.value ORDER BY q.priority, q.rank, q.ticket LIMIT 1) \
+                 WHERE q.state = 'queued' AND q.runtime = asked.value AND (q.attempt = 0 OR NOT coalesce(( \
+                   SELECT ?2 >= max(l.ended_at) AND ?2 < max(l.ended_at) + ?3 * (count(*) - 1) FROM attempts AS l \
+                   WHERE l.submission_id = q.id AND l.round = q.round AND l.reason = ?4 AND l.handed_back = 0 \
+                 ), FALSE)) \
+                 ORDER BY q.priority, q.rank, q.ticket LIMIT 1) \
                ORDER BY f.priority, f.rank, f.ticket LIMIT 1)"
         ),
-        [json(runtimes)?],
+        params![json(runtimes)?, now.millis(), rest_ms, LostReason::InstanceLost.name()],
         SubmissionRow::read,
     )?;
     row.map(Placed::try_from).transpose()

@@ -133,6 +133,35 @@ pub async fn the_third_loss_is_the_last_for_whatever_reasons(db: &impl Storage) 
     assert_eq!(submission(db, id).await.failure.unwrap().code, LostReason::InstanceLost);
 }
 
+pub async fn what_was_lost_with_two_instances_rests_before_its_last_attempt(db: &impl Storage) {
+    let (poison, other) = (insert(db, new("alice")).await, insert(db, new("bob")).await);
+    lose(db, LostReason::InstanceLost, 1).await;
+    lose(db, LostReason::InstanceLost, 3).await;
+    assert_eq!(order(db).await, [poison, other]);
+
+    let meanwhile = lease(db, at(13)).await.work.lease;
+    let rested = lease(db, at(14)).await.work.lease;
+
+    assert_eq!((meanwhile.submission, rested.submission, rested.attempt), (other, poison, 3));
+}
+
+pub async fn what_was_handed_back_or_lost_with_hosts_does_not_rest(db: &impl Storage) {
+    let id = insert(db, new("alice")).await;
+    lose(db, LostReason::InstanceLost, 1).await;
+    lose(db, LostReason::HostLost, 3).await;
+    hand_back(db, 5).await;
+
+    assert_eq!(lease(db, at(6)).await.work.lease.submission, id);
+}
+
+pub async fn a_clock_that_was_set_back_lets_nothing_rest(db: &impl Storage) {
+    let id = insert(db, new("alice")).await;
+    lose(db, LostReason::InstanceLost, 1001).await;
+    lose(db, LostReason::InstanceLost, 1003).await;
+
+    assert_eq!(lease(db, at(1)).await.work.lease.submission, id);
+}
+
 /// Leases what is next and hands it back a second later.
 async fn hand_back(db: &impl Storage, seconds: i64) -> Lease {
     let lease = lease(db, at(seconds)).await.work.lease;
