@@ -26,7 +26,7 @@ use crate::pool::{self, Pool};
 use crate::scheduler::{self, Scheduler};
 use crate::shutdown::Tasks;
 use crate::storage::sqlite::{Options, SqliteStorage};
-use crate::storage::{QueueCaps, Retention, Storage as _, Store};
+use crate::storage::{Installation, QueueCaps, Retention, Storage as _, Store};
 use crate::{runtimes, telemetry};
 
 /// The process ended at once, with work handed back.
@@ -68,20 +68,20 @@ async fn run(
     let clock = Clock::System;
     let verifier = Arc::new(verifier(config)?);
     let installation = storage.installation().await?;
+    let instance = uuid::Uuid::new_v4();
     let languages = Arc::new(runtimes::load(&config.runtimes_dir())?);
     let mut board = Links::default();
     let links = kryonet::Prepared::read(&config.legacy.backends, &clock, &mut board)?;
     let listeners = Listeners::bind(config).await?;
     let pool = Pool::start(
-        pool_settings(config, installation.id),
+        pool_settings(config, &installation, instance),
         languages.clone(),
         tasks.tracker(),
         tasks.hard().clone(),
     );
     let (pace_sender, pace) = watch::channel(Pace::default());
     let feed = Feed::start(storage.clone(), pace.clone(), tasks);
-    // On one machine the database has one process, so whatever is leased was leased by the one before.
-    let worker: WorkerId = installation.id.to_string().parse()?;
+    let worker: WorkerId = instance.to_string().parse()?;
     let parts = scheduler::Parts {
         storage: storage.clone(),
         pool: pool.clone(),
@@ -205,13 +205,14 @@ fn verifier(config: &Config) -> anyhow::Result<Verifier> {
     Ok(Verifier::new(keys, &config.auth))
 }
 
-fn pool_settings(config: &Config, installation: uuid::Uuid) -> pool::Settings {
+fn pool_settings(config: &Config, installation: &Installation, instance: uuid::Uuid) -> pool::Settings {
     pool::Settings {
         hosts: config.docker_hosts(),
         slots: (config.execution.slots > 0).then_some(config.execution.slots),
         agent_path: config.agent_path(),
-        installation,
-        boot: uuid::Uuid::new_v4(),
+        installation: installation.id,
+        folder: installation.folder,
+        instance,
         warm_per_runtime: match config.execution.warm_per_runtime {
             0 => usize::MAX,
             some => some,

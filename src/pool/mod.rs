@@ -48,8 +48,11 @@ pub struct Settings {
     pub agent_path: PathBuf,
     /// Whose containers these are: the same at each start.
     pub installation: uuid::Uuid,
-    /// This process; containers of the installation with another one are removed.
-    pub boot: uuid::Uuid,
+    /// The data folder, which one process at a time has: containers that other instances made for it are removed, and
+    /// those of other folders only once they have ended.
+    pub folder: uuid::Uuid,
+    /// This process.
+    pub instance: uuid::Uuid,
     /// Free slots of each host that shall hold a warm container of each runtime, if there are as many.
     pub warm_per_runtime: usize,
     /// Submissions after which a container is replaced.
@@ -89,7 +92,7 @@ pub enum HostState {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Status {
     hosts: Vec<(HostId, Connection)>,
-    /// Whether each host was swept of what earlier boots left there, or could not be reached.
+    /// Whether each host was swept of what earlier instances left there, or could not be reached.
     swept: bool,
 }
 
@@ -102,7 +105,7 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// Connects to the hosts, removes what earlier boots left there and begins to warm containers.
+    /// Connects to the hosts, removes what earlier instances left there and begins to warm containers.
     ///
     /// Returns at once; [`Pool::free`] tells when there is something to reserve.
     ///
@@ -147,7 +150,7 @@ impl Pool {
         self.free.borrow().ready.contains(runtime)
     }
 
-    /// Waits until each host was swept of what earlier boots left there, or could not be reached.
+    /// Waits until each host was swept of what earlier instances left there, or could not be reached.
     pub async fn swept(&self) {
         // An error means that the pool has ended: nothing more will be swept.
         drop(self.status.clone().wait_for(|status| status.swept).await);
@@ -161,7 +164,7 @@ impl Pool {
         status.hosts.iter().map(shown).collect()
     }
 
-    /// Removes all containers of this boot; returns when they are gone.
+    /// Removes all containers of this instance; returns when they are gone.
     ///
     /// Afterwards, and already meanwhile, there is nothing to reserve.
     pub async fn shutdown(&self) {

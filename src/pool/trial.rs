@@ -61,7 +61,8 @@ impl Trial {
             Ways::through_engine(address.to_owned()),
         ));
         // An installation of its own, so that no service takes it for its own.
-        let labels = Labels { installation: Uuid::new_v4(), boot: Uuid::new_v4() };
+        let [installation, folder, instance] = std::array::from_fn(|_| Uuid::new_v4());
+        let labels = Labels { installation, folder, instance };
         let (host_id, runtime_id) = (HostId::new(address), runtime.id.clone());
         let place = ContainerPlace { host: host_id, slot: LAST_SLOT, runtime: runtime_id, serial: 0 };
         Ok(Self { idle: work::launch(host, &place, labels, runtime, &image).await? })

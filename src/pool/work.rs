@@ -78,7 +78,8 @@ impl NotLaunched {
     }
 }
 
-/// Connects and removes what an earlier life of ours left there, before anything new is begun.
+/// Connects and removes what no living instance owns there, before anything new is begun: all of earlier instances that had
+/// the data folder, and what has ended of those that had a copy of the database.
 pub(super) async fn connect(
     address: String,
     labels: Labels,
@@ -86,7 +87,8 @@ pub(super) async fn connect(
 ) -> Result<Arc<HostConnection>, docker::Error> {
     let engine = Engine::connect(&address).await?;
     crate::failpoint!("sweeping");
-    let left = engine.sweep(&labels.of_installation()).await?;
+    let left =
+        engine.sweep(&labels.of_folder()).await? + engine.sweep_ended(&labels.of_installation()).await?;
     if left > 0 {
         tracing::info!(host = address, containers = left, "removed containers that were left here");
     }

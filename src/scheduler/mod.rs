@@ -65,14 +65,14 @@ pub struct Parts {
     pub runtimes: Arc<BTreeMap<RuntimeId, Runtime>>,
     /// What time it is.
     pub clock: Clock,
-    /// This instance's name in leases; a restarted instance has the same.
+    /// This instance's name in leases and on containers; each start has another.
     pub worker: WorkerId,
     /// Tasks and stop signals.
     pub tasks: Tasks,
 }
 
 impl Scheduler {
-    /// Starts all loops. Work is leased only after what this worker had when it was last alive was taken back.
+    /// Starts all loops. Work is leased only after what earlier instances had was taken back.
     pub fn start(parts: Parts, pace: watch::Sender<Pace>, retention: Retention) -> Self {
         let Parts { storage, pool, runtimes, clock, worker, tasks } = parts;
         let caps = AttemptCaps::default();
@@ -87,7 +87,8 @@ impl Scheduler {
         scheduler
     }
 
-    /// Takes back what this worker had when it was last alive; then work is leased, and expired leases are taken back.
+    /// Takes back what earlier instances had; then work is leased, and expired leases are taken back. This one has the
+    /// database alone, so that all others are gone.
     ///
     /// Hosts are swept first: what somebody wanted cancelled becomes `cancelled` here, which says that no process of
     /// it exists any more. One that hangs is not waited for: an agent ends by itself when its connection does.
@@ -97,8 +98,8 @@ impl Scheduler {
             () = stop.cancelled() => {}
             _in_time = patience.wait_for(self.inner.pool.swept()) => {}
         }
-        let own = || self.rescue(Rescue::Worker(self.inner.worker.clone()), self.inner.clock.now());
-        while let Err(error) = own().await {
+        let lost = || self.rescue(Rescue::Others(self.inner.worker.clone()), self.inner.clock.now());
+        while let Err(error) = lost().await {
             tracing::warn!(error = %crate::chain::Chain(&error), "what ran before could not be taken back yet");
             tokio::select! {
                 () = stop.cancelled() => return,

@@ -83,7 +83,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 /// The database in the product's words. Every method is one transaction.
 pub trait Storage: Send + Sync + 'static {
-    /// The figures made once for this database.
+    /// The figures made once for this database, and where it is used.
     fn installation(&self) -> impl Future<Output = Result<Installation>> + Send;
 
     /// Hints about commits of any process; a receiver that lags must read everything again.

@@ -178,8 +178,8 @@ pub enum Ending {
 pub enum Rescue {
     /// Of whoever did not renew them in time.
     Expired,
-    /// Of this worker, which is known to be gone.
-    Worker(WorkerId),
+    /// Of all workers but this one, which has the database alone: they are gone.
+    Others(WorkerId),
 }
 
 /// What a lost lease came to.
@@ -288,11 +288,14 @@ pub enum ChangedLogs {
     Any,
 }
 
-/// What was made once for this database.
+/// What was made once for this database, and where it is used.
 #[derive(Clone, Debug)]
 pub struct Installation {
-    /// Its id; labels containers.
+    /// Its id; labels containers. A copy of the database has the same.
     pub id: uuid::Uuid,
+    /// The data folder's id; labels containers, too. A copy elsewhere has another, and one process at a time has the folder:
+    /// all others that had it are gone.
+    pub folder: uuid::Uuid,
     /// 32 random bytes that sign stream tickets and cursors.
     pub secret: Vec<u8>,
 }

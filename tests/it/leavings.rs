@@ -8,9 +8,9 @@ use crate::support::{Options, TestGuichet, exercises, programs, wait_for};
 
 const SOON: Duration = Duration::from_mins(1);
 
-/// Folders of the installation's control groups on this machine.
-async fn control_groups(guichet: &TestGuichet) -> Vec<PathBuf> {
-    let id: String = guichet.query("SELECT id FROM installation").await;
+/// Folders of the service's control groups on this machine.
+fn control_groups(guichet: &TestGuichet) -> Vec<PathBuf> {
+    let id = guichet.data_folder_id();
     let short: String = id.chars().filter(|letter| *letter != '-').take(12).collect();
     let root = Path::new("/sys/fs/cgroup");
     let hierarchies =
@@ -24,11 +24,11 @@ async fn a_graceful_stop_leaves_no_control_group() {
     let guichet = TestGuichet::start().await;
     guichet.teacher().put_exercise("sum", &exercises::sum()).await;
     guichet.student("alice").grade("sum", &programs::c_sum()).await;
-    assert_ne!(control_groups(&guichet).await, Vec::<PathBuf>::new(), "of the containers that run");
+    assert_ne!(control_groups(&guichet), Vec::<PathBuf>::new(), "of the containers that run");
 
     assert!(guichet.terminate().await.success());
 
-    assert_eq!(control_groups(&guichet).await, Vec::<PathBuf>::new());
+    assert_eq!(control_groups(&guichet), Vec::<PathBuf>::new());
 }
 
 /// An image as an agent of another version has left it.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::documents::{blocks, document};
 use crate::support::engine::run;
 use crate::support::stream::{facts, numbers};
-use crate::support::{Client, Event, TestGuichet, exercises, programs};
+use crate::support::{Client, Event, Options, TestGuichet, exercises, programs};
 
 async fn guichet_with_sum() -> TestGuichet {
     let guichet = TestGuichet::start().await;
@@ -140,4 +140,31 @@ async fn the_stream_of_a_submission_is_reset_behind_what_is_lost_and_goes_on_beh
             assert_eq!(facts(&told[1..]), whole, "behind {last}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_copy_of_the_database_runs_beside_the_original_and_each_takes_back_its_own_only() {
+    let original = guichet_with_sum().await;
+    let [copy, _] = documented();
+    let alice = original.student("alice");
+    let id = alice.submit("patient", &programs::sleep_then_sum(4.0)).await;
+    alice.wait_for_state(&id, &["running"]).await;
+    let copied = TestGuichet::prepare(Options::default());
+    std::fs::create_dir(copied.data()).unwrap();
+    let elsewhere = copied.data().display().to_string();
+    paste(&original, &copy.replace("/backup", &elsewhere)).await;
+
+    copied.restart().await;
+    let again = copied.student("alice").ended(&id).await;
+    copied.kill();
+    copied.restart().await;
+    let ended = alice.ended(&id).await;
+
+    assert_eq!((&ended["state"], &ended["attempt"]), (&"finished".into(), &1.into()), "{ended}");
+    assert_eq!((&again["state"], &again["attempt"]), (&"finished".into(), &2.into()), "{again}");
+    let bob = original.student("bob");
+    assert_eq!(bob.grade("sum", &programs::python_sum()).await["verdict"], "accepted");
+    // Both name the same installation, and each looks at its end whether anything of that is left.
+    assert!(copied.terminate().await.success());
+    assert!(original.terminate().await.success());
 }

@@ -64,7 +64,7 @@ mod tests {
 
     fn cell(cgroups: Cgroups) -> Option<(String, Vec<String>)> {
         let runtime = runtime();
-        let labels = Labels { installation: UUID, boot: UUID };
+        let labels = Labels { installation: UUID, folder: UUID, instance: UUID };
         let placement = Placement { labels, runtime: &runtime, image: "i", slot: SlotId(3), transport: None };
         CellCgroup::new(&placement, cgroups).map(|cell| (cell.parent, cell.binds))
     }

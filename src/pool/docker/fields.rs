@@ -52,12 +52,15 @@ pub const fn first_uid(slot: SlotId) -> u32 {
 pub struct Labels {
     /// The installation, the same at each start.
     pub installation: Uuid,
+    /// The data folder: that of a copied installation is another one.
+    pub folder: Uuid,
     /// The process.
-    pub boot: Uuid,
+    pub instance: Uuid,
 }
 
 const INSTALLATION: &str = "guichet.installation";
-const BOOT: &str = "guichet.boot";
+const FOLDER: &str = "guichet.folder";
+const INSTANCE: &str = "guichet.instance";
 
 impl Labels {
     /// Folder, below each hierarchy's root, in which an engine without systemd makes our control groups.
@@ -66,24 +69,30 @@ impl Labels {
     }
 
     pub(super) fn short(&self) -> String {
-        self.installation.simple().to_string().chars().take(12).collect()
+        self.folder.simple().to_string().chars().take(12).collect()
     }
 
     fn of_container(&self) -> HashMap<String, String> {
         HashMap::from([
             (INSTALLATION.to_owned(), self.installation.to_string()),
-            (BOOT.to_owned(), self.boot.to_string()),
+            (FOLDER.to_owned(), self.folder.to_string()),
+            (INSTANCE.to_owned(), self.instance.to_string()),
         ])
     }
 
-    /// What containers of all boots of the installation have.
+    /// What containers of all instances of the installation have, copies of it included.
     pub fn of_installation(&self) -> Vec<String> {
         vec![format!("{INSTALLATION}={}", self.installation)]
     }
 
-    /// What containers of this boot have.
-    pub fn of_boot(&self) -> Vec<String> {
-        vec![format!("{INSTALLATION}={}", self.installation), format!("{BOOT}={}", self.boot)]
+    /// What containers of all instances that had the data folder have.
+    pub fn of_folder(&self) -> Vec<String> {
+        vec![format!("{INSTALLATION}={}", self.installation), format!("{FOLDER}={}", self.folder)]
+    }
+
+    /// What containers of this instance have.
+    pub fn of_instance(&self) -> Vec<String> {
+        vec![format!("{INSTALLATION}={}", self.installation), format!("{INSTANCE}={}", self.instance)]
     }
 }
 
@@ -135,7 +144,7 @@ pub(super) fn container(placement: &Placement<'_>, cores: u32, cgroups: Cgroups)
     }
 }
 
-/// A container in which the agent removes the installation's control groups, once nothing is in them.
+/// A container in which the agent removes the data folder's control groups, once nothing is in them.
 pub(super) fn remover(image: &str, labels: Labels) -> ContainerCreateBody {
     let host_config = HostConfig {
         network_mode: Some("none".to_owned()),

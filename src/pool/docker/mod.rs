@@ -16,7 +16,8 @@ use std::time::Duration;
 use bollard::container::LogOutput;
 use bollard::errors::Error as DockerError;
 use bollard::models::{
-    ContainerSummary, EventMessage, SystemInfo, SystemInfoCgroupDriverEnum, SystemInfoCgroupVersionEnum,
+    ContainerSummary, ContainerSummaryStateEnum, EventMessage, SystemInfo, SystemInfoCgroupDriverEnum,
+    SystemInfoCgroupVersionEnum,
 };
 use bollard::query_parameters::{
     AttachContainerOptionsBuilder, CreateContainerOptions, EventsOptionsBuilder, InspectContainerOptions,
@@ -201,7 +202,7 @@ impl Engine {
         Ok(Transport { input: attached.input, output: Box::pin(output) })
     }
 
-    /// Removes the control groups that the engine made for the installation's containers, of which none may be left.
+    /// Removes the control groups that the engine made for the data folder's containers, of which none may be left.
     ///
     /// Only the host's root may do so, and the host may be another machine: a last container does it. Groups that
     /// systemd made stay in its care.
@@ -247,15 +248,6 @@ impl Engine {
         within(WORK_DEADLINE, removing).await
     }
 
-    /// Ids of all containers with these labels, in whatever state, each with the boot it belongs to.
-    ///
-    /// # Errors
-    /// That the engine could not say.
-    pub async fn list(&self, labels: &[String]) -> Result<Vec<String>, Error> {
-        let found = self.found(labels, WORK_DEADLINE).await?;
-        Ok(found.into_iter().filter_map(|container| container.id).collect())
-    }
-
     /// All containers with these labels, each with what the engine says of it, for the log.
     ///
     /// # Errors
@@ -280,7 +272,27 @@ impl Engine {
     /// # Errors
     /// That some could not be removed.
     pub async fn sweep(&self, labels: &[String]) -> Result<usize, Error> {
-        let ids = self.list(labels).await?;
+        let found = self.found(labels, WORK_DEADLINE).await?;
+        self.remove_all(found).await
+    }
+
+    /// Removes the containers with these labels whose process has ended; returns how many there were.
+    ///
+    /// # Errors
+    /// That some could not be removed.
+    pub async fn sweep_ended(&self, labels: &[String]) -> Result<usize, Error> {
+        let mut found = self.found(labels, WORK_DEADLINE).await?;
+        found.retain(|container| {
+            matches!(
+                container.state,
+                Some(ContainerSummaryStateEnum::EXITED | ContainerSummaryStateEnum::DEAD)
+            )
+        });
+        self.remove_all(found).await
+    }
+
+    async fn remove_all(&self, found: Vec<ContainerSummary>) -> Result<usize, Error> {
+        let ids: Vec<String> = found.into_iter().filter_map(|container| container.id).collect();
         let count = ids.len();
         stream::iter(ids)
             .map(Ok)

@@ -35,7 +35,7 @@ impl Owner {
                 () = patience.spent() => break,
             }
         }
-        let labels = self.labels.of_boot();
+        let labels = self.labels.of_instance();
         let sweeps = self.connections.values().map(|connection| sweep_until_gone(connection, &labels));
         let mut patience = Patience::new(patience.left().max(LAST_STEP));
         if patience.wait_for(join_all(sweeps)).await.is_none() {
@@ -47,7 +47,7 @@ impl Owner {
         let removals =
             removals.map(|(connection, image)| remove_control_groups(connection, image, self.labels));
         let mut patience = Patience::new(patience.left().max(LAST_STEP));
-        // What is left then stays, empty, until the installation uses it again.
+        // What is left then stays, empty, until the data folder is used again.
         let _in_time = patience.wait_for(join_all(removals)).await;
         for connection in self.connections.values() {
             connection.gone.cancel();

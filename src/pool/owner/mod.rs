@@ -97,9 +97,10 @@ impl Owner {
         free: watch::Sender<Free>,
         status: watch::Sender<Status>,
     ) -> Self {
-        let labels = Labels { installation: settings.installation, boot: settings.boot };
+        let Settings { installation, folder, instance, .. } = settings;
+        let labels = Labels { installation, folder, instance };
         let hosts: Vec<HostId> = settings.hosts.iter().map(|address| HostId::new(address)).collect();
-        let (seed, _) = settings.boot.as_u64_pair();
+        let (seed, _) = instance.as_u64_pair();
         let machine = Machine::new(
             hosts.iter().cloned(),
             runtimes.keys().cloned(),
@@ -113,7 +114,7 @@ impl Owner {
         Self {
             hosts,
             connections: BTreeMap::new(),
-            transports: Transports::new(settings.sockets.clone(), settings.boot),
+            transports: Transports::new(settings.sockets.clone(), instance),
             settings,
             labels,
             runtimes,
@@ -261,7 +262,8 @@ impl Owner {
                 self.complaints.retain(|(of, _), _| *of != host);
                 self.machine.connected(&host, slots);
                 let (messages, watched) = (self.messages.clone(), host.clone());
-                let watch = watch_host(Arc::clone(&connection), self.labels.of_boot(), self.closing.clone());
+                let watch =
+                    watch_host(Arc::clone(&connection), self.labels.of_instance(), self.closing.clone());
                 self.tasks.spawn(watch.run(move |connection, news| {
                     let (messages, host) = (messages.clone(), watched.clone());
                     async move { messages.send(Message::News { host, connection, news }).await.is_ok() }

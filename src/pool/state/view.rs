@@ -36,7 +36,7 @@ impl<C> Machine<C> {
         self.hosts.get(host).map(|host| host.connection)
     }
 
-    /// Whether each host was connected to, and so swept of what earlier boots left, or could not be reached.
+    /// Whether each host was connected to, and so swept of what earlier instances left, or could not be reached.
     pub fn all_were_tried(&self) -> bool {
         self.hosts.values().all(Host::was_tried)
     }

@@ -24,15 +24,15 @@ use super::removal;
 #[derive(Debug)]
 pub struct SocketFolders {
     parent: PathBuf,
-    boot: Uuid,
+    instance: Uuid,
     /// The parent's complete path, once it is there and without folders of earlier processes.
     ready: OnceCell<String>,
 }
 
 impl SocketFolders {
     /// Folders below `parent`, which no other process uses.
-    pub fn new(parent: PathBuf, boot: Uuid) -> Self {
-        Self { parent, boot, ready: OnceCell::new() }
+    pub fn new(parent: PathBuf, instance: Uuid) -> Self {
+        Self { parent, instance, ready: OnceCell::new() }
     }
 
     /// Makes the parent and removes the folders of earlier processes from it, unless it is so already.
@@ -49,7 +49,8 @@ impl SocketFolders {
     /// # Errors
     /// Why it cannot be; nothing of it is left.
     pub async fn make(&self) -> Result<SocketFolder, String> {
-        let path = format!("{}/{}-{}", self.prepare().await?, self.boot.simple(), Uuid::new_v4().simple());
+        let path =
+            format!("{}/{}-{}", self.prepare().await?, self.instance.simple(), Uuid::new_v4().simple());
         // Made and guarded in one step, which nobody's giving up can come between.
         let making = spawn_blocking(move || match std::fs::DirBuilder::new().mode(0o700).create(&path) {
             Ok(()) => Ok(SocketFolder { path: Some(path) }),
@@ -80,7 +81,7 @@ async fn prepare(parent: &Path, owner: Uid) -> io::Result<String> {
 /// Whether a folder of that name may be one that [`SocketFolders::make`] made, now or in an earlier process.
 fn is_name_of_ours(name: &str) -> bool {
     let is_id = |text: &str| text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    name.split_once('-').is_some_and(|(boot, launch)| is_id(boot) && is_id(launch))
+    name.split_once('-').is_some_and(|(instance, launch)| is_id(instance) && is_id(launch))
 }
 
 /// Removes a folder with all that a container may have put there, or tries to for a while.

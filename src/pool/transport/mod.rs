@@ -86,9 +86,9 @@ pub struct Transports {
 
 impl Transports {
     /// * `sockets` — a folder that no other process uses; `None`: all agents are spoken to through their engines.
-    /// * `boot` — this process.
-    pub fn new(sockets: Option<PathBuf>, boot: Uuid) -> Self {
-        Self { folders: sockets.map(|folder| Arc::new(SocketFolders::new(folder, boot))) }
+    /// * `instance` — this process.
+    pub fn new(sockets: Option<PathBuf>, instance: Uuid) -> Self {
+        Self { folders: sockets.map(|folder| Arc::new(SocketFolders::new(folder, instance))) }
     }
 
     /// The ways to the agents on the host at `address`, or whether there can be no folders for them to share with us.

@@ -183,17 +183,17 @@ pub(super) fn give_up(
 
 /// Gives up the leases of workers that are gone, those that stood first in the queue first.
 pub(super) fn rescue(tx: &mut Tx, whose: &Rescue, caps: AttemptCaps, now: Timestamp) -> Result<Vec<Rescued>> {
-    let (expired, worker) = match whose {
+    let (expired, living) = match whose {
         Rescue::Expired => (Some(now.millis()), None),
-        Rescue::Worker(worker) => (None, Some(worker.as_str())),
+        Rescue::Others(worker) => (None, Some(worker.as_str())),
     };
     let rows = tx.rows(
         select_submissions!(
             listed,
-            "WHERE s.state = 'running' AND (s.lease_until <= ?1 OR s.worker = ?2) \
+            "WHERE s.state = 'running' AND (s.lease_until <= ?1 OR s.worker <> ?2) \
              ORDER BY s.priority, s.rank, s.ticket"
         ),
-        params![expired, worker],
+        params![expired, living],
         SubmissionRow::read,
     )?;
     let mut rescued = Vec::with_capacity(rows.len());

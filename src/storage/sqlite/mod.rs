@@ -31,6 +31,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{Sqlite, SqlitePool};
 use tokio::sync::broadcast;
 use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
 pub use self::open::{Options, inspect};
 use self::submissions::Insert;
@@ -65,6 +66,8 @@ struct Inner {
     readers: SqlitePool,
     versions: Versions,
     changes: broadcast::Sender<Change>,
+    /// The id of the folder that the file is in.
+    folder: Uuid,
 }
 
 impl SqliteStorage {
@@ -76,7 +79,7 @@ impl SqliteStorage {
     /// [`super::Error::Locked`] if another process has it, [`super::Error::TooNew`], [`super::Error::TooOld`] (unless it is to be
     /// migrated), [`super::Error::Migrate`], [`super::Error::Unavailable`]; no lock is held then.
     pub async fn open(options: Options, tasks: &TaskTracker) -> Result<Self> {
-        let lock = open::lock(&options.path)?;
+        let (lock, folder) = open::lock(&options.path)?;
         let mut connection = open::schema(&options.path).await?;
         if options.migrate {
             open::migrate(&mut connection).await?;
@@ -90,7 +93,8 @@ impl SqliteStorage {
         let connection = open::writer(&options.path)?;
         let (changes, _) = broadcast::channel(HINTS);
         let writer = Writer::start(connection, options.path, lock, changes.clone(), tasks);
-        Ok(Self { inner: Arc::new(Inner { writer, readers, versions: Versions::default(), changes }) })
+        let versions = Versions::default();
+        Ok(Self { inner: Arc::new(Inner { writer, readers, versions, changes, folder }) })
     }
 
     /// Finishes what was asked, empties the write-ahead log and lets the file go; later calls are
@@ -110,7 +114,8 @@ impl Storage for SqliteStorage {
         let (id, secret): (String, Vec<u8>) = sqlx::query_as("SELECT id, secret FROM installation")
             .fetch_one(&mut *self.reader().await?)
             .await?;
-        Ok(Installation { id: rows::Row { table: "installation", key: &1 }.text("id", &id)?, secret })
+        let id = rows::Row { table: "installation", key: &1 }.text("id", &id)?;
+        Ok(Installation { id, folder: self.inner.folder, secret })
     }
 
     fn changes(&self) -> broadcast::Receiver<Change> {

@@ -1,7 +1,9 @@
 //! Opening the file: one process at a time, the schema that this program knows, and durable commits.
 
 use std::fs::File;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io;
+use std::io::{Read as _, Seek as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,6 +14,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
+use uuid::Uuid;
 
 use super::writer::Tx;
 use crate::storage::{Error, Result};
@@ -22,35 +25,60 @@ static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Statements that a connection keeps prepared.
 const STATEMENTS: usize = 256;
+/// Bytes of a lock that may say something.
+const LOCK_BYTES: u64 = 100;
 /// Connections that read.
 const READERS: u32 = 4;
 
 /// Which file, and whether its schema is brought up to date.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The database file; it is made if missing. Beside it lies `<file>.lock`.
+    /// The database file; it is made if missing. Beside it lies `<file>.lock`, with the id of the folder.
     pub path: PathBuf,
     /// Whether an older schema is migrated; if not, it is [`Error::TooOld`].
     pub migrate: bool,
 }
 
-/// Keeps other processes away for as long as the file is open.
-pub(super) fn lock(path: &Path) -> Result<File> {
+/// Keeps other processes away for as long as the file is open; also answers the folder's id, which is written there.
+pub(super) fn lock(path: &Path) -> Result<(File, Uuid)> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let file = make(Path::new(&name))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => {
+            let folder = folder(&file).map_err(Error::unavailable)?;
+            Ok((file, folder))
+        }
         Err(std::fs::TryLockError::WouldBlock) => Err(Error::Locked),
         Err(std::fs::TryLockError::Error(source)) => Err(Error::unavailable(source)),
     }
+}
+
+/// The id in the lock, which is made with it. A lock that was copied names the file that it was copied from: the copy gets
+/// an id of its own.
+fn folder(mut lock: &File) -> io::Result<Uuid> {
+    let inode = lock.metadata()?.ino().to_string();
+    let mut text = Vec::new();
+    lock.take(LOCK_BYTES).read_to_end(&mut text)?;
+    let text = String::from_utf8_lossy(&text);
+    if let Some((id, of)) = text.trim_end().split_once(' ')
+        && of == inode
+        && let Ok(id) = id.parse()
+    {
+        return Ok(id);
+    }
+    let id = Uuid::new_v4();
+    lock.set_len(0)?;
+    lock.rewind()?;
+    writeln!(lock, "{id} {inode}")?;
+    Ok(id)
 }
 
 /// Opens a file, and makes it for this user alone if it is missing, whatever its folder and the umask allow. One that is
 /// there keeps its rights: a backend of the same group may have been let in.
 fn make(path: &Path) -> Result<File> {
     let mut options = File::options();
-    options.create(true).truncate(false).write(true).mode(0o600);
+    options.create(true).truncate(false).read(true).write(true).mode(0o600);
     options.open(path).map_err(Error::unavailable)
 }
 
@@ -151,7 +179,7 @@ pub(super) async fn install(connection: &mut SqliteConnection) -> Result<()> {
     let mut secret = [0_u8; 32];
     aws_lc_rs::rand::fill(&mut secret).map_err(|_source| Error::unavailable("no random bytes"))?;
     sqlx::query("INSERT INTO installation (only_row, id, secret) VALUES (1, ?1, ?2) ON CONFLICT DO NOTHING")
-        .bind(uuid::Uuid::new_v4().to_string())
+        .bind(Uuid::new_v4().to_string())
         .bind(secret.as_slice())
         .execute(connection)
         .await?;

@@ -113,7 +113,8 @@ impl Bench {
             slots: Some(1),
             agent_path: ground().agent.clone(),
             installation: Uuid::new_v4(),
-            boot: Uuid::new_v4(),
+            folder: Uuid::new_v4(),
+            instance: Uuid::new_v4(),
             warm_per_runtime: 1,
             submissions_per_container: std::num::NonZeroU32::MAX,
             sockets: Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("sockets-{}", Uuid::new_v4()))),
@@ -187,9 +188,9 @@ impl Bench {
         done
     }
 
-    /// Ids of the installation's containers on the engine.
+    /// Ids of the data folder's containers on the engine.
     pub async fn containers(&self) -> Vec<String> {
-        containers_with(&self.docker, &format!("guichet.installation={}", self.settings.installation)).await
+        containers_with(&self.docker, &format!("guichet.folder={}", self.settings.folder)).await
     }
 
     /// Ids of the containers of one runtime.

@@ -12,7 +12,6 @@ use guichet_agent::{Ended, StoppedBy};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use uuid::Uuid;
 
 use super::bench::{
     Bench, Done, ROOMY, SOON, by_both_ways, containers_with, exec, id, run_exec, run_in, runtimes, wait_for,
@@ -297,37 +296,6 @@ async fn a_runtime_without_image_is_not_ready_and_does_not_hinder_others() {
 
     assert!(pool.ready(&id("python")) && !pool.ready(&id("c")));
     pool.shutdown().await;
-}
-
-#[tokio::test]
-async fn containers_of_an_earlier_boot_are_removed_and_those_of_others_stay() {
-    let docker = Bench::start().await;
-    let settings = Bench::settings();
-    let other = Uuid::new_v4();
-    let mine = leave_behind(&docker, settings.installation).await;
-    let theirs = leave_behind(&docker, other).await;
-
-    let bench = Bench::with(settings).await;
-    bench.claim("python").await.release(Isolation::Reset).await;
-
-    assert!(!bench.containers().await.contains(&mine), "an earlier boot's container is still there");
-    let rest = containers_with(&docker.docker, &format!("guichet.installation={other}")).await;
-    assert_eq!(rest, std::slice::from_ref(&theirs));
-    docker.docker.remove_container(&theirs, None).await.expect("a container to remove");
-    bench.end().await;
-    docker.end().await;
-}
-
-async fn leave_behind(bench: &Bench, installation: Uuid) -> String {
-    let labels = [("guichet.installation", installation), ("guichet.boot", Uuid::new_v4())];
-    let body = bollard::models::ContainerCreateBody {
-        image: Some("guichet-python:2".to_owned()),
-        entrypoint: Some(vec!["/usr/bin/python3".to_owned()]),
-        labels: Some(labels.map(|(name, value)| (name.to_owned(), value.to_string())).into()),
-        ..Default::default()
-    };
-    let none = None::<bollard::query_parameters::CreateContainerOptions>;
-    bench.docker.create_container(none, body).await.expect("a container").id
 }
 
 /// Our process dies without a word: the connections end, and with them the containers.

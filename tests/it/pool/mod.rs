@@ -3,6 +3,7 @@
 mod attacks;
 mod bench;
 mod hosts;
+mod instances;
 mod lifecycle;
 mod profile;
 mod running;

@@ -64,6 +64,32 @@ async fn places_that_were_lost_are_unknown_though_their_numbers_come_again() {
     assert_ne!(db.unfinished(&owner("alice")).await.unwrap().end, lost_end);
 }
 
+/// The folder's id, as it is known once the database is open there.
+async fn folder_id(path: &Path) -> uuid::Uuid {
+    let db = open(path).await;
+    let id = db.installation().await.unwrap().folder;
+    db.close().await;
+    id
+}
+
+#[tokio::test]
+async fn a_folder_keeps_its_id_and_a_copy_gets_one_of_its_own() {
+    let (folder, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let path = folder.path().join("guichet.db");
+
+    let first = folder_id(&path).await;
+    let second = folder_id(&path).await;
+    for name in ["guichet.db", "guichet.db.lock"] {
+        std::fs::copy(folder.path().join(name), copy.path().join(name)).unwrap();
+    }
+    let copied =
+        [folder_id(&copy.path().join("guichet.db")).await, folder_id(&copy.path().join("guichet.db")).await];
+
+    assert_eq!(first, second);
+    assert_eq!(copied[0], copied[1]);
+    assert_ne!(first, copied[0]);
+}
+
 #[tokio::test]
 async fn logs_of_before_epochs_are_read_on() {
     let folder = tempfile::tempdir().unwrap();

@@ -211,6 +211,12 @@ impl TestGuichet {
         format!("{LABEL}={id}")
     }
 
+    /// The id of its data folder, as its lock has it.
+    pub fn data_folder_id(&self) -> String {
+        let lock = std::fs::read_to_string(self.data().join("guichet.sqlite.lock")).expect("the lock");
+        lock.split(' ').next().expect("an id").to_owned()
+    }
+
     /// One value out of its database, read by another connection.
     pub async fn query<T>(&self, sql: &'static str) -> T
     where

@@ -50,13 +50,13 @@ pub async fn an_expired_lease_goes_back_to_its_old_place(db: &impl Storage) {
     assert_eq!(lease(db, at(21)).await.work.lease.attempt, 2);
 }
 
-pub async fn the_leases_of_a_lost_worker_are_rescued_at_once(db: &impl Storage) {
+pub async fn the_leases_of_all_other_workers_are_rescued_at_once(db: &impl Storage) {
     let lost = insert(db, new("alice")).await;
     let kept = insert(db, new("alice")).await;
     lease(db, at(1)).await;
     lease_as(db, "w2", &[runtime("python")], at(1)).await.unwrap();
 
-    let rescued = db.rescue(Rescue::Worker(worker("w1")), CAPS, at(2)).await.unwrap();
+    let rescued = db.rescue(Rescue::Others(worker("w2")), CAPS, at(2)).await.unwrap();
 
     assert_eq!(rescued, [Rescued { submission: lost, state: StateName::Queued }]);
     assert_eq!(state(db, kept).await, StateName::Running);

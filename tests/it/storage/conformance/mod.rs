@@ -98,7 +98,7 @@ macro_rules! suite {
         $crate::storage::conformance::rules! { $fixture, lost:
             a_lease_is_not_rescued_before_it_expires
             an_expired_lease_goes_back_to_its_old_place
-            the_leases_of_a_lost_worker_are_rescued_at_once
+            the_leases_of_all_other_workers_are_rescued_at_once
             a_late_result_of_a_lost_lease_is_dropped
             the_third_lost_instance_is_the_last
             the_second_lost_container_is_the_last
