@@ -331,3 +331,24 @@ async fn metrics_tell_the_containers_of_each_host_and_runtime() {
     alice.cancel(&id).await.expect(200);
     wait_for("a warm container again", SOON, || told("python", "warm", "1"), |told| *told).await;
 }
+
+#[tokio::test]
+async fn what_finds_nothing_to_write_is_counted_as_no_commit() {
+    let guichet = guichet_with_patience(Options::default()).await;
+    let (admin, teacher) = (guichet.admin(), guichet.teacher());
+    let commits = async || {
+        let metrics = admin.get("/metrics").await.text;
+        let count = metrics.lines().find(|line| line.starts_with("guichet_database_commit_seconds_count"));
+        count.unwrap_or_else(|| panic!("{metrics}")).to_owned()
+    };
+    let before = commits().await;
+
+    for _again in 0..5 {
+        teacher.put_exercise("patient", &exercises::patient_sum()).await;
+    }
+    let same = commits().await;
+    teacher.put_exercise("sum", &exercises::sum()).await;
+
+    assert_eq!(same, before);
+    assert_ne!(commits().await, before);
+}

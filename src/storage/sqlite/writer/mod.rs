@@ -26,7 +26,7 @@ use tokio_util::task::TaskTracker;
 
 use super::open;
 use crate::storage::{self, Change, Error};
-use operation::{Once, Operation};
+use operation::{Operation, Work};
 
 pub(super) use tx::Tx;
 
@@ -76,7 +76,7 @@ impl Writer {
         F: FnOnce(&mut Tx) -> storage::Result<T> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
-        self.hand(Handed::Operation(Box::new(Once::new(name, work, answer)))).await?;
+        self.hand(Handed::Operation(Box::new(Work::new(name, work, answer)))).await?;
         answered.await.map_err(|_closed| closed())?
     }
 
@@ -138,11 +138,8 @@ impl Thread {
     }
 
     fn settle(&mut self, first: Box<dyn Operation>) {
-        let begun = Instant::now();
         let mut group = Vec::new();
-        let committed = self.commit(first, &mut group);
-        metrics::histogram!("guichet_database_commit_seconds").record(begun.elapsed().as_secs_f64());
-        match committed {
+        match self.commit(first, &mut group) {
             Ok(hints) => {
                 for operation in &group {
                     committed_failpoint(operation.name());
@@ -181,12 +178,14 @@ impl Thread {
         first: Box<dyn Operation>,
         group: &mut Vec<Box<dyn Operation>>,
     ) -> Result<Vec<Change>, Failure> {
+        let begun = Instant::now();
         let opened = match self.open.take() {
             Some(tx) => Ok(tx),
             None => open::writer(&self.path).map(Tx::new),
         };
         let mut next = Some(first);
         let mut tx = opened.inspect_err(|_source| group.extend(next.take()))?;
+        let changed_before = tx.connection.total_changes();
         while let Some(mut operation) = next {
             let ran = run(&mut tx, operation.as_mut());
             group.push(operation);
@@ -195,6 +194,9 @@ impl Thread {
         }
         if !tx.connection.is_autocommit() {
             tx.execute("COMMIT", [])?;
+        }
+        if tx.connection.total_changes() != changed_before {
+            metrics::histogram!("guichet_database_commit_seconds").record(begun.elapsed().as_secs_f64());
         }
         let hints = std::mem::take(&mut tx.hints);
         self.open = Some(tx);

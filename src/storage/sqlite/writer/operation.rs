@@ -1,4 +1,4 @@
-//! What is handed to the writer: work, with whoever waits for its answer.
+//! What is handed to the writer: work, with the caller that waits for its answer.
 
 use tokio::sync::oneshot;
 
@@ -6,13 +6,13 @@ use super::closed;
 use super::tx::Tx;
 use crate::storage::{Error, Result};
 
-/// Work with whoever waits for it.
+/// Work of whatever kind, with the caller that waits for its answer.
 pub(super) trait Operation: Send {
     /// What it is called in failpoints.
     fn name(&self) -> &'static str;
-    /// Whether nobody waits for it any more.
+    /// Whether its caller waits no longer.
     fn is_abandoned(&self) -> bool;
-    /// Runs it; whether it succeeded.
+    /// Runs it, once; whether it succeeded.
     fn run(&mut self, tx: &mut Tx) -> bool;
     /// Why it failed.
     fn failure(&self) -> Option<String>;
@@ -20,45 +20,21 @@ pub(super) trait Operation: Send {
     fn answer(self: Box<Self>, failure: Option<Error>);
 }
 
-/// Whoever waits, and what he is to hear.
-struct Caller<T> {
+/// Work that answers a `T`.
+pub(super) struct Work<T, F> {
+    name: &'static str,
+    run: Option<F>,
     outcome: Option<Result<T>>,
     answer: oneshot::Sender<Result<T>>,
 }
 
-impl<T> Caller<T> {
-    fn failure(&self) -> Option<String> {
-        let failure = self.outcome.as_ref()?.as_ref().err()?;
-        Some(crate::chain::Chain(failure).to_string())
-    }
-
-    fn tell(self, operation: &'static str, failure: Option<Error>) {
-        let outcome = match (self.outcome, failure) {
-            (Some(Err(own)), _) => Err(own),
-            (_, Some(failure)) => Err(failure),
-            (Some(Ok(done)), None) => Ok(done),
-            (None, None) => Err(closed()),
-        };
-        if self.answer.send(outcome).is_err() {
-            tracing::debug!(operation, "nobody waited for the answer of the database");
-        }
+impl<T, F> Work<T, F> {
+    pub(super) const fn new(name: &'static str, run: F, answer: oneshot::Sender<Result<T>>) -> Self {
+        Self { name, run: Some(run), outcome: None, answer }
     }
 }
 
-/// Work that runs once.
-pub(super) struct Once<T, F> {
-    name: &'static str,
-    work: Option<F>,
-    caller: Caller<T>,
-}
-
-impl<T, F> Once<T, F> {
-    pub(super) const fn new(name: &'static str, work: F, answer: oneshot::Sender<Result<T>>) -> Self {
-        Self { name, work: Some(work), caller: Caller { outcome: None, answer } }
-    }
-}
-
-impl<T, F> Operation for Once<T, F>
+impl<T, F> Operation for Work<T, F>
 where
     T: Send + 'static,
     F: FnOnce(&mut Tx) -> Result<T> + Send + 'static,
@@ -68,21 +44,30 @@ where
     }
 
     fn is_abandoned(&self) -> bool {
-        self.caller.answer.is_closed()
+        self.answer.is_closed()
     }
 
     fn run(&mut self, tx: &mut Tx) -> bool {
-        if let Some(work) = self.work.take() {
-            self.caller.outcome = Some(work(tx));
+        if let Some(run) = self.run.take() {
+            self.outcome = Some(run(tx));
         }
-        matches!(self.caller.outcome, Some(Ok(_)))
+        matches!(self.outcome, Some(Ok(_)))
     }
 
     fn failure(&self) -> Option<String> {
-        self.caller.failure()
+        let failure = self.outcome.as_ref()?.as_ref().err()?;
+        Some(crate::chain::Chain(failure).to_string())
     }
 
     fn answer(self: Box<Self>, failure: Option<Error>) {
-        self.caller.tell(self.name, failure);
+        let outcome = match (self.outcome, failure) {
+            (Some(Err(own)), _) => Err(own),
+            (_, Some(failure)) => Err(failure),
+            (Some(Ok(done)), None) => Ok(done),
+            (None, None) => Err(closed()),
+        };
+        if self.answer.send(outcome).is_err() {
+            tracing::debug!(operation = self.name, "the caller did not wait for the answer of the database");
+        }
     }
 }
