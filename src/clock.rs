@@ -48,13 +48,19 @@ impl Clock {
     }
 }
 
+/// Ticks that may come late; so many in one wait are no pauses, but a machine that has too much to do.
+const MOST_LATE: u32 = 100;
+
 /// How long the silence of others is borne. Only time counts that this process lived through.
 ///
 /// A process may be stopped, and its machine may sleep; what came meanwhile has not been looked at then. So patience is
-/// spent in ticks, and a tick that comes late spends none: before all is spent, there was time to look.
+/// spent in ticks, and a tick that comes late spends none: before all is spent, there was time to look. It ends all the
+/// same if the process never runs as it should: when [`MOST_LATE`] ticks were late, those after them are spent, too.
 #[derive(Debug)]
 pub struct Patience {
     left: Duration,
+    /// Ticks that came late.
+    late: u32,
     /// When the tick that goes on began.
     ticking_since: Option<Instant>,
 }
@@ -62,7 +68,7 @@ pub struct Patience {
 impl Patience {
     /// Patience for so long.
     pub const fn new(most: Duration) -> Self {
-        Self { left: most, ticking_since: None }
+        Self { left: most, late: 0, ticking_since: None }
     }
 
     /// What is left of it.
@@ -82,7 +88,9 @@ impl Patience {
             let tick = self.left.min(TICK);
             sleep_until(since + tick).await;
             self.ticking_since = None;
-            if !stood_still(since + tick, Instant::now()) {
+            if stood_still(since + tick, Instant::now()) && self.late < MOST_LATE {
+                self.late += 1;
+            } else {
                 self.left -= tick;
             }
         }
@@ -105,25 +113,33 @@ pub fn stood_still(due: Instant, now: Instant) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// Keeps the only thread of the runtime for so long.
-    #[expect(clippy::disallowed_methods, reason = "the test's process is to stand still")]
-    fn stand_still(how_long: Duration) {
-        std::thread::sleep(how_long);
+    /// Patience whose tick began so long ago, as if the process had stood still since.
+    fn after_a_pause(of: Duration) -> Patience {
+        Patience { ticking_since: Instant::now().checked_sub(of), ..Patience::new(SECOND) }
     }
 
     #[tokio::test]
     async fn time_in_which_the_process_stood_still_spends_no_patience() {
-        let mut patience = Patience::new(SECOND);
-        assert!(tokio::time::timeout(TICK / 2, patience.spent()).await.is_err());
+        let mut patience = after_a_pause(SECOND * 16);
 
-        stand_still(SECOND * 2);
-        assert!(tokio::time::timeout(TICK / 2, patience.spent()).await.is_err());
+        assert_eq!(patience.spent().now_or_never(), None);
 
-        assert_eq!(patience.left(), SECOND);
+        assert_eq!((patience.left(), patience.late), (SECOND, 1));
+    }
+
+    #[tokio::test]
+    async fn patience_with_a_process_that_is_late_again_and_again_comes_to_its_end() {
+        let mut patience = Patience { late: MOST_LATE, ..after_a_pause(SECOND * 16) };
+
+        assert_eq!(patience.spent().now_or_never(), None);
+
+        assert_eq!(patience.left() + TICK, SECOND);
     }
 
     #[tokio::test]

@@ -140,9 +140,9 @@ impl Container {
 
     /// Puts files into the empty work folder before the first command; sent together with it.
     pub fn prepare(&mut self, files: &[SourceFile]) {
-        if let Some(held) = &mut self.held
-            && let Err(error) = held.idle.client.open(files)
-        {
+        let Some(held) = &mut self.held else { return };
+        self.condition = Condition::Used;
+        if let Err(error) = held.idle.client.open(files) {
             // Only a path longer than a frame is refused; the command then finds that its file is missing.
             tracing::warn!(%error, "a file cannot be sent to the agent");
         }

@@ -36,7 +36,9 @@ impl Reservation {
             );
             // First, so that nothing else is leased for the slot in between.
             self.reserve_again().await?;
-            container.retire();
+            if error.is_silence() {
+                container.retire();
+            }
         }
     }
 

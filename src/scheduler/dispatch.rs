@@ -11,7 +11,8 @@ use super::{LEASE, RETRY, Scheduler};
 use crate::domain::ids::RuntimeId;
 use crate::storage::{self, Change, Leased, Storage as _};
 
-/// Pause between two looks at the queue while a slot is free, should a hint be lost.
+/// Pause between two looks at the queue while a slot is free, should a hint be lost; no hint tells that what rested after
+/// losses may be leased again.
 const POLL: Duration = Duration::from_secs(1);
 
 impl Scheduler {

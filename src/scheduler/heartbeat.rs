@@ -3,6 +3,7 @@
 use tokio::sync::broadcast::error::RecvError;
 
 use super::{HEARTBEAT, LEASE, Scheduler};
+use crate::clock::Patience;
 use crate::domain::submission::StateName;
 use crate::domain::time::Timestamp;
 use crate::storage::{self, Change, Renewed, Rescue, Storage as _};
@@ -72,9 +73,11 @@ impl Scheduler {
     /// Takes expired leases back every [`HEARTBEAT`], until the soft stop.
     pub(super) async fn rescue_expired(self) {
         loop {
+            // By time that was lived through: a lease that was taken right before a pause is on the list by then.
+            let mut pause = Patience::new(HEARTBEAT);
             tokio::select! {
                 () = self.inner.tasks.soft().cancelled() => return,
-                () = tokio::time::sleep(HEARTBEAT) => {}
+                () = pause.spent() => {}
             }
             if let Err(error) = self.renew_and_rescue().await {
                 tracing::warn!(

@@ -8,7 +8,7 @@ use sqlx::Connection as _;
 use tempfile::TempDir;
 
 use crate::support::client;
-use crate::support::engine::{self, Engine, run, say};
+use crate::support::engine::{self, run, say};
 use crate::support::stream::facts;
 use crate::support::{Options, Program, TestGuichet, exercises, programs, wait_for};
 
@@ -22,18 +22,10 @@ async fn guichet(options: Options) -> TestGuichet {
     guichet
 }
 
-/// Ids of the containers in which a student's program runs.
-fn busy(engine: &Engine, label: &str) -> Vec<String> {
-    let running = engine.running(label).into_iter();
-    running
-        .filter(|container| engine.processes(container).iter().any(|line| line.contains("main.py")))
-        .collect()
-}
-
 async fn kill_its_container(guichet: &TestGuichet, label: &str) {
     let engine = guichet.engine();
     let found =
-        wait_for("the program to run", SOON, || async { busy(&engine, label) }, |found| !found.is_empty())
+        wait_for("the program to run", SOON, || async { engine.busy(label) }, |found| !found.is_empty())
             .await;
     engine.kill(&found);
 }

@@ -13,6 +13,13 @@ fn nap() -> Program {
     programs::sleep_then_sum(3.0)
 }
 
+/// Waits until a program of the service runs.
+async fn program_to_run(guichet: &TestGuichet) {
+    let (engine, label) = (guichet.engine(), guichet.label().await);
+    let look = || async { engine.busy(&label) };
+    wait_for("the program to run", Duration::from_secs(20), look, |busy| !busy.is_empty()).await;
+}
+
 /// Stops the process for so long.
 async fn pause(guichet: &TestGuichet, length: Duration) {
     guichet.signal(Signal::STOP);
@@ -28,7 +35,7 @@ async fn two_pauses_of_16_seconds_while_a_program_naps_cost_no_attempt() {
     guichet.teacher().put_exercise("naps", &naps).await;
     let id = guichet.student("alice").submit("naps", &nap()).await;
 
-    guichet.student("alice").events(&id).await.until_named("submission.started").await;
+    program_to_run(&guichet).await;
     pause(&guichet, Duration::from_secs(16)).await;
     guichet.student("alice").events(&id).await.until_named("submission.test_finished").await;
     pause(&guichet, Duration::from_secs(16)).await;
@@ -51,7 +58,7 @@ async fn a_program_that_has_to_wait_for_a_service_that_stands_still_is_not_stopp
     let source = "import sys, time\ntime.sleep(1)\nsys.stdout.write(sys.stdin.read())\n";
     let id = guichet.student("alice").submit("echo", &Program::python(source)).await;
 
-    guichet.student("alice").events(&id).await.until_named("submission.started").await;
+    program_to_run(&guichet).await;
     pause(&guichet, Duration::from_secs(8)).await;
 
     let ended = guichet.student("alice").ended(&id).await;

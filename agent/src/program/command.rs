@@ -27,6 +27,9 @@ use super::{
 /// Requests and input that may wait for a command; beyond it the connection is left alone, but for its end.
 const WAITING_REQUEST_BYTES: usize = 8 << 20;
 
+/// How late the agent may wake; beyond it, the container was paused meanwhile.
+const STOOD_STILL: Duration = Duration::from_millis(250);
+
 /// Shortest time between two looks at the CPU time.
 const SHORTEST_LOOK: Duration = Duration::from_millis(1);
 
@@ -50,8 +53,8 @@ struct Watched {
     first: libc::pid_t,
     limits: Limits,
     started: Instant,
-    /// Time since then in which the command could not go on for want of Guichet: it had written more than was taken, or
-    /// read all that was sent.
+    /// Time since then that is not the command's own: it could not go on for want of Guichet, for it had written more than
+    /// was taken or read all that was sent, or the container stood still with all that is in it.
     held_up: Duration,
     next_look: Instant,
     next_memory_look: Instant,
@@ -123,10 +126,15 @@ impl Runner<'_> {
             watched.output.poll(0, wants_output),
             watched.output.poll(1, wants_output),
         ];
-        let held_up_since = (!wants_output || watched.input.is_short()).then(Instant::now);
-        let timeout = watched.timeout(held_up_since.is_some());
+        let held_up = !wants_output || watched.input.is_short();
+        let (timeout, since) = (watched.timeout(held_up), Instant::now());
         sys::poll(&mut fds, Some(timeout), self.mask.get()).context("watch a command")?;
-        watched.held_up += held_up_since.map_or(Duration::ZERO, |since| since.elapsed());
+        let late = since.elapsed().saturating_sub(timeout);
+        if held_up {
+            watched.held_up += since.elapsed();
+        } else if late > STOOD_STILL {
+            watched.held_up += late;
+        }
         let [requests, _, input, stdout, stderr] = fds.map(|fd| fd.revents);
         if requests != 0 && wants_requests {
             self.connection.receive()?;

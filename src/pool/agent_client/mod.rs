@@ -33,6 +33,9 @@ const MOMENT: Duration = Duration::from_millis(50);
 /// Bytes of a file in one message.
 const FILE_PIECE_BYTES: usize = 256 << 10;
 
+/// Bytes in a message by which a command may have been held up: an agent sends and takes that much or more then.
+const HOLDING_UP_BYTES: usize = 32 << 10;
+
 /// Bytes of standard input in one message.
 const INPUT_PIECE_BYTES: usize = STDIN_WINDOW_BYTES / 2;
 
@@ -62,6 +65,16 @@ pub enum Error {
     Version(u32),
 }
 
+impl Error {
+    /// Whether nothing was said that an agent should not say.
+    pub const fn is_silence(&self) -> bool {
+        match self {
+            Self::Closed | Self::Transport(_) | Self::Late(_) => true,
+            Self::Frame(_) | Self::Unexpected(_) | Self::Fault(_) | Self::Version(_) => false,
+        }
+    }
+}
+
 /// A conversation with an agent.
 #[derive(Debug)]
 pub struct AgentClient {
@@ -69,6 +82,7 @@ pub struct AgentClient {
     decoder: Decoder,
     /// Requests that go out with the next one that has an answer.
     queued: Vec<u8>,
+    /// Not before this it has answered.
     answered_at: Instant,
 }
 
@@ -148,11 +162,10 @@ impl AgentClient {
     ) -> Result<Report, Error> {
         self.expect_silence()?;
         let mut room = exec.limits.output_bytes;
-        let mut patience = Patience::new(Duration::from_millis(exec.limits.wall_time_ms) + COMMAND_SILENCE);
+        let mut patience = CommandPatience::for_wall_time(exec.limits.wall_time_ms);
         self.queue(&Request::Exec(exec))?;
         let mut input = Input::new(std::mem::take(&mut self.queued), stdin);
         input.refill()?;
-        let mut aborted = false;
         let Transport { input: writer, output: reader } = &mut self.transport;
         let decoder = &mut self.decoder;
         let report = loop {
@@ -170,21 +183,23 @@ impl AgentClient {
                         room = room
                             .checked_sub(u64::try_from(bytes.len()).unwrap_or(u64::MAX))
                             .ok_or(Error::Unexpected("more than the command may write"))?;
+                        patience.moved(bytes.len());
                         sink(stream, &bytes);
                     }
                     Reply::Report(report) => break report,
-                    Reply::StdinTaken { bytes } => input.taken(bytes)?,
+                    Reply::StdinTaken { bytes } => {
+                        patience.moved(input.taken(bytes)?);
+                    }
                     other => return Err(unexpected(other)),
                 },
                 written = writer.write(input.bytes()), if !input.bytes().is_empty() => {
                     input.advance(written?)?;
                 }
-                () = abort.cancelled(), if !aborted => {
-                    aborted = true;
-                    patience.shorten_to(COMMAND_SILENCE);
+                () = abort.cancelled(), if !patience.is_last => {
+                    patience.end();
                     input.cut_off(&Request::Abort)?;
                 }
-                () = patience.spent() => return Err(Error::Late("report")),
+                () = patience.left.spent() => return Err(Error::Late("report")),
             }
         };
         // Half a message would garble the next one; what was not begun needs not be sent.
@@ -225,6 +240,7 @@ impl AgentClient {
 
     async fn ask(&mut self, what: &'static str, deadline: Duration) -> Result<Reply, Error> {
         let queued = std::mem::take(&mut self.queued);
+        let asked_at = Instant::now();
         let Transport { input: writer, output: reader } = &mut self.transport;
         let decoder = &mut self.decoder;
         let asked = async {
@@ -233,8 +249,38 @@ impl AgentClient {
             next_reply(reader, decoder).await
         };
         let reply = Patience::new(deadline).wait_for(asked).await.ok_or(Error::Late(what))??;
-        self.answered_at = Instant::now();
+        // Read late, an answer may be old.
+        self.answered_at = asked_at;
         Ok(reply)
+    }
+}
+
+/// How long a command's report is waited for.
+struct CommandPatience {
+    whole: Duration,
+    left: Patience,
+    /// Nothing prolongs it any more.
+    is_last: bool,
+}
+
+impl CommandPatience {
+    const fn for_wall_time(wall_time_ms: u64) -> Self {
+        let whole = Duration::from_millis(wall_time_ms).saturating_add(COMMAND_SILENCE);
+        Self { whole, left: Patience::new(whole), is_last: false }
+    }
+
+    /// So many bytes of input or output got through. The command may have been held up until now, which its wall time
+    /// leaves out; small pieces hold no command up, and could be sent without end.
+    const fn moved(&mut self, bytes: usize) {
+        if bytes >= HOLDING_UP_BYTES && !self.is_last {
+            self.left = Patience::new(self.whole);
+        }
+    }
+
+    /// The command is to end at once.
+    fn end(&mut self) {
+        self.is_last = true;
+        self.left.shorten_to(COMMAND_SILENCE);
     }
 }
 
@@ -286,11 +332,15 @@ impl<'a> Input<'a> {
         Ok(())
     }
 
-    /// The command took so much.
-    fn taken(&mut self, bytes: u64) -> Result<(), Error> {
-        let left = usize::try_from(bytes).ok().and_then(|bytes| self.ahead.checked_sub(bytes));
-        self.ahead = left.ok_or(Error::Unexpected("more input taken than was sent"))?;
-        if self.bytes().is_empty() { self.refill() } else { Ok(()) }
+    /// The command took so much; the same as a number of bytes in memory.
+    fn taken(&mut self, bytes: u64) -> Result<usize, Error> {
+        let taken = usize::try_from(bytes).ok().filter(|taken| *taken <= self.ahead);
+        let taken = taken.ok_or(Error::Unexpected("more input taken than was sent"))?;
+        self.ahead -= taken;
+        if self.bytes().is_empty() {
+            self.refill()?;
+        }
+        Ok(taken)
     }
 
     /// Lets `request` follow what is encoded, in place of the standard input that isn't.

@@ -281,7 +281,46 @@ async fn a_report_that_does_not_come_is_not_waited_for_beyond_the_limit_and_a_li
     let ended = client.exec(command(1), b"", &CancellationToken::new(), &mut |_, _| {}).await;
 
     assert!(matches!(ended, Err(Error::Late(_))), "{ended:?}");
-    assert!(begun.elapsed() < COMMAND_SILENCE * 2, "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < COMMAND_SILENCE * 3, "{:?}", begun.elapsed());
+}
+
+/// A command of no wall time whose input is taken in pieces of so many bytes, each behind more than half of the silence
+/// that is borne.
+async fn taken_slowly(piece: u64) -> Result<Report, Error> {
+    let (mut client, mut agent) = greeted().await;
+    let stdin = vec![1; 1 << 20];
+    let taking = async {
+        agent.hear_exec().await;
+        for _ in 0..3 {
+            tokio::time::sleep(COMMAND_SILENCE * 3 / 5).await;
+            agent.say(&Reply::StdinTaken { bytes: piece }).await;
+        }
+        agent.say(&report()).await;
+        loop {
+            agent.hear().await;
+        }
+    };
+    let (abort, mut sink) = (CancellationToken::new(), |_, _: &[u8]| {});
+    tokio::select! {
+        ended = client.exec(command(1), &stdin, &abort, &mut sink) => ended,
+        () = taking => panic!("it listens for ever"),
+    }
+}
+
+#[tokio::test]
+async fn a_command_whose_input_takes_its_time_is_waited_for() {
+    let half = u64::try_from(STDIN_WINDOW_BYTES / 2).unwrap();
+
+    let ended = taken_slowly(half).await;
+
+    assert!(ended.is_ok(), "{ended:?}");
+}
+
+#[tokio::test]
+async fn input_taken_byte_by_byte_prolongs_nothing() {
+    let ended = taken_slowly(1).await;
+
+    assert!(matches!(ended, Err(Error::Late("report"))), "{ended:?}");
 }
 
 #[tokio::test]
@@ -307,6 +346,7 @@ async fn an_agent_that_has_not_answered_for_a_while_is_asked_whether_it_is_there
     });
 
     assert!(looked.is_ok(), "{looked:?}");
+    client.answered_at = Instant::now() + MOMENT;
     client.look().await.unwrap();
     drop(client);
     assert_eq!(agent.stream.read(&mut [0]).await.unwrap(), 0, "it was asked again");
@@ -328,7 +368,7 @@ async fn an_agent_that_is_gone_is_known_to_be_though_it_answered_just_now() {
     drop(agent);
     // The end arrives.
     tokio::time::sleep(MOMENT).await;
-    client.answered_at = Instant::now();
+    client.answered_at = Instant::now() + MOMENT;
 
     let looked = client.look().await;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use guichet::domain::exercise::{Isolation, SourceFile};
 use guichet::domain::submission::LostReason;
 use guichet::pool::TransportKind;
-use guichet_agent::Limits;
+use guichet_agent::{Ended, Limits};
 use tokio::time::{Instant, timeout};
 
 use super::bench::{Bench, ROOMY, SOON, by_both_ways, exec, reason, run_exec, wait_for};
@@ -54,6 +54,30 @@ async fn an_idle_container_whose_agent_stands_still_is_replaced_by_who_would_hav
     assert_ne!(container.id(), Some(victim.as_str()));
     container.release(Isolation::Reset).await;
     assert!(!bench.containers_of("python").await.contains(&victim), "it is still there");
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn time_in_which_its_container_was_paused_is_no_wall_time_of_a_program() {
+    let bench = Bench::start().await;
+    let mut container = bench.claim("python").await;
+    let paused = container.id().expect("a container").to_owned();
+    container.prepare(&[SourceFile { path: "main.py".to_owned(), content: "".into() }]);
+    let source = "import time\nfor _ in range(20): time.sleep(0.05)\n";
+    let argv = ["/usr/bin/python3", "-c", source].map(str::to_owned);
+    let limits = Limits { wall_time_ms: 3000, ..ROOMY };
+
+    let pause = async {
+        bench.docker.pause_container(&paused).await.expect("it is paused");
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        bench.docker.unpause_container(&paused).await.expect("it goes on");
+    };
+    let (ended, ()) = tokio::join!(run_exec(&mut container, exec(&argv, limits, false), b""), pause);
+
+    let report = ended.expect("a report").report;
+    assert_eq!((report.ended, report.stopped_by), (Ended::Exited(0), None), "{report:?}");
+    assert!(report.wall_time_us < 3_000_000, "{report:?}");
+    container.release(Isolation::Reset).await;
     bench.end().await;
 }
 

@@ -23,6 +23,7 @@ use super::message::{Command, Packet};
 use super::session::Session;
 use super::upgrade::{Sessions, Unauthenticated};
 use crate::app::{self, OpenStream};
+use crate::clock;
 use crate::feed::RefusedDraft;
 
 /// Bytes that are read at one time.
@@ -189,6 +190,10 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
             return Err(End::Closed(CloseCode::Policy, "nobody said who he is"));
         }
         if now >= self.next_ping {
+            // What the peer answered while this process stood still has not been read.
+            if clock::stood_still(self.next_ping, now) {
+                self.last_pong = now;
+            }
             if now.duration_since(self.last_pong) >= self.sessions.patience.mute {
                 return Err(End::Mute);
             }
