@@ -55,7 +55,7 @@ const MOST_LATE: u32 = 100;
 ///
 /// A process may be stopped, and its machine may sleep; what came meanwhile has not been looked at then. So patience is
 /// spent in ticks, and a tick that comes late spends none: before all is spent, there was time to look. It ends all the
-/// same if the process never runs as it should: when [`MOST_LATE`] ticks were late, those after them are spent, too.
+/// same if the process never runs as it should: when a hundred ticks were late, those after them are spent, too.
 #[derive(Debug)]
 pub struct Patience {
     left: Duration,

@@ -48,14 +48,24 @@ async fn a_run_whose_container_was_killed_is_tried_once_more() {
 
 #[tokio::test]
 async fn with_all_warm_containers_paused_submissions_go_on_elsewhere_at_their_first_attempt() {
+    go_on_elsewhere_when_warm_containers("pause").await;
+}
+
+#[tokio::test]
+async fn with_all_warm_containers_killed_submissions_go_on_elsewhere_at_their_first_attempt() {
+    go_on_elsewhere_when_warm_containers("kill").await;
+}
+
+/// * `suffer` — what the engine does to them.
+async fn go_on_elsewhere_when_warm_containers(suffer: &str) {
     let guichet = Options::default().slots(2).start().await;
     guichet.teacher().put_exercise("patient", &exercises::patient_sum()).await;
     let (alice, engine, label) = (guichet.student("alice"), guichet.engine(), guichet.label().await);
     let warm = || async { engine.running(&label) };
-    let paused = wait_for("warm containers", SOON, warm, |warm| warm.len() == 4).await;
+    let disturbed = wait_for("warm containers", SOON, warm, |warm| warm.len() == 4).await;
 
-    let pause: Vec<&str> = ["pause"].into_iter().chain(paused.iter().map(String::as_str)).collect();
-    engine.ask_for(&pause);
+    let command: Vec<&str> = [suffer].into_iter().chain(disturbed.iter().map(String::as_str)).collect();
+    engine.ask(&command);
     let mut ids = Vec::new();
     for _ in 0..3 {
         ids.push(alice.submit("patient", &programs::sleep_then_sum(0.1)).await);
@@ -65,7 +75,7 @@ async fn with_all_warm_containers_paused_submissions_go_on_elsewhere_at_their_fi
         let ended = alice.ended(&id).await;
         assert_eq!((&ended["state"], &ended["attempt"]), (&json!("finished"), &json!(1)), "{ended}");
     }
-    wait_for("the paused ones to go", SOON, warm, |warm| paused.iter().all(|id| !warm.contains(id))).await;
+    wait_for("these to go", SOON, warm, |warm| disturbed.iter().all(|id| !warm.contains(id))).await;
 }
 
 #[tokio::test]
