@@ -1,8 +1,10 @@
 //! What a command may use, and what it is told that stopped it.
 
-use guichet_agent::{Ended, MEMORY_ROOM_BYTES, Reply, Request, StoppedBy};
+use std::time::Duration;
 
-use crate::support::{TestAgent, limited, shell, victim};
+use guichet_agent::{Ended, Exec, MEMORY_ROOM_BYTES, Reply, Request, StoppedBy};
+
+use crate::support::{Outcome, TestAgent, limited, shell, victim};
 
 #[test]
 fn cpu_time_is_limited() {
@@ -47,23 +49,62 @@ fn wall_time_is_limited_whatever_signals_are_ignored() {
     }
 }
 
-#[test]
-fn the_wall_limit_holds_while_nobody_takes_the_output() {
+/// Twice the wall limit of the commands that are held up.
+#[expect(clippy::disallowed_methods, reason = "there is no signal for time that is not counted")]
+fn let_the_wall_limit_pass() {
+    std::thread::sleep(Duration::from_secs(2));
+}
+
+/// Writes two mebibytes, then does this.
+fn write_much_and(then: &str) -> Exec {
+    let double =
+        "x=0123456789abcde; for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17; do x=$x$x; done; echo $x";
+    limited(shell(&format!("{double}; {then}")), |limits| {
+        limits.output_bytes = 16 << 20;
+        limits.wall_time_ms = 1000;
+    })
+}
+
+/// Runs a command whose output is not taken for longer than its wall limit.
+fn run_held_up(exec: Exec) -> Outcome {
     let mut agent = TestAgent::start();
     agent.begin();
-    let flood = limited(victim("flood"), |limits| {
-        limits.output_bytes = 16 << 20;
-        limits.wall_time_ms = 300;
-    });
-
-    agent.send(&[Request::Exec(flood)]);
+    agent.send(&[Request::Exec(exec), Request::Stdin { bytes: Vec::new(), last: true }]);
     assert!(matches!(agent.receive(), Reply::Output { .. }));
-    agent.container.wait_for_tasks(1);
+    let_the_wall_limit_pass();
+    agent.outcome()
+}
+
+#[test]
+fn a_command_that_waits_for_its_output_to_be_taken_spends_no_wall_time() {
+    let report = run_held_up(write_much_and("exit 3")).report;
+
+    assert_eq!((report.ended, report.stopped_by), (Ended::Exited(3), None), "{report:?}");
+    assert!(report.wall_time_us < 1_000_000, "{report:?}");
+}
+
+#[test]
+fn the_wall_limit_holds_again_when_the_output_is_taken() {
+    let report = run_held_up(write_much_and("sleep 100")).report;
+
+    assert_eq!(report.stopped_by, Some(StoppedBy::WallTime));
+    assert!((1_000_000..2_000_000).contains(&report.wall_time_us), "{report:?}");
+}
+
+#[test]
+fn a_command_that_has_read_all_that_was_sent_spends_no_wall_time() {
+    let mut agent = TestAgent::start();
+    agent.begin();
+    let reader = limited(shell("read line; read line; exit 3"), |limits| limits.wall_time_ms = 1000);
+    let line = |last| Request::Stdin { bytes: b"line\n".to_vec(), last };
+
+    agent.send(&[Request::Exec(reader), line(false)]);
+    let_the_wall_limit_pass();
+    agent.send(&[line(true)]);
 
     let report = agent.outcome().report;
-    assert_eq!(report.stopped_by, Some(StoppedBy::WallTime));
-    assert!(report.wall_time_us < 2_000_000, "{report:?}");
-    assert!(report.output_bytes < 4 << 20, "{report:?}");
+    assert_eq!((report.ended, report.stopped_by), (Ended::Exited(3), None), "{report:?}");
+    assert!(report.wall_time_us < 1_000_000, "{report:?}");
 }
 
 /// Whether a command was stopped beyond its limit, and before the kernel's own.

@@ -155,15 +155,6 @@ impl Container {
         fs::read_to_string(tasks).unwrap().lines().count()
     }
 
-    /// Waits until this number of tasks is in the slot.
-    pub fn wait_for_tasks(&self, expected: usize) {
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while self.tasks() != expected {
-            assert!(Instant::now() < deadline, "{} tasks in place of {expected}", self.tasks());
-            std::thread::yield_now();
-        }
-    }
-
     /// Commands that the kernel has killed for want of memory since the slot was made.
     pub fn oom_kills(&self) -> u64 {
         let slot = self.slot.as_ref().expect("a slot");
