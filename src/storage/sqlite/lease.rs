@@ -78,7 +78,8 @@ pub(super) fn next(
     Ok(Some(NewLease { leased, exercise }))
 }
 
-/// The first queued submission of one of `runtimes` that does not rest after a loss.
+/// The first queued submission of one of `runtimes` that does not rest after a loss. Of those that were lost with more
+/// than one instance one runs at a time: what ran beside the one that is to blame is not lost with it again.
 fn first_of(tx: &Tx, runtimes: &[RuntimeId], now: Timestamp) -> Result<Option<Placed>> {
     let rest_ms = i64::try_from(REST_AFTER_LOSS.as_millis()).unwrap_or(i64::MAX);
     // The first of each runtime, and of these the first: what waits for other runtimes is not walked over.
@@ -89,7 +90,12 @@ fn first_of(tx: &Tx, runtimes: &[RuntimeId], now: Timestamp) -> Result<Option<Pl
                SELECT f.rowid FROM json_each(?1) AS asked JOIN submissions AS f ON f.rowid = ( \
                  SELECT q.rowid FROM submissions AS q INDEXED BY submissions_runtime_queue \
                  WHERE q.state = 'queued' AND q.runtime = asked.value AND (q.attempt = 0 OR NOT coalesce(( \
-                   SELECT ?2 >= max(l.ended_at) AND ?2 < max(l.ended_at) + ?3 * (count(*) - 1) FROM attempts AS l \
+                   SELECT count(*) > 1 AND ( \
+                     ?2 >= max(l.ended_at) AND ?2 < max(l.ended_at) + ?3 * (count(*) - 1) \
+                     OR EXISTS (SELECT 1 FROM submissions AS r WHERE r.state = 'running' AND 1 < ( \
+                       SELECT count(*) FROM attempts AS s WHERE s.submission_id = r.id AND s.round = r.round \
+                       AND s.reason = ?4 AND s.handed_back = 0))) \
+                   FROM attempts AS l \
                    WHERE l.submission_id = q.id AND l.round = q.round AND l.reason = ?4 AND l.handed_back = 0 \
                  ), FALSE)) \
                  ORDER BY q.priority, q.rank, q.ticket LIMIT 1) \

@@ -145,6 +145,30 @@ pub async fn what_was_lost_with_two_instances_rests_before_its_last_attempt(db: 
     assert_eq!((meanwhile.submission, rested.submission, rested.attempt), (other, poison, 3));
 }
 
+pub async fn what_was_lost_with_two_instances_runs_alone_among_its_like(db: &impl Storage) {
+    let (poison, bystander, other) =
+        (insert(db, new("alice")).await, insert(db, new("bob")).await, insert(db, new("carol")).await);
+    for seconds in [1, 3] {
+        let ran = [lease(db, at(seconds)).await, lease(db, at(seconds)).await];
+        let ran = ran.map(|leased| leased.work.lease);
+        for lost in &ran {
+            let guarded =
+                db.give_up(lost, LostReason::InstanceLost.into(), CAPS, at(seconds + 1)).await.unwrap();
+            assert_eq!(guarded, Guarded::LeaseHeld);
+        }
+        assert_eq!(ran.map(|lost| lost.submission), [poison, bystander]);
+    }
+
+    let alone = lease(db, at(60)).await.work.lease;
+    let beside = lease(db, at(60)).await.work.lease;
+    let none = lease_as(db, "w1", &[runtime("python")], at(60)).await;
+    let ended = db.finish(&alone, vec![], finished(1, Verdict::Accepted), at(61)).await.unwrap();
+    let next = lease(db, at(62)).await.work.lease;
+
+    assert_eq!([alone.submission, beside.submission, next.submission], [poison, other, bystander]);
+    assert_eq!((none, ended), (None, Guarded::LeaseHeld));
+}
+
 pub async fn what_was_handed_back_or_lost_with_hosts_does_not_rest(db: &impl Storage) {
     let id = insert(db, new("alice")).await;
     lose(db, LostReason::InstanceLost, 1).await;

@@ -105,6 +105,7 @@ macro_rules! suite {
             a_container_lost_beside_a_host_is_not_the_last
             the_third_loss_is_the_last_for_whatever_reasons
             what_was_lost_with_two_instances_rests_before_its_last_attempt
+            what_was_lost_with_two_instances_runs_alone_among_its_like
             what_was_handed_back_or_lost_with_hosts_does_not_rest
             a_clock_that_was_set_back_lets_nothing_rest
             what_is_handed_back_stands_at_its_old_place_with_the_attempt_counted

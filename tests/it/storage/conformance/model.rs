@@ -61,6 +61,8 @@ struct Entry {
     attempt: u32,
     /// Losses of the round: all, and those of its container.
     lost: (u32, u32),
+    /// Losses of the round with instances.
+    instances_lost: u32,
     cancel_requested: bool,
     /// Files now, and those that entered the queue last.
     files: u32,
@@ -88,6 +90,7 @@ impl Model {
         entry.queued_files = Some(entry.files);
         entry.attempt = 0;
         entry.lost = (0, 0);
+        entry.instances_lost = 0;
         entry.events += 1;
     }
 
@@ -158,6 +161,7 @@ async fn take(db: &impl Storage, model: &mut Model, step: &Step) {
             let entry = &mut model.entries[index];
             entry.lost.0 += 1;
             entry.lost.1 += u32::from(*reason == LostReason::ContainerLost);
+            entry.instances_lost += u32::from(*reason == LostReason::InstanceLost);
             let failed = entry.lost.0 >= CAPS.any || entry.lost.1 >= CAPS.container;
             match entry.cancel_requested {
                 true => model.end(index, StateName::Cancelled),
@@ -197,6 +201,7 @@ async fn insert(db: &impl Storage, model: &mut Model, new: NewSubmission, class:
         round: 1,
         attempt: 0,
         lost: (0, 0),
+        instances_lost: 0,
         cancel_requested: false,
         files: 0,
         queued_files: None,
@@ -213,10 +218,14 @@ async fn lease(db: &impl Storage, model: &mut Model, python: bool, c: bool) {
     runtimes.extend(python.then(|| runtime("python")));
     runtimes.extend(c.then(|| runtime("c")));
     let leased = lease_as(db, "w1", &runtimes, at(0)).await;
+    let suspect = |entry: &Entry| entry.instances_lost > 1;
+    let suspect_runs = model.entries.iter().any(|entry| entry.state == StateName::Running && suspect(entry));
+    let may_run = |entry: &Entry| !(suspect_runs && suspect(entry));
     let first = model
         .order()
         .into_iter()
         .map(|id| model.index_of(id))
+        .filter(|index| may_run(&model.entries[*index]))
         .find(|index| if model.entries[*index].c { c } else { python });
     assert_eq!(
         leased.as_ref().map(|leased| leased.work.submission.id),
