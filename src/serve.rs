@@ -111,7 +111,7 @@ async fn run(
         tracing::info!(address = %listener.local_addr()?, "websockets are taken at every path");
         tasks.start(http::serve(listener, websocket::router_of_any_path(&sessions), tasks.hard().clone()));
     }
-    let state = HttpState::new(app, verifier, metrics.clone(), tasks.clone(), http_settings(config));
+    let state = HttpState::new(app, verifier, metrics.clone(), tasks, http_settings(config));
     if let Some(listener) = listeners.metrics {
         tasks.start(http::serve(listener, http::metrics_router(metrics), tasks.hard().clone()));
     }

@@ -15,6 +15,7 @@ use guichet::storage::sqlite::{Options, SqliteStorage};
 use guichet::storage::{Inserted, QueueCaps, Storage as _};
 use tempfile::TempDir;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use super::temporary;
 
@@ -95,6 +96,21 @@ impl Queue {
             drain(&mut follower).await;
         }
         times
+    }
+
+    /// Has so many new ones stand last and be followed, as long as the answer lives.
+    pub async fn follow_last(&self, number: usize) -> JoinSet<()> {
+        let mut readers = JoinSet::new();
+        for index in 0..number {
+            let one = NewSubmission { priority: Priority::Rejudge, ..new(&format!("follower-{index}")) };
+            let id = one.id;
+            insert(&self.storage, vec![one]).await;
+            let Follow::Live(mut follower) = self.feed.follow(id, Resume::Start).await.unwrap() else {
+                panic!("a new submission is over");
+            };
+            readers.spawn(async move { while follower.next().await.unwrap().is_some() {} });
+        }
+        readers
     }
 
     pub async fn close(self) {

@@ -85,7 +85,12 @@ impl Service {
 
     /// Starts one that takes submissions in but has nowhere to run them.
     pub fn start_without_engine() -> Self {
-        Self::launch(&Build::of_ours(), "unix:///nonexistent/docker.sock")
+        Self::start_without_engine_of(&Build::of_ours())
+    }
+
+    /// The same of any build.
+    pub fn start_without_engine_of(build: &Build) -> Self {
+        Self::launch(build, "unix:///nonexistent/docker.sock")
     }
 
     fn launch(build: &Build, engine: &str) -> Self {

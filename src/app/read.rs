@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
+
 use super::{App, Caller, Error};
 use crate::domain::exercise::SourceFile;
 use crate::domain::ids::{Owner, SubmissionId};
@@ -79,6 +81,11 @@ impl App {
     pub async fn follow(&self, caller: &Caller, id: SubmissionId, from: Resume) -> Result<Follow, Error> {
         self.submission(caller, id).await?;
         Ok(self.inner.feed.follow(id, from).await?)
+    }
+
+    /// Cancelled when streams of events are to end: the process stops, and followers were told what had happened before.
+    pub fn streams_end(&self) -> &CancellationToken {
+        self.inner.feed.ending()
     }
 
     /// Follows the log of all submissions of `owner`.

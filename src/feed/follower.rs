@@ -1,35 +1,48 @@
 //! One open stream: replays a log, then goes live.
+//!
+//! Its mailbox is open before the log is first read, and entries are numbered without gaps: what the log did not show
+//! yet waits in the mailbox, what comes twice is passed over, and where one is missing the log is read again.
 
 use std::collections::{HashMap, VecDeque};
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
-use super::mailboxes::{Mailbox, Topic};
-use super::{Feed, Follow, Notice, Position, Resume};
-use crate::domain::event::{Event, EventBody, LogPlace};
+use super::mailboxes::{Mailbox, Topic, Waiting as Mail};
+use super::reading::{self, Read, Reading};
+use super::{Feed, Follow, LogEntry, Notice, Position, Resume};
+use crate::domain::event::{EventBody, LogPlace};
 use crate::domain::ids::{Owner, SubmissionId};
 use crate::domain::queue::PositionReason;
-use crate::storage::{self, LogPage, Placed, Storage as _};
-
-/// Events read at one time. An ending event carries a whole result, and each open stream may hold a page.
-const PAGE: u32 = 16;
+use crate::storage::{self, Placed};
 
 /// Reads a log in order, and the places in between.
-#[derive(Debug)]
 pub struct Follower {
     feed: Feed,
     topic: Topic,
     mailbox: Arc<Mailbox>,
-    from: Resume,
-    /// Whether [`Self::from`] was dealt with.
-    begun: bool,
+    state: State,
     /// How far the log was read.
     after: LogPlace,
     pending: VecDeque<Notice>,
     /// Whether the log was read to its end once.
     live: bool,
-    /// Whether it was read to its end, and nobody rang since because it grew.
-    caught_up: bool,
+    /// Whether places were told that may not have been taken over: of what the log had still to say.
+    must_ask: bool,
     waiting: HashMap<SubmissionId, Waiting>,
+}
+
+/// Where its next notice comes from.
+enum State {
+    /// From the database, once this is read.
+    MustRead(Reading),
+    /// From the database.
+    Reads(Reading, Pin<Box<dyn Future<Output = storage::Result<Read>> + Send>>),
+    /// From the mailbox.
+    Live,
+    /// Nothing will come.
+    Over,
 }
 
 /// A queued submission as the follower was told.
@@ -45,150 +58,171 @@ impl Follower {
     /// A follower of one submission, or [`Follow::Ended`] if there is nothing behind the asked place and nothing
     /// will come, also because the log was pruned.
     pub(super) async fn of_submission(feed: Feed, id: SubmissionId, from: Resume) -> storage::Result<Follow> {
-        let mut follower = Self::open(feed, Topic::Submission(id), from);
+        let mut follower = Self::open(feed, Topic::Submission(id), Reading::Begin(from));
         let after = match from {
-            Resume::After(place) => Some(place),
-            Resume::Start => Some(LogPlace::Start),
-            Resume::Unreadable => None,
+            Resume::Start => LogPlace::Start,
+            Resume::After(place) => place,
+            Resume::Unreadable => return Ok(Follow::Live(follower)),
         };
-        if let Some(place) = after
-            && let LogPage::Events(events) = follower.feed.inner.storage.events_since(id, place, 1).await?
-            && events.is_empty()
-            && follower.is_over(id).await?
-        {
-            return Ok(Follow::Ended);
+        let begun =
+            reading::read(follower.feed.clone(), follower.topic.clone(), Reading::Begin(from)).await?;
+        follower.after = after;
+        follower.take_read(begun);
+        match follower.state {
+            State::Over if follower.pending.is_empty() => Ok(Follow::Ended),
+            State::MustRead(_) | State::Reads(..) | State::Live | State::Over => Ok(Follow::Live(follower)),
         }
-        follower.begin().await?;
-        Ok(Follow::Live(follower))
     }
 
     /// A follower of all submissions of an owner.
     pub(super) fn of_owner(feed: Feed, owner: Owner, from: Resume) -> Self {
-        Self::open(feed, Topic::Owner(owner), from)
+        Self::open(feed, Topic::Owner(owner), Reading::Begin(from))
     }
 
-    fn open(feed: Feed, topic: Topic, from: Resume) -> Self {
-        let mailbox = feed.inner.mailboxes.open(topic.clone());
-        let waiting = HashMap::new();
+    fn open(feed: Feed, topic: Topic, first: Reading) -> Self {
+        let mailbox = feed.inner.mailboxes.open(&topic);
         Self {
             feed,
             topic,
             mailbox,
-            from,
-            begun: false,
+            state: State::MustRead(first),
             after: LogPlace::Start,
             pending: VecDeque::new(),
             live: false,
-            caught_up: false,
-            waiting,
+            must_ask: false,
+            waiting: HashMap::new(),
         }
+    }
+
+    /// Wakes whoever polls the follower, though there may be nothing to tell.
+    pub fn bell(&self) -> Bell {
+        Bell(Arc::clone(&self.mailbox))
     }
 
     /// The next thing to tell, or `None` after the ending event of the last round. Dropping the future loses
     /// nothing.
     pub async fn next(&mut self) -> storage::Result<Option<Notice>> {
+        poll_fn(|context| self.poll_next(context)).await
+    }
+
+    /// The same, polled. After a fault it goes on where it was.
+    pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<storage::Result<Option<Notice>>> {
         loop {
-            if !self.begun {
-                self.begin().await?;
-            }
             if let Some(notice) = self.pending.pop_front() {
-                return Ok(Some(notice));
-            }
-            // Asked before the log is read: what grows meanwhile is seen the next time.
-            let changed = self.mailbox.take_change();
-            if (changed || !self.caught_up) && self.read_log().await? {
-                return Ok(None);
-            }
-            if !self.caught_up {
-                continue;
-            }
-            for place in self.mailbox.take_places() {
-                self.take_place(place);
-            }
-            if self.pending.is_empty() {
-                self.mailbox.rung().await;
-            }
-        }
-    }
-
-    /// Takes the next page of the log over, or finds that there is none. Whether nothing will come any more.
-    async fn read_log(&mut self) -> storage::Result<bool> {
-        self.caught_up = false;
-        match self.page(self.after).await? {
-            LogPage::Unknown => self.reset().await?,
-            LogPage::Events(events) if events.is_empty() => {
-                self.live = true;
-                if let Topic::Submission(id) = self.topic
-                    && self.is_over(id).await?
-                {
-                    // What was written between the two reads is still told.
-                    let late = self.page(self.after).await?;
-                    return Ok(matches!(late, LogPage::Events(late) if late.is_empty()));
+                if self.pending.is_empty() {
+                    self.pending = VecDeque::new();
                 }
-                self.caught_up = true;
+                return Poll::Ready(Ok(Some(notice)));
             }
-            LogPage::Events(events) => {
-                for event in events {
-                    self.take_event(event);
+            match &mut self.state {
+                State::Over => return Poll::Ready(Ok(None)),
+                State::MustRead(what) => {
+                    let (feed, topic) = (self.feed.clone(), self.topic.clone());
+                    self.state = State::Reads(*what, Box::pin(reading::read(feed, topic, *what)));
+                }
+                State::Reads(what, read) => match ready!(read.as_mut().poll(context)) {
+                    Ok(read) => self.take_read(read),
+                    Err(error) => {
+                        self.state = State::MustRead(*what);
+                        return Poll::Ready(Err(error));
+                    }
+                },
+                State::Live => {
+                    let mail = self.mailbox.take(context.waker());
+                    self.take_mail(mail);
+                    if self.pending.is_empty() && matches!(self.state, State::Live) {
+                        return Poll::Pending;
+                    }
                 }
             }
         }
-        Ok(false)
     }
 
-    /// Finds out where to start.
-    async fn begin(&mut self) -> storage::Result<()> {
-        match (self.from, self.topic.clone()) {
-            (Resume::Start, Topic::Submission(id)) => self.feed.tell_places_of(vec![id]),
-            (Resume::Start, Topic::Owner(_)) => self.snapshot().await?,
-            (Resume::After(place), Topic::Submission(id)) => {
-                let placed = self.feed.inner.storage.submission(id).await?;
-                self.expect_places(placed.as_slice());
-                self.after = place;
+    /// Takes over what was read.
+    fn take_read(&mut self, read: Read) {
+        match read {
+            Read::Placed { items, then } => {
+                self.expect_places(&items);
+                self.take_read(*then);
             }
-            (Resume::After(place), Topic::Owner(owner)) => {
-                let unfinished = self.feed.inner.storage.unfinished(&owner).await?;
-                self.expect_places(&unfinished.items);
-                self.after = place;
+            Read::Page { after, entries, is_end } => {
+                self.after = after;
+                for entry in entries {
+                    self.take_entry(&Arc::new(entry));
+                }
+                self.state = if is_end { self.go_live() } else { State::MustRead(Reading::Page(self.after)) };
             }
-            (Resume::Unreadable, _) => self.reset().await?,
-        }
-        self.begun = true;
-        Ok(())
-    }
-
-    async fn reset(&mut self) -> storage::Result<()> {
-        self.waiting.clear();
-        self.live = false;
-        match &self.topic {
-            Topic::Submission(_) => {
+            Read::Over => self.state = State::Over,
+            Read::Reset => {
+                self.waiting.clear();
+                (self.live, self.must_ask) = (false, true);
                 self.after = LogPlace::Start;
                 self.pending.push_back(Notice::Reset);
+                self.state = State::MustRead(Reading::Page(self.after));
             }
-            Topic::Owner(_) => {
-                let told = self.pending.len();
-                self.snapshot().await?;
-                self.pending.insert(told, Notice::Reset);
+            Read::Snapshot { is_reset, items, end } => {
+                self.waiting.clear();
+                if is_reset {
+                    self.pending.push_back(Notice::Reset);
+                }
+                self.expect_places(&items);
+                for Placed { submission, position } in &items {
+                    // It tells the place, too.
+                    if let Some(waiting) = self.waiting.get_mut(&submission.id) {
+                        waiting.position = *position;
+                    }
+                }
+                self.after = end;
+                self.pending.push_back(Notice::Snapshot { items, end });
+                // What comes after it is new.
+                self.state = self.go_live();
             }
         }
-        Ok(())
     }
 
-    async fn snapshot(&mut self) -> storage::Result<()> {
-        let Topic::Owner(owner) = &self.topic else { return Ok(()) };
-        let snapshot = self.feed.inner.storage.unfinished(owner).await?;
-        self.expect_places(&snapshot.items);
-        for Placed { submission, position } in &snapshot.items {
-            // It tells the place, too.
-            if let Some(waiting) = self.waiting.get_mut(&submission.id) {
-                waiting.position = *position;
+    fn go_live(&mut self) -> State {
+        self.live = true;
+        if std::mem::take(&mut self.must_ask) {
+            self.feed.tell_places_of(self.waiting.keys().copied().collect());
+        }
+        State::Live
+    }
+
+    /// Takes over what waited in the mailbox: entries first, then places.
+    fn take_mail(&mut self, mail: Mail) {
+        let Mail { must_read, entries, places } = mail;
+        for entry in entries {
+            let (seq, next) = (self.place_behind(&entry).seq(), self.after.seq().saturating_add(1));
+            if seq > next {
+                self.read_again();
+                break;
+            }
+            if seq == next {
+                self.take_entry(&entry);
+            }
+            if entry.ends_log() && seq == self.after.seq() && matches!(self.topic, Topic::Submission(_)) {
+                self.state = State::Over;
             }
         }
-        // What comes after it is new.
-        self.live = true;
-        self.after = snapshot.end;
-        self.pending.push_back(Notice::Snapshot { items: snapshot.items, end: snapshot.end });
-        Ok(())
+        if must_read {
+            self.read_again();
+        }
+        for place in places.into_values() {
+            self.take_place(place);
+        }
+    }
+
+    fn read_again(&mut self) {
+        self.state = State::MustRead(Reading::Page(self.after));
+        self.must_ask = true;
+    }
+
+    /// Where its log goes on behind an entry.
+    fn place_behind(&self, entry: &LogEntry) -> LogPlace {
+        match self.topic {
+            Topic::Submission(_) => entry.place(),
+            Topic::Owner(_) => entry.owner_place(),
+        }
     }
 
     /// Has the places of those be told that are queued, as they are from now on.
@@ -205,47 +239,39 @@ impl Follower {
         self.feed.tell_places_of(queued);
     }
 
-    async fn page(&self, after: LogPlace) -> storage::Result<LogPage> {
-        let storage = &self.feed.inner.storage;
-        match &self.topic {
-            Topic::Submission(id) => storage.events_since(*id, after, PAGE).await,
-            Topic::Owner(owner) => storage.owner_events_since(owner, after, PAGE).await,
-        }
-    }
-
-    async fn is_over(&self, id: SubmissionId) -> storage::Result<bool> {
-        let placed = self.feed.inner.storage.submission(id).await?;
-        Ok(placed.is_none_or(|placed| placed.submission.state.is_ended()))
-    }
-
-    fn take_event(&mut self, event: Event) {
-        let standing = |position| Waiting { round: event.round, attempt: event.attempt, position };
-        match &event.body {
+    fn take_entry(&mut self, entry: &Arc<LogEntry>) {
+        let standing = |position| Waiting { round: entry.round, attempt: entry.attempt, position };
+        match &entry.body {
             EventBody::Queued { position, .. } | EventBody::Requeued { position, .. } => {
-                self.waiting.insert(event.submission, standing(Some(*position)));
+                self.waiting.insert(entry.submission, standing(Some(*position)));
             }
             EventBody::Started { position_before } => {
-                if let Some(waiting) = self.waiting.remove(&event.submission)
+                if let Some(waiting) = self.stop_waiting(entry.submission)
                     && self.live
                     && waiting.position != Some(*position_before)
                 {
-                    self.pending.push_back(self.last_place(&event, waiting, *position_before));
+                    self.pending.push_back(self.last_place(entry, waiting, *position_before));
                 }
             }
             EventBody::Compiled { .. } | EventBody::TestFinished { .. } => {}
             EventBody::Finished { .. } | EventBody::Failed { .. } | EventBody::Cancelled { .. } => {
-                self.waiting.remove(&event.submission);
+                self.stop_waiting(entry.submission);
             }
         }
-        self.after = match self.topic {
-            Topic::Submission(_) => event.place(),
-            Topic::Owner(_) => event.owner_place(),
-        };
-        self.pending.push_back(Notice::Event(event));
+        self.after = self.place_behind(entry);
+        self.pending.push_back(Notice::Event(Arc::clone(entry)));
+    }
+
+    fn stop_waiting(&mut self, submission: SubmissionId) -> Option<Waiting> {
+        let waiting = self.waiting.remove(&submission);
+        if self.waiting.is_empty() {
+            self.waiting = HashMap::new();
+        }
+        waiting
     }
 
     /// The place from which a submission started, which the pushed ones may have skipped.
-    fn last_place(&self, started: &Event, waiting: Waiting, position: u64) -> Notice {
+    fn last_place(&self, started: &LogEntry, waiting: Waiting, position: u64) -> Notice {
         Notice::Position(Position {
             submission: started.submission,
             round: waiting.round,
@@ -276,9 +302,25 @@ impl Follower {
     }
 }
 
+impl std::fmt::Debug for Follower {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Follower").field("topic", &self.topic).finish_non_exhaustive()
+    }
+}
+
 impl Drop for Follower {
     fn drop(&mut self) {
-        self.mailbox = Arc::default();
-        self.feed.inner.mailboxes.close(&self.topic);
+        self.feed.inner.mailboxes.close(&self.topic, &self.mailbox);
+    }
+}
+
+/// Wakes the reader of one stream; the default one wakes none.
+#[derive(Clone, Debug, Default)]
+pub struct Bell(Arc<Mailbox>);
+
+impl Bell {
+    /// Wakes it.
+    pub fn ring(&self) {
+        self.0.ring();
     }
 }

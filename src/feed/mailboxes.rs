@@ -1,13 +1,24 @@
 //! Who waits for what: one mailbox per open stream.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+use std::time::Duration;
 
+use futures_util::task::AtomicWaker;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
-use super::Position;
+use super::{LogEntry, Position};
 use crate::domain::ids::{Owner, SubmissionId};
+
+/// Entries of a log that wait for one stream; with more of them it reads the log itself when it comes to it.
+const MOST_ENTRIES: usize = 32;
+/// Streams that are rung for at once.
+const BATCH: usize = 64;
+/// Pause between two batches of those who are told a place only.
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// What a stream is about.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -18,124 +29,235 @@ pub enum Topic {
     Owner(Owner),
 }
 
-/// What waits for one stream: a bell, whether its log changed, and the newest place of each submission.
+/// What waits for one stream, and a bell.
 #[derive(Debug, Default)]
 pub struct Mailbox {
-    bell: Notify,
-    log_changed: AtomicBool,
-    places: Mutex<Vec<Position>>,
+    bell: AtomicWaker,
+    waiting: Mutex<Waiting>,
+}
+
+/// What waits for one stream.
+#[derive(Debug, Default)]
+pub struct Waiting {
+    /// Whether there is something in the log that does not wait here.
+    pub must_read: bool,
+    /// New entries of its log, oldest first.
+    pub entries: Vec<Arc<LogEntry>>,
+    /// The newest place of each submission of which no entry came since.
+    pub places: BTreeMap<SubmissionId, Position>,
+}
+
+impl Waiting {
+    fn is_empty(&self) -> bool {
+        !self.must_read && self.entries.is_empty() && self.places.is_empty()
+    }
 }
 
 impl Mailbox {
-    /// Whether the log may have changed since this was asked the last time. A wake-up for a place alone asks for no look
-    /// at the log.
-    pub fn take_change(&self) -> bool {
-        self.log_changed.swap(false, Ordering::AcqRel)
+    /// Takes what waits; `waker` is woken when something is put in.
+    pub fn take(&self, waker: &Waker) -> Waiting {
+        // Registered before the look: what comes in between is seen, or rings.
+        self.bell.register(waker);
+        std::mem::take(&mut lock(&self.waiting))
     }
 
-    fn wake(&self) {
-        self.log_changed.store(true, Ordering::Release);
-        self.bell.notify_one();
+    /// Wakes the stream's reader.
+    pub fn ring(&self) {
+        self.bell.wake();
     }
 
-    /// Waits until something was put in since the last time.
-    pub async fn rung(&self) {
-        self.bell.notified().await;
+    /// Puts an entry in; whether no other waited before.
+    fn put_entry(&self, entry: &Arc<LogEntry>) -> bool {
+        let mut waiting = lock(&self.waiting);
+        let was_empty = !waiting.must_read && waiting.entries.is_empty();
+        // It is older than the entry.
+        waiting.places.remove(&entry.submission);
+        if waiting.entries.len() >= MOST_ENTRIES {
+            waiting.entries = Vec::new();
+            waiting.must_read = true;
+        }
+        if !waiting.must_read {
+            waiting.entries.push(Arc::clone(entry));
+        }
+        was_empty
     }
 
-    /// Takes the newest place of each submission.
-    pub fn take_places(&self) -> Vec<Position> {
-        std::mem::take(&mut lock(&self.places))
+    /// Puts a place in, instead of an older one of the same submission; whether nothing waited before.
+    fn put_place(&self, place: Position) -> bool {
+        let mut waiting = lock(&self.waiting);
+        let was_empty = waiting.is_empty();
+        waiting.places.insert(place.submission, place);
+        was_empty
     }
 
-    /// Puts a place in, instead of an older one of the same submission.
-    fn put(&self, place: Position) {
-        let mut places = lock(&self.places);
-        places.retain(|older| older.submission != place.submission);
-        places.push(place);
-        drop(places);
-        self.bell.notify_one();
+    fn must_read(&self) {
+        let mut waiting = lock(&self.waiting);
+        waiting.entries = Vec::new();
+        waiting.must_read = true;
     }
 }
 
 /// All mailboxes by topic. The lock is held for map operations only.
 #[derive(Debug, Default)]
 pub struct Mailboxes {
-    by_topic: Mutex<HashMap<Topic, Vec<Weak<Mailbox>>>>,
+    by_topic: Mutex<ByTopic>,
+}
+
+#[derive(Debug, Default)]
+struct ByTopic {
+    submissions: HashMap<SubmissionId, Vec<Arc<Mailbox>>>,
+    owners: HashMap<Owner, Vec<Arc<Mailbox>>>,
+}
+
+impl ByTopic {
+    fn following(&self, submission: SubmissionId, owner: &Owner) -> impl Iterator<Item = &Arc<Mailbox>> {
+        let of_submission = self.submissions.get(&submission).into_iter();
+        of_submission.chain(self.owners.get(owner)).flatten()
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Arc<Mailbox>> {
+        self.submissions.values().chain(self.owners.values()).flatten()
+    }
 }
 
 impl Mailboxes {
-    /// A mailbox for a new stream; it is forgotten when the last handle is dropped.
-    pub fn open(&self, topic: Topic) -> Arc<Mailbox> {
+    /// A mailbox for a new stream, until it is closed.
+    pub fn open(&self, topic: &Topic) -> Arc<Mailbox> {
         let mailbox = Arc::new(Mailbox::default());
         let mut by_topic = lock(&self.by_topic);
-        let of_topic = by_topic.entry(topic).or_default();
-        of_topic.retain(|other| other.strong_count() > 0);
-        of_topic.push(Arc::downgrade(&mailbox));
+        let of_topic = match topic {
+            Topic::Submission(submission) => by_topic.submissions.entry(*submission).or_default(),
+            Topic::Owner(owner) => by_topic.owners.entry(owner.clone()).or_default(),
+        };
+        of_topic.push(Arc::clone(&mailbox));
         mailbox
     }
 
-    /// Forgets the mailboxes of a topic whose streams are closed.
-    pub fn close(&self, topic: &Topic) {
+    /// Forgets the mailbox of a stream that ends.
+    pub fn close(&self, topic: &Topic, mailbox: &Arc<Mailbox>) {
         let mut by_topic = lock(&self.by_topic);
-        if let Some(of_topic) = by_topic.get_mut(topic) {
-            of_topic.retain(|mailbox| mailbox.strong_count() > 0);
-            if of_topic.is_empty() {
-                by_topic.remove(topic);
-            }
+        match topic {
+            Topic::Submission(submission) => remove(&mut by_topic.submissions, submission, mailbox),
+            Topic::Owner(owner) => remove(&mut by_topic.owners, owner, mailbox),
         }
     }
 
-    /// Rings for everybody who follows the submission or its owner.
-    pub fn wake(&self, submission: SubmissionId, owner: &Owner) {
-        for topic in [Topic::Submission(submission), Topic::Owner(owner.clone())] {
-            for mailbox in self.of(&topic) {
-                mailbox.wake();
-            }
-        }
+    /// Hands an entry to all who follow its submission or owner; they are rung for later.
+    pub fn deliver(&self, entry: &Arc<LogEntry>, bells: &mut Vec<Arc<Mailbox>>) {
+        let following = self.following(entry.submission, &entry.owner);
+        bells.extend(following.into_iter().filter(|mailbox| mailbox.put_entry(entry)));
     }
 
-    /// Rings for everybody.
-    pub fn wake_all(&self) {
-        for mailbox in lock(&self.by_topic).values().flatten().filter_map(Weak::upgrade) {
-            mailbox.wake();
-        }
-    }
-
-    /// Tells everybody who follows the submission or its owner where it stands; whether anybody does.
-    pub fn place(&self, owner: &Owner, place: Position) -> bool {
-        let mut is_followed = false;
-        for topic in [Topic::Submission(place.submission), Topic::Owner(owner.clone())] {
-            for mailbox in self.of(&topic) {
-                mailbox.put(place);
-                is_followed = true;
-            }
-        }
+    /// Tells everybody who follows the submission or its owner where it stands; whether anybody does. They are rung for
+    /// later.
+    pub fn place(&self, owner: &Owner, place: Position, bells: &mut Vec<Arc<Mailbox>>) -> bool {
+        let following = self.following(place.submission, owner);
+        let is_followed = !following.is_empty();
+        bells.extend(following.into_iter().filter(|mailbox| mailbox.put_place(place)));
         is_followed
     }
 
-    /// Whether anybody follows anything.
+    /// Has everybody who follows the submission or its owner read the log.
+    pub fn have_read(&self, submission: SubmissionId, owner: &Owner) {
+        for mailbox in self.following(submission, owner) {
+            mailbox.must_read();
+            mailbox.ring();
+        }
+    }
+
+    /// Has everybody read; they are rung for later.
+    pub fn have_all_read(&self, bells: &mut Vec<Arc<Mailbox>>) {
+        let all: Vec<_> = lock(&self.by_topic).all().cloned().collect();
+        for mailbox in &all {
+            mailbox.must_read();
+        }
+        bells.extend(all);
+    }
+
+    /// Whether nobody follows anything.
     pub fn is_empty(&self) -> bool {
-        lock(&self.by_topic).is_empty()
+        let by_topic = lock(&self.by_topic);
+        by_topic.submissions.is_empty() && by_topic.owners.is_empty()
     }
 
     /// Number of open streams.
     pub fn count(&self) -> usize {
-        lock(&self.by_topic).values().flatten().filter(|mailbox| mailbox.strong_count() > 0).count()
+        lock(&self.by_topic).all().count()
     }
 
     /// Whether anybody follows the submission or its owner.
     pub fn follows(&self, submission: SubmissionId, owner: &Owner) -> bool {
         let by_topic = lock(&self.by_topic);
-        by_topic.contains_key(&Topic::Submission(submission))
-            || by_topic.contains_key(&Topic::Owner(owner.clone()))
+        by_topic.submissions.contains_key(&submission) || by_topic.owners.contains_key(owner)
     }
 
-    fn of(&self, topic: &Topic) -> Vec<Arc<Mailbox>> {
-        lock(&self.by_topic)
-            .get(topic)
-            .map(|mailboxes| mailboxes.iter().filter_map(Weak::upgrade).collect())
-            .unwrap_or_default()
+    fn following(&self, submission: SubmissionId, owner: &Owner) -> Vec<Arc<Mailbox>> {
+        lock(&self.by_topic).following(submission, owner).cloned().collect()
+    }
+}
+
+fn remove<T: Eq + Hash>(by_topic: &mut HashMap<T, Vec<Arc<Mailbox>>>, topic: &T, mailbox: &Arc<Mailbox>) {
+    if let Some(of_topic) = by_topic.get_mut(topic) {
+        of_topic.retain(|other| !Arc::ptr_eq(other, mailbox));
+        if of_topic.is_empty() {
+            by_topic.remove(topic);
+        }
+    }
+}
+
+/// Rings for those whose log grew: in batches, between which others come to their turn.
+pub async fn ring(bells: Vec<Arc<Mailbox>>) {
+    for batch in bells.chunks(BATCH) {
+        for mailbox in batch {
+            mailbox.ring();
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Those who are told a place only: a crowd of them waits behind requests and whatever else there is to do.
+#[derive(Debug, Default)]
+pub struct Crowd {
+    waiting: Mutex<VecDeque<Arc<Mailbox>>>,
+    came: Notify,
+}
+
+impl Crowd {
+    /// Has these be rung for in turn.
+    pub fn add(&self, bells: Vec<Arc<Mailbox>>) {
+        if !bells.is_empty() {
+            lock(&self.waiting).extend(bells);
+            self.came.notify_one();
+        }
+    }
+
+    /// Rings for them, until `stop`.
+    pub async fn run(&self, stop: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.came.notified() => {}
+            }
+            while self.ring_for_some() {
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+
+    /// Rings for a batch; whether others are left.
+    fn ring_for_some(&self) -> bool {
+        let mut waiting = lock(&self.waiting);
+        let end = waiting.len().min(BATCH);
+        let batch: Vec<_> = waiting.drain(..end).collect();
+        let are_left = !waiting.is_empty();
+        if !are_left {
+            *waiting = VecDeque::new();
+        }
+        drop(waiting);
+        for mailbox in batch {
+            mailbox.ring();
+        }
+        are_left
     }
 }
 
@@ -164,27 +286,94 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Mailboxes, Topic};
+    use std::sync::Arc;
+    use std::task::Waker;
+
+    use super::{Crowd, MOST_ENTRIES, Mailboxes, Topic};
+    use crate::domain::event::{Epoch, Event, EventBody};
     use crate::domain::ids::{Owner, SubmissionId};
     use crate::domain::queue::PositionReason;
-    use crate::feed::Position;
+    use crate::domain::time::Timestamp;
+    use crate::feed::{LogEntry, Position};
+
+    fn place(submission: SubmissionId, position: u64) -> Position {
+        let reason = PositionReason::AheadLeft;
+        Position { submission, round: 1, attempt: 0, position, eta: None, reason }
+    }
+
+    fn entry(submission: SubmissionId, owner: &Owner) -> Arc<LogEntry> {
+        Arc::new(LogEntry::from(Event {
+            submission,
+            seq: 1,
+            epoch: Epoch::from_bits(1),
+            owner: owner.clone(),
+            owner_seq: 1,
+            round: 1,
+            attempt: 1,
+            at: Timestamp::from_millis(0),
+            body: EventBody::Started { position_before: 1 },
+        }))
+    }
 
     #[test]
-    fn who_is_told_a_place_only_needs_no_look_at_the_log() {
+    fn who_reads_slowly_keeps_a_few_entries_waiting_and_then_reads_the_log() {
         let mailboxes = Mailboxes::default();
         let (submission, owner): (_, Owner) = (SubmissionId::generate(), "alice".parse().unwrap());
-        let mailbox = mailboxes.open(Topic::Owner(owner.clone()));
-        let reason = PositionReason::AheadLeft;
+        let (mailbox, mut bells) = (mailboxes.open(&Topic::Owner(owner.clone())), Vec::new());
+        let entry = entry(submission, &owner);
 
-        mailboxes
-            .place(&owner, Position { submission, round: 1, attempt: 0, position: 1, eta: None, reason });
-        assert!(!mailbox.take_change());
-        assert_eq!(mailbox.take_places().len(), 1);
+        for _ in 0..MOST_ENTRIES {
+            mailboxes.deliver(&entry, &mut bells);
+        }
+        let few = mailbox.take(Waker::noop());
+        for _ in 0..=MOST_ENTRIES {
+            mailboxes.deliver(&entry, &mut bells);
+        }
+        let many = mailbox.take(Waker::noop());
 
-        mailboxes.wake(submission, &owner);
-        assert!(mailbox.take_change());
-        assert!(!mailbox.take_change());
-        mailboxes.wake_all();
-        assert!(mailbox.take_change());
+        assert_eq!(bells.len(), 2, "once for each that took all");
+        assert_eq!((few.must_read, few.entries.len()), (false, MOST_ENTRIES));
+        assert_eq!((many.must_read, many.entries.len()), (true, 0));
+        assert!(mailbox.take(Waker::noop()).is_empty());
+    }
+
+    #[test]
+    fn the_newest_place_waits_and_rings_once() {
+        let mailboxes = Mailboxes::default();
+        let (submission, owner): (_, Owner) = (SubmissionId::generate(), "alice".parse().unwrap());
+        let (mailbox, mut bells) = (mailboxes.open(&Topic::Submission(submission)), Vec::new());
+
+        assert!(mailboxes.place(&owner, place(submission, 3), &mut bells));
+        assert!(mailboxes.place(&owner, place(submission, 2), &mut bells));
+        assert!(!mailboxes.place(&owner, place(SubmissionId::generate(), 9), &mut bells));
+
+        assert_eq!(bells.len(), 1);
+        assert_eq!(mailbox.take(Waker::noop()).places, [(submission, place(submission, 2))].into());
+    }
+
+    #[test]
+    fn a_place_is_over_with_the_next_entry_of_its_submission() {
+        let mailboxes = Mailboxes::default();
+        let (submission, owner): (_, Owner) = (SubmissionId::generate(), "alice".parse().unwrap());
+        let (mailbox, mut bells) = (mailboxes.open(&Topic::Owner(owner.clone())), Vec::new());
+        let other = place(SubmissionId::generate(), 4);
+        mailboxes.place(&owner, place(submission, 1), &mut bells);
+        mailboxes.place(&owner, other, &mut bells);
+
+        mailboxes.deliver(&entry(submission, &owner), &mut bells);
+
+        assert_eq!(mailbox.take(Waker::noop()).places, [(other.submission, other)].into());
+    }
+
+    #[test]
+    fn a_stream_that_ends_while_it_is_to_be_rung_for_is_forgotten() {
+        let (mailboxes, crowd) = (Mailboxes::default(), Crowd::default());
+        let topic = Topic::Submission(SubmissionId::generate());
+        let mailbox = mailboxes.open(&topic);
+        crowd.add(vec![Arc::clone(&mailbox)]);
+
+        mailboxes.close(&topic, &mailbox);
+
+        assert!(mailboxes.is_empty());
     }
 }

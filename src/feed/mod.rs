@@ -1,43 +1,44 @@
 //! Who is told what: the logs' followers, places in the queue, wake-ups.
 //!
-//! A follower reads its log from the database, page by page as its reader takes it, so nothing piles up here. What
-//! this room keeps in memory is who waits for what: one mailbox per open stream. Commits ring a bell
-//! ([`crate::storage::Change`]); a request that waits for nothing but an end reads once, when a round has ended. Once a
-//! second one task asks the database which logs changed and rings for their followers: a bell that is
-//! lost costs a delay, never an event, and an open stream costs nothing while nothing happens.
+//! A follower reads its log from the database until it has caught up. What comes then, one task reads for all of them
+//! ([`tail`]) and puts into their mailboxes, one for each open stream: an entry is shared by all who follow its log, and a
+//! stream that takes nothing keeps a few of them waiting and catches up again. Commits give a hint
+//! ([`crate::storage::Change`]); a request that waits for nothing but an end reads once, when a round has ended. Once a second
+//! the tail reads without a hint: one that is lost costs a delay, never an event, and an open stream costs nothing while
+//! nothing happens.
 //!
-//! Invariant: a follower registers its mailbox before it first reads the log.
+//! Invariant: a follower's mailbox is open before it first reads the log.
 
 mod ending;
+mod entry;
 mod follower;
 mod mailboxes;
 mod order;
 mod places;
+mod reading;
+mod tail;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{Notify, broadcast, watch};
-use tokio::time::MissedTickBehavior;
+use tokio::sync::{Notify, Semaphore, broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::event::{Event, LogPlace};
+use crate::domain::event::LogPlace;
 use crate::domain::ids::{LegacyId, Owner, SubmissionId};
 use crate::domain::pace::{Eta, Pace};
 use crate::domain::queue::PositionReason;
 use crate::shutdown::Tasks;
-use crate::storage::{
-    self, Change, ChangedLog, ChangedLogs, LogChanges, LogMark, Placed, Storage as _, Store,
-};
+use crate::storage::{self, Change, Placed, Storage as _, Store};
 
 pub use ending::Waiter;
 use ending::Waiters;
-pub use follower::Follower;
-use mailboxes::{Begun, Mailboxes};
+pub use entry::LogEntry;
+pub use follower::{Bell, Follower};
+use mailboxes::{Begun, Crowd, Mailboxes};
 
-/// Pause between two looks at which logs changed, should a bell be lost.
-const POLL: Duration = Duration::from_secs(1);
+/// Followers that read their logs again at the same time: there may be thousands, and requests read, too.
+const READERS: usize = 2;
 
 /// Refusals that a slow listener may fall behind.
 const REFUSALS: usize = 256;
@@ -75,7 +76,7 @@ pub enum Follow {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Notice {
     /// An entry of the log.
-    Event(Event),
+    Event(Arc<LogEntry>),
     /// A place in the queue as it is now: a view, not a fact.
     Position(Position),
     /// The log can't be continued from the asked place; what follows starts anew.
@@ -121,9 +122,14 @@ struct Inner {
     waiters: Waiters,
     /// Submissions of followers that have just begun: their places are to be told.
     begun: Begun,
-    queue_changed: Notify,
-    /// Rung when logs changed, for the case that the bell above was lost.
-    queue_may_have_changed: Notify,
+    /// Those who are told a place, to be rung for.
+    crowd: Crowd,
+    /// Rung when something was committed.
+    committed: Notify,
+    /// Cancelled when streams are to end.
+    ending: CancellationToken,
+    /// Followers that read their logs again at the same time.
+    readers: Semaphore,
     pace: watch::Receiver<Pace>,
     refusals: broadcast::Sender<RefusedDraft>,
 }
@@ -138,15 +144,19 @@ impl Feed {
             mailboxes,
             waiters,
             begun: Begun::default(),
-            queue_changed: Notify::new(),
-            queue_may_have_changed: Notify::new(),
+            crowd: Crowd::default(),
+            committed: Notify::new(),
+            ending: CancellationToken::new(),
+            readers: Semaphore::new(READERS),
             pace,
             refusals,
         };
         let feed = Self { inner: Arc::new(inner) };
         // Until the end: somebody may wait for a run that is going on.
         tasks.start(feed.clone().listen(tasks.hard().clone()));
-        tasks.start(places::push(feed.clone(), tasks.soft().clone()));
+        tasks.start(tail::run(feed.clone(), tasks.clone()));
+        let (ringing, stop) = (feed.clone(), tasks.hard().clone());
+        tasks.start(async move { ringing.inner.crowd.run(stop).await });
         feed
     }
 
@@ -176,72 +186,58 @@ impl Feed {
         self.inner.refusals.subscribe()
     }
 
+    /// Cancelled after the soft stop, once followers have been handed what was committed before: streams end then.
+    pub fn ending(&self) -> &CancellationToken {
+        &self.inner.ending
+    }
+
     /// Open followers.
     pub fn followers(&self) -> usize {
         self.inner.mailboxes.count()
     }
 
+    /// Rings when something was committed, and tells ends to those who wait for one.
     async fn listen(self, stop: CancellationToken) {
         let mut changes = self.inner.storage.changes();
-        let mut poll = tokio::time::interval(POLL);
-        poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut mark = None;
         loop {
             let change = tokio::select! {
                 () = stop.cancelled() => return,
-                _now = poll.tick() => {
-                    mark = self.look(mark).await;
-                    continue;
-                }
                 change = changes.recv() => change,
             };
             match change {
-                Ok(Change::Log { submission, owner }) => self.inner.mailboxes.wake(submission, &owner),
-                Ok(Change::RoundEnded { submission, owner }) => {
-                    self.inner.mailboxes.wake(submission, &owner);
+                Ok(Change::Log { .. }) => self.inner.committed.notify_one(),
+                Ok(Change::RoundEnded { submission, .. }) => {
+                    self.inner.waiters.wake(submission);
+                    self.inner.committed.notify_one();
+                }
+                Ok(Change::Deleted { submission, owner }) => {
+                    self.inner.mailboxes.have_read(submission, &owner);
                     self.inner.waiters.wake(submission);
                 }
-                Ok(Change::Queue) => self.inner.queue_changed.notify_one(),
-                Ok(Change::Cancel { .. }) => {}
-                Err(RecvError::Lagged(_)) => self.wake_all(),
+                Ok(Change::Queue | Change::Cancel { .. }) => {}
+                Err(RecvError::Lagged(_)) => {
+                    self.inner.waiters.wake_all();
+                    // A draft may have been deleted, which no event tells.
+                    self.have_all_read();
+                    self.inner.committed.notify_one();
+                }
                 Err(RecvError::Closed) => return,
             }
         }
     }
 
-    /// Rings for the followers of all logs that changed since `mark`; answers how far that was.
-    async fn look(&self, mark: Option<LogMark>) -> Option<LogMark> {
-        match self.inner.storage.changed_logs(mark).await {
-            Ok(LogChanges { logs: ChangedLogs::Any, mark, .. }) => {
-                self.wake_all();
-                Some(mark)
-            }
-            Ok(LogChanges { logs: ChangedLogs::These(logs), mark, .. }) => {
-                if !logs.is_empty() {
-                    self.inner.queue_may_have_changed.notify_one();
-                }
-                for ChangedLog { submission, owner, .. } in logs {
-                    self.inner.mailboxes.wake(submission, &owner);
-                    self.inner.waiters.wake(submission);
-                }
-                Some(mark)
-            }
-            Err(error) => {
-                tracing::warn!(error = %crate::chain::Chain(&error), "it could not be read which logs changed");
-                mark
-            }
-        }
+    /// Has all followers read their logs, a few at a time.
+    fn have_all_read(&self) {
+        let mut bells = Vec::new();
+        self.inner.mailboxes.have_all_read(&mut bells);
+        self.inner.crowd.add(bells);
     }
 
     /// Has the places of these submissions be told, as they are from now on.
     fn tell_places_of(&self, submissions: Vec<SubmissionId>) {
-        self.inner.begun.add(submissions);
-        self.inner.queue_changed.notify_one();
-    }
-
-    fn wake_all(&self) {
-        self.inner.mailboxes.wake_all();
-        self.inner.waiters.wake_all();
-        self.inner.queue_changed.notify_one();
+        if !submissions.is_empty() {
+            self.inner.begun.add(submissions);
+            self.inner.committed.notify_one();
+        }
     }
 }

@@ -9,6 +9,7 @@ use crate::app::{App, OpenStreams};
 use crate::auth::Verifier;
 use crate::http::body::BodyRoom;
 use crate::http::rate::Limiter;
+use crate::http::stream::Pulse;
 use crate::shutdown::Tasks;
 
 /// What the settings say about the API.
@@ -33,36 +34,38 @@ pub struct HttpState {
     pub limiter: Arc<Limiter>,
     /// The process's figures.
     pub metrics: PrometheusHandle,
-    /// Handlers start streams here.
-    pub tasks: Tasks,
     /// Origins of pages that may call it from a browser.
     pub cors_origins: Arc<[String]>,
     /// Memory for bodies.
     pub bodies: BodyRoom,
     /// Open event streams.
     pub streams: Arc<OpenStreams>,
+    /// Wakes them when they are due.
+    pub pulse: Arc<Pulse>,
 }
 
 impl HttpState {
-    /// The state over these parts.
+    /// The state over these parts; what wakes streams runs as one of `tasks`.
     pub fn new(
         app: App,
         verifier: Arc<Verifier>,
         metrics: PrometheusHandle,
-        tasks: Tasks,
+        tasks: &Tasks,
         settings: HttpSettings,
     ) -> Self {
         let limiter = Arc::new(Limiter::new(settings.requests_per_second, settings.burst));
         let cors_origins = settings.cors_origins.into();
+        let pulse = Arc::new(Pulse::default());
+        tasks.start(Arc::clone(&pulse).run(app.streams_end().clone()));
         Self {
             app,
             verifier,
             limiter,
             metrics,
-            tasks,
             cors_origins,
             bodies: BodyRoom::default(),
             streams: Arc::default(),
+            pulse,
         }
     }
 }

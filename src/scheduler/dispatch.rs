@@ -80,7 +80,12 @@ async fn queue_changed(changes: &mut broadcast::Receiver<Change>) {
     loop {
         match changes.recv().await {
             Ok(Change::Queue) | Err(RecvError::Lagged(_)) => return,
-            Ok(Change::Log { .. } | Change::RoundEnded { .. } | Change::Cancel { .. }) => {}
+            Ok(
+                Change::Log { .. }
+                | Change::RoundEnded { .. }
+                | Change::Deleted { .. }
+                | Change::Cancel { .. },
+            ) => {}
             Err(RecvError::Closed) => return std::future::pending().await,
         }
     }

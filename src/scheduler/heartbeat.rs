@@ -63,7 +63,9 @@ impl Scheduler {
             };
             match change {
                 Ok(Change::Cancel { submission, round }) => self.inner.running.cancel(submission, round),
-                Ok(Change::Log { .. } | Change::RoundEnded { .. } | Change::Queue) => {}
+                Ok(
+                    Change::Log { .. } | Change::RoundEnded { .. } | Change::Deleted { .. } | Change::Queue,
+                ) => {}
                 Err(RecvError::Lagged(_)) => self.renew_once().await,
                 Err(RecvError::Closed) => return,
             }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use tokio::sync::broadcast;
 
-use crate::domain::event::{LogPlace, Progress};
+use crate::domain::event::{Event, LogPlace, Progress};
 use crate::domain::exercise::{Exercise, ExerciseSpec, SourceFile};
 use crate::domain::ids::{ExerciseId, Owner, RuntimeId, SubmissionId, WorkerId};
 use crate::domain::lease::{AttemptCaps, Guarded, Lease};
@@ -275,6 +275,9 @@ pub trait Storage: Send + Sync + 'static {
     /// behind the hints of [`Storage::changes`], for all who follow a log or a place at once. Costs little if nothing
     /// grew, however long the queue is.
     fn changed_logs(&self, mark: Option<LogMark>) -> impl Future<Output = Result<LogChanges>> + Send;
+
+    /// The events at these places, oldest first; those that are gone are left out.
+    fn events_at(&self, places: Vec<EventPlace>) -> impl Future<Output = Result<Vec<Event>>> + Send;
 
     /// An owner's unfinished submissions, and where his log ends.
     fn unfinished(&self, owner: &Owner) -> impl Future<Output = Result<Snapshot>> + Send;

@@ -277,7 +277,17 @@ pub struct ChangedLog {
     pub owner: Owner,
     /// Where it stands if it is queued: what enters or leaves the queue has an event.
     pub queued: Option<QueueEntry>,
+    /// Whether it has ended.
+    pub is_ended: bool,
+    /// Number of the log's newest event.
+    pub newest: i64,
+    /// The events that were written since, oldest first.
+    pub events: Vec<EventPlace>,
 }
+
+/// Where an event stands in the order of commits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EventPlace(pub(in crate::storage) i64);
 
 /// Submissions whose logs changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -313,6 +323,13 @@ pub enum Change {
     },
     /// A submission's log changed: its round ended.
     RoundEnded {
+        /// Which submission.
+        submission: SubmissionId,
+        /// Whose.
+        owner: Owner,
+    },
+    /// A draft or an ended submission was deleted: nothing will come of it any more.
+    Deleted {
         /// Which submission.
         submission: SubmissionId,
         /// Whose.

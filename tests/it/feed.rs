@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use guichet::domain::event::{Event, EventBody};
+use guichet::domain::event::EventBody;
 use guichet::domain::ids::SubmissionId;
 use guichet::domain::pace::Pace;
 use guichet::domain::queue::{PositionReason, Priority};
 use guichet::domain::submission::LostReason;
-use guichet::feed::{Feed, Follow, Follower, Notice, Resume};
+use guichet::feed::{Feed, Follow, Follower, LogEntry, Notice, Resume};
 use guichet::shutdown::Tasks;
 use guichet::storage::sqlite::{Options, SqliteStorage};
 use guichet::storage::{Retention, Storage as _};
@@ -18,7 +19,9 @@ use sqlx::sqlite::SqliteConnectOptions;
 use tempfile::TempDir;
 use tokio::sync::watch;
 
-use crate::storage::factory::{CAPS, at, draft, grade, insert, lease, new, pace, with_priority};
+use crate::storage::factory::{
+    CAPS, at, cancel, draft, get, grade, insert, insert_all, lease, new, pace, with_priority,
+};
 
 /// How long a follower may take to hear what it is to hear.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -81,10 +84,10 @@ async fn next(follower: &mut Follower) -> Option<Notice> {
 }
 
 /// The next event; places are passed over.
-async fn next_event(follower: &mut Follower) -> Option<Event> {
+async fn next_event(follower: &mut Follower) -> Option<Arc<LogEntry>> {
     loop {
         match follower.next().await.unwrap()? {
-            Notice::Event(event) => return Some(event),
+            Notice::Event(entry) => return Some(entry),
             Notice::Position(_) => {}
             other => panic!("{other:?}"),
         }
@@ -209,6 +212,75 @@ async fn a_follower_of_a_draft_that_is_pruned_hears_that_nothing_will_come() {
 }
 
 #[tokio::test]
+async fn all_who_follow_a_log_are_handed_the_same_entry() {
+    let heard = Heard::start().await;
+    let id = insert(&heard.db, new("alice")).await;
+    let mut followers = [heard.follow_queued(id).await, heard.follow_queued(id).await];
+    let mut of_owner = heard.feed.follow_owner(&"alice".parse().unwrap(), Resume::Start);
+    assert!(matches!(next(&mut of_owner).await, Some(Notice::Snapshot { .. })));
+
+    lease(&heard.db, at(1)).await;
+
+    let [first, second] = &mut followers;
+    let told = [next_event(first).await, next_event(second).await, next_event(&mut of_owner).await];
+    let [Some(first), Some(second), Some(third)] = told else { panic!("{told:?}") };
+    assert!(Arc::ptr_eq(&first, &second) && Arc::ptr_eq(&second, &third));
+    heard.end().await;
+}
+
+#[tokio::test]
+async fn a_follower_from_an_unreadable_id_is_told_the_place_as_it_is_now() {
+    let heard = Heard::start().await;
+    let first = insert(&heard.db, new("bob")).await;
+    insert(&heard.db, new("bob")).await;
+    let third = insert(&heard.db, new("alice")).await;
+    let before = get(&heard.db, third).await.position;
+    cancel(&heard.db, first, at(1)).await;
+
+    let Follow::Live(mut follower) = heard.feed.follow(third, Resume::Unreadable).await.unwrap() else {
+        panic!("it is queued")
+    };
+
+    assert_eq!(next(&mut follower).await, Some(Notice::Reset));
+    assert!(matches!(next(&mut follower).await, Some(Notice::Event(_))));
+    let told = next(&mut follower).await;
+    let now = get(&heard.db, third).await.position;
+    assert_ne!(before, now);
+    assert!(matches!(told, Some(Notice::Position(place)) if Some(place.position) == now), "{told:?}");
+    drop(follower);
+    heard.end().await;
+}
+
+#[tokio::test]
+async fn a_follower_that_missed_much_is_told_the_places_as_they_are_now() {
+    let heard = Heard::start().await;
+    let mut of_owner = heard.feed.follow_owner(&"alice".parse().unwrap(), Resume::Start);
+    assert!(matches!(next(&mut of_owner).await, Some(Notice::Snapshot { .. })));
+    let many = insert_all(&heard.db, (0..60).map(|_| new("alice")).collect(), at(0)).await;
+    let last = many[59].submission.id;
+    let mut of_last = Told { follower: heard.follow(last).await, place: 0 };
+    for second in 1..=5 {
+        grade(&heard.db, at(second)).await;
+    }
+    // The other one was told at the same time.
+    while of_last.place != 55 {
+        let notice = next(&mut of_last.follower).await.expect("it is queued");
+        of_last.hear(&notice);
+    }
+
+    let mut told = None;
+    while told != Some(55) {
+        match next(&mut of_owner).await {
+            Some(Notice::Position(place)) if place.submission == last => told = Some(place.position),
+            Some(_) => {}
+            None => panic!("the log of an owner never ends"),
+        }
+    }
+    drop((of_owner, of_last));
+    heard.end().await;
+}
+
+#[tokio::test]
 async fn the_last_place_is_told_though_the_start_follows_a_snapshot_at_once() {
     let heard = Heard::start().await;
     insert(&heard.db, new("bob")).await;
@@ -256,7 +328,7 @@ impl Told {
                 );
                 self.place = place.position;
             }
-            Notice::Event(Event { body, .. }) => match body {
+            Notice::Event(entry) => match &entry.body {
                 EventBody::Queued { position, .. } | EventBody::Requeued { position, .. } => {
                     self.place = *position;
                 }

@@ -108,10 +108,12 @@ impl Board {
         }
     }
 
-    /// Follows nothing any more.
+    /// Follows nothing any more: nothing is left to be told.
     pub(super) fn follow_none(&mut self) {
         self.followed.clear();
         self.untold.clear();
+        self.changed_from = None;
+        self.told_at = self.step;
     }
 
     /// Whether there may be places to tell in a round of all.
@@ -134,36 +136,46 @@ impl Board {
         self.changed_from = Some(self.changed_from.map_or(key, |first| first.min(key)));
     }
 
-    /// The places that are to be told, in order.
+    /// Begins a round: the followed places that may have to be told, in order.
+    pub(super) fn begin(&mut self, round: Round, pace: &Pace) -> Vec<QueueKey> {
+        let slots_changed = self.slots != pace.slots();
+        self.slots = pace.slots();
+        self.candidates(if slots_changed { Round::All } else { round }, slots_changed)
+    }
+
+    /// Tells those of some places that are to be told.
     ///
-    /// * `tell` — tells one; whether anybody follows it.
+    /// * `tell` — tells one; whether it is followed.
     /// * returns — how many were told.
     pub(super) fn tell(
         &mut self,
         round: Round,
+        places: &[QueueKey],
         pace: &Pace,
         mut tell: impl FnMut(&Owner, Position) -> bool,
     ) -> usize {
-        let slots_changed = self.slots != pace.slots();
-        self.slots = pace.slots();
-        let (mut told, mut left) = (0_usize, Vec::new());
-        for key in self.candidates(if slots_changed { Round::All } else { round }, slots_changed) {
-            let Some(place) = self.place_to_tell(round, key, pace) else { continue };
+        let mut told = 0_usize;
+        for key in places {
+            let Some(place) = self.place_to_tell(round, *key, pace) else { continue };
             let Some(entry) = self.queued.get(&place.submission) else { continue };
             if tell(&entry.owner, place) {
                 told = told.saturating_add(1);
             } else {
-                left.push(key);
+                self.forget(*key);
             }
         }
-        for key in left {
-            self.forget(key);
-        }
-        if round == Round::All {
-            self.changed_from = None;
-            self.told_at = self.step;
-        }
         told
+    }
+
+    /// Ends a round in which everything was told that [`Self::begin`] named.
+    pub(super) const fn end(&mut self, round: Round) {
+        match round {
+            Round::Near => {}
+            Round::All => {
+                self.changed_from = None;
+                self.told_at = self.step;
+            }
+        }
     }
 
     /// The followed ones whose places may have to be told.

@@ -1,8 +1,7 @@
-//! Pushes places in the queue: near ones at once when it was quiet, else once per [`COALESCE`]; the others once per
-//! [`FAR`], or when a tenth of them is gone.
+//! Tells places in the queue: near ones at once when it was quiet, else once per [`NEAR`]; the others once per [`FAR`],
+//! or when a tenth of them is gone.
 //!
-//! The queue is kept in memory ([`board`]). What changed is read from the database behind a mark, by this process and by
-//! others alike; the queue as a whole only at the start, when the mark is lost, or when the database counts another number.
+//! The queue is kept in memory ([`board`]): the tail says what changed in it.
 
 mod board;
 #[cfg(test)]
@@ -11,127 +10,100 @@ mod tests;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use super::Feed;
+use super::mailboxes::Mailboxes;
+use crate::domain::ids::SubmissionId;
 use crate::domain::pace::Pace;
-use crate::storage::{self, ChangedLogs, LogChanges, LogMark, Storage as _};
+use crate::storage::QueueEntry;
 use board::{Board, Round};
 
-/// Pause between two rounds of pushed places.
-const COALESCE: Duration = Duration::from_millis(200);
-/// Pause between two rounds in which all places are pushed.
+/// Pause between two rounds of told places.
+const NEAR: Duration = Duration::from_millis(200);
+/// Pause between two rounds in which all places are told.
 const FAR: Duration = Duration::from_secs(1);
+/// Places that are told before others come to their turn.
+const SLICE: usize = 256;
 
-/// Reads what changed in the queue and tells followers where they stand, until `stop`.
-pub(super) async fn push(feed: Feed, stop: CancellationToken) {
-    let mut pace = feed.inner.pace.clone();
-    let mut places = Places { feed, board: Board::default(), mark: None, all_told: None };
-    // The whole queue, before anybody asks.
-    places.feed.inner.queue_may_have_changed.notify_one();
-    loop {
-        let all_due = places.all_due();
-        let is_rung = tokio::select! {
-            () = stop.cancelled() => return,
-            () = places.feed.inner.queue_changed.notified() => true,
-            () = places.feed.inner.queue_may_have_changed.notified() => false,
-            changed = pace.changed() => if changed.is_ok() { true } else { return },
-            () = tokio::time::sleep_until(all_due.unwrap_or_else(Instant::now)), if all_due.is_some() => true,
-        };
-        let is_followed = !places.feed.inner.mailboxes.is_empty();
-        if !is_followed {
-            places.board.follow_none();
-            if is_rung {
-                // Read once a second at most.
-                continue;
-            }
-        }
-        let told = match places.catch_up().await {
-            Ok(()) => places.tell(&pace.borrow_and_update().clone()),
-            Err(error) => {
-                tracing::warn!(error = %crate::chain::Chain(&error), "places in the queue could not be read");
-                places.feed.inner.queue_changed.notify_one();
-                0
-            }
-        };
-        if told == 0 && !is_rung {
-            // No bell was lost: the next change needn't wait.
-            continue;
-        }
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = tokio::time::sleep(COALESCE) => {}
-        }
-    }
-}
-
-/// The queue in memory, how far it was read, and when all places were told.
-struct Places {
-    feed: Feed,
+/// The queue in memory, and when its places were told.
+#[derive(Debug, Default)]
+pub(super) struct Places {
     board: Board,
-    mark: Option<LogMark>,
-    all_told: Option<Instant>,
+    /// Whether places were held back since.
+    are_held_back: bool,
+    told_at: Option<Instant>,
+    all_told_at: Option<Instant>,
 }
 
 impl Places {
-    /// When all places may be told, if some were not.
-    fn all_due(&self) -> Option<Instant> {
-        self.all_told.filter(|_| self.board.is_behind()).and_then(|told| told.checked_add(FAR))
+    /// Queued submissions.
+    pub(super) fn count(&self) -> u64 {
+        self.board.len()
     }
 
-    /// Takes over what changed; what followers that have just begun wait for was committed before.
-    async fn catch_up(&mut self) -> storage::Result<()> {
-        let begun = self.feed.inner.begun.take();
-        let read = self.read().await;
-        if read.is_err() {
-            self.feed.inner.begun.add(begun);
-            return read;
-        }
-        for submission in begun {
+    /// Takes over where a submission stands now.
+    ///
+    /// * `is_followed` — whether its places are to be told if it has just entered.
+    pub(super) fn set(&mut self, submission: SubmissionId, now: Option<QueueEntry>, is_followed: bool) {
+        self.board.set(submission, now, is_followed);
+    }
+
+    /// Takes the whole queue over.
+    pub(super) fn set_all(&mut self, queue: Vec<QueueEntry>, mailboxes: &Mailboxes) {
+        self.board.set_all(queue, |submission, owner| mailboxes.follows(submission, owner));
+    }
+
+    /// Has the places of these be told that are queued.
+    pub(super) fn follow(&mut self, submissions: Vec<SubmissionId>) {
+        for submission in submissions {
             self.board.follow(submission);
         }
-        Ok(())
     }
 
-    async fn read(&mut self) -> storage::Result<()> {
-        let LogChanges { logs, queued, mark } = self.feed.inner.storage.changed_logs(self.mark).await?;
-        if let ChangedLogs::These(logs) = logs {
-            for log in logs {
-                let is_followed =
-                    log.queued.is_some() && self.feed.inner.mailboxes.follows(log.submission, &log.owner);
-                self.board.set(log.submission, log.queued, is_followed);
-            }
-            self.mark = Some(mark);
-            if self.board.len() == queued {
-                return Ok(());
-            }
-            tracing::warn!(
-                known = self.board.len(),
-                queued,
-                "the queue is read anew: some changes were missed"
-            );
+    /// Tells nobody any more.
+    pub(super) fn follow_none(&mut self) {
+        self.board.follow_none();
+        self.are_held_back = false;
+    }
+
+    /// When places may be told that are held back now.
+    pub(super) fn due(&self) -> Option<Instant> {
+        if self.are_held_back {
+            self.told_at.and_then(|told| told.checked_add(NEAR))
+        } else if self.board.is_behind() {
+            self.all_told_at.and_then(|told| told.checked_add(FAR))
+        } else {
+            None
         }
-        let queue = self.feed.inner.storage.queue().await?;
-        let mailboxes = &self.feed.inner.mailboxes;
-        self.board.set_all(queue, |submission, owner| mailboxes.follows(submission, owner));
-        self.mark = Some(mark);
-        Ok(())
     }
 
-    /// Tells the places that are due; how many those were.
-    fn tell(&mut self, pace: &Pace) -> usize {
+    /// Tells the places that may be told now; others come to their turn in between.
+    pub(super) async fn tell(&mut self, feed: &Feed, pace: &Pace) {
         let now = Instant::now();
-        let all = self.all_told.is_none_or(|told| now.duration_since(told) >= FAR);
-        let round = if all { Round::All } else { Round::Near };
-        if all && self.board.is_behind() {
-            self.all_told = Some(now);
+        let is_due = |told: Option<Instant>, pause| told.is_none_or(|told| now.duration_since(told) >= pause);
+        self.are_held_back = !is_due(self.told_at, NEAR);
+        if self.are_held_back {
+            return;
         }
-        let mailboxes = &self.feed.inner.mailboxes;
-        let told = self.board.tell(round, pace, |owner, place| mailboxes.place(owner, place));
+        let round = if is_due(self.all_told_at, FAR) { Round::All } else { Round::Near };
+        if self.board.is_behind() {
+            self.told_at = Some(now);
+            self.all_told_at = if round == Round::All { Some(now) } else { self.all_told_at };
+        }
+        let mut told = 0_usize;
+        for places in self.board.begin(round, pace).chunks(SLICE) {
+            let mut bells = Vec::new();
+            let some = self.board.tell(round, places, pace, |owner, place| {
+                feed.inner.mailboxes.place(owner, place, &mut bells)
+            });
+            told = told.saturating_add(some);
+            feed.inner.crowd.add(bells);
+            tokio::task::yield_now().await;
+        }
+        self.board.end(round);
         if told > 0 {
             metrics::histogram!("guichet_positions_queue_length")
                 .record(u32::try_from(self.board.len()).unwrap_or(u32::MAX));
         }
-        told
     }
 }

@@ -34,8 +34,8 @@ pub fn name(submission: &Submission) -> String {
 /// The submission whose name must be known before `notice` can be told.
 pub fn nameless(notice: &Notice) -> Option<SubmissionId> {
     match notice {
-        Notice::Event(Event { submission, body, .. }) => match body {
-            EventBody::Queued { .. } | EventBody::Requeued { .. } => Some(*submission),
+        Notice::Event(entry) => match entry.body {
+            EventBody::Queued { .. } | EventBody::Requeued { .. } => Some(entry.submission),
             EventBody::Started { .. }
             | EventBody::Compiled { .. }
             | EventBody::TestFinished { .. }
@@ -52,7 +52,7 @@ impl Notifications {
     /// What `notice` says; `name` is that of the submission that was [`nameless`].
     pub fn take(&mut self, notice: Notice, name: Option<String>) -> Vec<Packet> {
         match notice {
-            Notice::Event(event) => self.take_event(event, name),
+            Notice::Event(entry) => self.take_event(&entry, name),
             Notice::Position(place) => match self.waiting.get_mut(&place.submission) {
                 Some(waiting) if waiting.place != place.position => {
                     waiting.place = place.position;
@@ -79,13 +79,13 @@ impl Notifications {
         self.waiting.values().map(Waiting::packet).collect()
     }
 
-    fn take_event(&mut self, event: Event, name: Option<String>) -> Vec<Packet> {
+    fn take_event(&mut self, event: &Event, name: Option<String>) -> Vec<Packet> {
         let id = event.submission;
-        match event.body {
-            EventBody::Queued { position, .. } => vec![self.wait(id, name, position)],
+        match &event.body {
+            EventBody::Queued { position, .. } => vec![self.wait(id, name, *position)],
             EventBody::Requeued { position, container, .. } => {
-                let lost = container.map(|id| Packet::Error(Fault::Execution(Target::Container(id))));
-                let place = self.wait(id, name, position);
+                let lost = container.clone().map(|id| Packet::Error(Fault::Execution(Target::Container(id))));
+                let place = self.wait(id, name, *position);
                 lost.into_iter().chain([place]).collect()
             }
             EventBody::Started { .. } => {
@@ -95,15 +95,15 @@ impl Notifications {
             EventBody::Compiled { .. } | EventBody::TestFinished { .. } => Vec::new(),
             EventBody::Finished { submission } => {
                 self.waiting.remove(&id);
-                executed(&submission)
+                executed(submission)
             }
             EventBody::Failed { submission } => {
                 self.waiting.remove(&id);
-                vec![Packet::Error(Fault::Execution(target(&submission)))]
+                vec![Packet::Error(Fault::Execution(target(submission)))]
             }
             EventBody::Cancelled { submission } => {
                 self.waiting.remove(&id);
-                vec![Packet::Error(Fault::NotFound(target(&submission)))]
+                vec![Packet::Error(Fault::NotFound(target(submission)))]
             }
         }
     }

@@ -5,30 +5,32 @@
 //! nothing can be told from it.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use sqlx::sqlite::SqliteConnection;
 
 use super::rows::{Row, submission_id};
 use crate::domain::ids::SubmissionId;
 use crate::domain::queue::QueueKey;
-use crate::storage::{ChangedLog, ChangedLogs, LogChanges, LogMark, QueueEntry, Result};
+use crate::storage::{ChangedLog, ChangedLogs, EventPlace, LogChanges, LogMark, QueueEntry, Result};
 
 /// Events that are looked at; with more of them any log may have changed.
 const MOST: u32 = 10_000;
 
-/// An event without its body, beside the place of its submission if that is queued.
+/// An event without its body, beside the state of its submission and its place if that is queued.
 #[derive(sqlx::FromRow)]
 struct Heading {
     row: i64,
     submission_id: Vec<u8>,
     seq: i64,
     owner: String,
+    is_ended: bool,
     runtime: Option<String>,
-    priority: Option<i64>,
+    priority: i64,
     rank: Option<i64>,
     ticket: Option<i64>,
-    round: Option<i64>,
-    attempt: Option<i64>,
+    round: i64,
+    attempt: i64,
 }
 
 impl Heading {
@@ -36,11 +38,16 @@ impl Heading {
         Ok((self.row, submission_id("events", &self.submission_id)?, self.seq))
     }
 
-    fn log(self) -> Result<ChangedLog> {
-        let submission = submission_id("events", &self.submission_id)?;
-        let owner = Row { table: "events", key: &self.row }.text("owner", &self.owner)?;
-        let queued = self.queued(submission)?;
-        Ok(ChangedLog { submission, owner, queued })
+    /// The log before this event.
+    fn log(&self, submission: SubmissionId) -> Result<ChangedLog> {
+        Ok(ChangedLog {
+            submission,
+            owner: Row { table: "events", key: &self.row }.text("owner", &self.owner)?,
+            queued: self.queued(submission)?,
+            is_ended: self.is_ended,
+            newest: 0,
+            events: Vec::new(),
+        })
     }
 
     fn queued(&self, submission: SubmissionId) -> Result<Option<QueueEntry>> {
@@ -51,12 +58,12 @@ impl Heading {
             owner: of.text("owner", &self.owner)?,
             runtime: of.text("runtime", runtime)?,
             key: QueueKey {
-                priority: of.priority(of.present("priority", self.priority)?)?,
+                priority: of.priority(self.priority)?,
                 rank: of.present("rank", self.rank)?,
                 ticket: of.present("ticket", self.ticket)?,
             },
-            round: of.number("round", of.present("round", self.round)?)?,
-            attempt: of.number("attempt", of.present("attempt", self.attempt)?)?,
+            round: of.number("round", self.round)?,
+            attempt: of.number("attempt", self.attempt)?,
         }))
     }
 }
@@ -85,8 +92,10 @@ pub(super) async fn since(db: &mut SqliteConnection, mark: Option<LogMark>) -> R
 async fn known(db: &mut SqliteConnection, mark: LogMark) -> Result<Option<(ChangedLogs, LogMark)>> {
     let mut headings: Vec<Heading> = sqlx::query_as(
         "SELECT e.rowid AS \"row\", e.submission_id, e.seq, e.owner, \
-                q.runtime, q.priority, q.rank, q.ticket, q.round, q.attempt \
-         FROM events AS e LEFT JOIN submissions AS q ON q.id = e.submission_id AND q.state = 'queued' \
+                s.state IN ('finished', 'failed', 'cancelled') AS is_ended, \
+                CASE WHEN s.state = 'queued' THEN s.runtime END AS runtime, \
+                s.priority, s.rank, s.ticket, s.round, s.attempt \
+         FROM events AS e CROSS JOIN submissions AS s ON s.id = e.submission_id \
          WHERE e.rowid >= ?1 ORDER BY e.rowid LIMIT ?2",
     )
     .bind(mark.newest.map_or(0, |(row, _, _)| row))
@@ -105,8 +114,13 @@ async fn known(db: &mut SqliteConnection, mark: LogMark) -> Result<Option<(Chang
     let newest = headings.last().map(Heading::place).transpose()?.or(mark.newest);
     let mut logs = HashMap::new();
     for heading in headings {
-        let log = heading.log()?;
-        logs.insert(log.submission, log);
+        let (row, submission, seq) = heading.place()?;
+        let log = match logs.entry(submission) {
+            Entry::Occupied(log) => log.into_mut(),
+            Entry::Vacant(place) => place.insert(heading.log(submission)?),
+        };
+        log.newest = seq;
+        log.events.push(EventPlace(row));
     }
     Ok(Some((ChangedLogs::These(logs.into_values().collect()), LogMark { newest })))
 }

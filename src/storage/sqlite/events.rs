@@ -13,7 +13,7 @@ use crate::domain::event::{Epoch, Event, EventBody, LogPlace};
 use crate::domain::ids::{Owner, SubmissionId};
 use crate::domain::submission::Submission;
 use crate::domain::time::Timestamp;
-use crate::storage::{LogPage, Result, Snapshot};
+use crate::storage::{EventPlace, LogPage, Result, Snapshot};
 
 /// Appends an event to the log of a submission that is, in the database, as it was after the change: behind the last
 /// event of its log and of its owner's. An ending event shows the result that its submission's row names.
@@ -150,6 +150,24 @@ pub(super) async fn of_owner(
     }
     let kept = (next.saturating_add(1)..).zip(log.events).take_while(|(seq, event)| event.owner_seq == *seq);
     Ok(LogPage::Events(kept.map(|(_, event)| event).collect()))
+}
+
+/// The events at these places, oldest first; those that are gone are left out.
+pub(super) async fn at(db: &mut SqliteConnection, places: &[EventPlace]) -> Result<Vec<Event>> {
+    let rows: Vec<i64> = places.iter().map(|EventPlace(row)| *row).collect();
+    let rows: Vec<EventRow> = sqlx::query_as(
+        "SELECT 0 AS log_end, false AS follows, \
+                e.submission_id, e.seq, p.token AS epoch, e.owner, e.owner_seq, e.round, e.attempt, \
+                e.at, e.body, r.summary, r.tests \
+         FROM json_each(?1) AS asked CROSS JOIN events AS e ON e.rowid = asked.value \
+         LEFT JOIN epochs AS p ON p.number = e.epoch \
+         LEFT JOIN results AS r ON r.submission_id = e.submission_id AND r.round = e.result_round \
+         ORDER BY e.rowid",
+    )
+    .bind(json(&rows)?)
+    .fetch_all(db)
+    .await?;
+    Ok(Log::of(rows)?.events)
 }
 
 /// A piece of a log.

@@ -38,12 +38,12 @@ use self::submissions::Insert;
 use self::versions::Versions;
 use self::writer::{Tx, Writer};
 use super::{
-    CancelRequested, Change, DraftBounds, Ending, Enqueued, ExercisePage, ExercisePut, Expected,
+    CancelRequested, Change, DraftBounds, Ending, Enqueued, EventPlace, ExercisePage, ExercisePut, Expected,
     FilesReplaced, IdempotencyKey, Inserted, Installation, Intake, Leased, LegacyEnqueued, LegacyStanding,
     ListCursor, LogChanges, LogMark, LogPage, Placed, QueueCaps, QueueEntry, QueueFigures, RecentRuns,
     Renewed, Rescue, Rescued, Result, Retention, Snapshot, Storage, SubmissionFilter,
 };
-use crate::domain::event::{LogPlace, Progress};
+use crate::domain::event::{Event, LogPlace, Progress};
 use crate::domain::exercise::{Exercise, ExerciseSpec, SourceFile};
 use crate::domain::ids::{ExerciseId, Owner, RuntimeId, SubmissionId, WorkerId};
 use crate::domain::lease::{AttemptCaps, Guarded, Lease};
@@ -292,6 +292,10 @@ impl Storage for SqliteStorage {
         let changes = changed_logs::since(&mut read, mark).await?;
         read.rollback().await?;
         Ok(changes)
+    }
+
+    async fn events_at(&self, places: Vec<EventPlace>) -> Result<Vec<Event>> {
+        events::at(&mut *self.reader().await?, &places).await
     }
 
     async fn unfinished(&self, owner: &Owner) -> Result<Snapshot> {

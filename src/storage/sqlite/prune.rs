@@ -7,7 +7,7 @@ use super::legacy;
 use super::rows::{Row, submission_id};
 use super::writer::{Tx, Writer};
 use crate::domain::time::Timestamp;
-use crate::storage::{Result, Retention};
+use crate::storage::{Change, Result, Retention};
 
 /// Submissions that go in one transaction: others wait no longer than that.
 const BATCH: u32 = 100;
@@ -71,7 +71,8 @@ fn submissions(tx: &mut Tx, before: i64) -> Result<u64> {
     for (id, owner) in gone {
         // Whoever follows a draft hears that nothing will come.
         let id = submission_id("submissions", &id)?;
-        tx.hint_log(id, &Row { table: "submissions", key: &id }.text("owner", &owner)?);
+        let owner = Row { table: "submissions", key: &id }.text("owner", &owner)?;
+        tx.hint(Change::Deleted { submission: id, owner });
         count = count.saturating_add(1);
     }
     Ok(count)

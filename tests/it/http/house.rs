@@ -62,6 +62,7 @@ impl Default for Plan {
 pub struct House {
     pub router: Router,
     pub app: App,
+    pub feed: Feed,
     pub verifier: Arc<Verifier>,
     pub storage: Store,
     pub tasks: Tasks,
@@ -181,7 +182,7 @@ impl House {
         let links = kryonet::Prepared::read(&plan.backends, &clock, &mut board).expect("tokens");
         let app = App::new(app::Inner {
             storage: storage.clone(),
-            feed,
+            feed: feed.clone(),
             pool,
             runtimes: languages,
             pace,
@@ -202,9 +203,9 @@ impl House {
         };
         let metrics = PrometheusBuilder::new().build_recorder().handle();
         let verifier = Arc::new(verifier);
-        let state = HttpState::new(app.clone(), verifier.clone(), metrics, tasks.clone(), settings);
+        let state = HttpState::new(app.clone(), verifier.clone(), metrics, &tasks, settings);
         let router = router(state);
-        Self { router, app, verifier, storage, tasks, clock, links, key, _pace: pace_sender, folder }
+        Self { router, app, feed, verifier, storage, tasks, clock, links, key, _pace: pace_sender, folder }
     }
 
     /// The file of its database.

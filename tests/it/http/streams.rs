@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::house::{House, text};
 use super::ownership::hidden_result;
+use crate::support::wait_for;
 
 /// How long a test waits for what must come.
 const SOON: Duration = Duration::from_secs(10);
@@ -241,4 +242,35 @@ async fn a_stop_ends_streams_and_spreads_those_who_come_back() {
     let ready = house.get("/readyz").send().await;
     assert_eq!(ready.problem(), (503, "stopping".to_owned(), vec![]));
     assert_eq!(house.get("/livez").send().await.status, 200);
+}
+
+#[tokio::test]
+async fn what_was_committed_before_a_stop_is_told_before_streams_end() {
+    let house = House::build().await;
+    house.with_sum().await;
+    let alice = house.token("alice", Role::Student);
+    let id = house.submit("alice").await;
+    let path = format!("/v1/submissions/{id}/events");
+    let mut body = house.get(&path).token(&alice).answer().await.into_body().into_data_stream();
+    read_until(&mut body, |read| read.contains("submission.queued")).await;
+    // What comes right after something else is read with a pause.
+    house.submit("bob").await;
+    house.post(&format!("/v1/submissions/{id}/cancel")).token(&alice).send().await;
+
+    house.tasks.stop_softly();
+
+    let rest = read_until(&mut body, |_| false).await;
+    assert_eq!(names(&rest), ["submission.cancelled"]);
+}
+
+#[tokio::test]
+async fn a_reader_that_takes_nothing_keeps_no_follower_beyond_its_token() {
+    let house = House::build().await;
+    let short = house.token_for("alice", Role::Student, Duration::from_millis(200));
+    let untaken = house.get("/v1/events").token(&short).answer().await;
+    assert_eq!(house.feed.followers(), 1);
+
+    wait_for("the follower to go", SOON, async || house.feed.followers(), |followers| *followers == 0).await;
+
+    drop(untaken);
 }

@@ -31,11 +31,17 @@ fn pace(slots: u64) -> Pace {
 
 fn tell(board: &mut Board, round: Round, slots: u64) -> Vec<Position> {
     let mut told = Vec::new();
-    board.tell(round, &pace(slots), |_owner, place| {
+    tell_to(board, round, slots, |place| {
         told.push(place);
         true
     });
     told
+}
+
+fn tell_to(board: &mut Board, round: Round, slots: u64, mut hear: impl FnMut(Position) -> bool) {
+    let places = board.begin(round, &pace(slots));
+    board.tell(round, &places, &pace(slots), |_owner, place| hear(place));
+    board.end(round);
 }
 
 fn reason_of_last(
@@ -172,11 +178,23 @@ fn a_place_that_is_followed_no_more_is_looked_at_once() {
     let mut asked = 0;
     for leaving in [1, 2] {
         board.set(id(leaving), None, false);
-        board.tell(Round::All, &pace(2), |_owner, _place| {
+        tell_to(&mut board, Round::All, 2, |_place| {
             asked += 1;
             false
         });
     }
 
     assert_eq!(asked, 2);
+}
+
+#[test]
+fn nothing_is_due_once_nothing_is_followed() {
+    let mut board = long_queue(3);
+    board.set(id(1), None, false);
+    assert!(board.is_behind());
+
+    board.follow_none();
+
+    assert!(!board.is_behind());
+    assert_eq!(tell(&mut board, Round::All, 2), []);
 }

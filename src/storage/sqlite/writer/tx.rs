@@ -56,7 +56,9 @@ impl Tx {
     pub fn hint(&mut self, change: Change) {
         let is_known = match &change {
             // There may be thousands; those of one log follow each other.
-            Change::Log { .. } | Change::RoundEnded { .. } => self.hints.last() == Some(&change),
+            Change::Log { .. } | Change::RoundEnded { .. } | Change::Deleted { .. } => {
+                self.hints.last() == Some(&change)
+            }
             Change::Queue | Change::Cancel { .. } => self.hints.contains(&change),
         };
         if !is_known {

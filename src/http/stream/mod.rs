@@ -1,0 +1,82 @@
+//! Server-sent events: an open stream is the body of its answer, and an end that is always reached.
+//!
+//! It has no task and no timer of its own: its connection takes from a follower what it can write, and [`pulse`] wakes it
+//! when it was quiet for long or is over. It ends with the log, with the reader, with the reader's token or ticket, when
+//! the reader takes nothing for 30 s, and at the soft stop.
+
+mod body;
+mod frame;
+mod open;
+mod pulse;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use tokio::time::Instant;
+
+use crate::app::{Caller, TooManyStreams};
+use crate::domain::ids::SubmissionId;
+use crate::domain::time::Timestamp;
+use crate::feed::Follow;
+use crate::http::problem::{Code, Problem};
+use crate::http::server::Stalled;
+use crate::http::state::HttpState;
+use body::{Progress, StreamBody};
+use frame::View;
+use open::Open;
+pub use pulse::Pulse;
+
+/// How ids begin in the log of one submission, and in that of an owner: who comes with an id of the other kind is told
+/// to start anew.
+pub const LOG_OF_SUBMISSION: &str = "";
+/// See [`LOG_OF_SUBMISSION`].
+pub const LOG_OF_OWNER: &str = "o";
+
+/// Who reads a stream.
+#[derive(Clone, Debug)]
+pub struct Audience {
+    /// Who reads.
+    pub caller: Caller,
+    /// When his token or ticket is over.
+    pub expires_at: Timestamp,
+    /// The submission that the stream is about; `None`: all of an owner.
+    pub submission: Option<SubmissionId>,
+    /// Whether the reader's connection ended because he took nothing.
+    pub stalled: Stalled,
+}
+
+/// The answer to a wish to follow.
+///
+/// # Errors
+/// A 429 if the caller has too many streams open.
+pub fn respond(state: &HttpState, follow: Follow, audience: Audience) -> Result<Response, Problem> {
+    let follower = match follow {
+        Follow::Live(follower) => follower,
+        Follow::Ended => return Ok(StatusCode::NO_CONTENT.into_response()),
+    };
+    let Audience { caller, expires_at, submission, stalled } = audience;
+    let counted = state.streams.open(&caller).map_err(|TooManyStreams| {
+        Problem::new(Code::RateLimited, TooManyStreams.to_string()).retry_after(5)
+    })?;
+    let left = Duration::from_millis(expires_at.millis_since(state.app.clock().now()));
+    let subject = caller.subject.clone();
+    let now = Instant::now();
+    let open = Arc::new(Open::new(subject, Some(follower), (now, now + left), stalled, counted));
+    state.pulse.enter(open.first_look(), &open);
+    let body = StreamBody {
+        app: state.app.clone(),
+        view: View { caller, submission },
+        open,
+        stop: state.app.streams_end().clone(),
+        progress: Progress::New,
+    };
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
+    ];
+    Ok((headers, Body::new(body)).into_response())
+}
