@@ -67,7 +67,7 @@ fn resume(headers: &HeaderMap, query: Option<&str>, prefix: &str) -> Resume {
 
 /// Follows one submission: its log from the first event (or behind `Last-Event-ID`), then live.
 ///
-/// Ends after the ending event of the last round. Whoever reconnects with that event's id gets 204.
+/// Ends after the ending event of the last round. A reader who reconnects with that event's id gets 204.
 #[utoipa::path(
     get,
     path = "/v1/submissions/{id}/events",

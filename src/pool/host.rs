@@ -27,7 +27,7 @@ const SILENCES: u32 = 2;
 pub(super) struct HostConnection {
     pub(super) address: String,
     pub(super) engine: Engine,
-    /// Cancelled when the host is lost: whoever waits for something there gives up.
+    /// Cancelled when the host is lost: who waits for something there gives up.
     pub(super) gone: CancellationToken,
     doubts: Notify,
     /// How its agents are reached.

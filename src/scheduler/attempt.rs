@@ -181,7 +181,7 @@ impl Scheduler {
     }
 
     /// Writes until the database takes it. `None`: the lease was lost meanwhile, or the process has to end; the
-    /// lease runs out then and somebody else takes over.
+    /// lease runs out then and another worker takes over.
     async fn persist<F, W>(&self, write: W, lease: &Lease, stop: &Stop) -> Option<Guarded>
     where
         W: Fn() -> F,
@@ -205,7 +205,7 @@ impl Scheduler {
     }
 }
 
-/// The outcome with the times that whoever judged it could not know.
+/// The outcome with the times that the judge could not know.
 ///
 /// * `judged` — when the last test had ended.
 fn timed(outcome: Outcome, queued_ms: u64, judged: Instant) -> Outcome {

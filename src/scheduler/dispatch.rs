@@ -22,7 +22,7 @@ impl Scheduler {
         let mut free = self.inner.pool.free();
         let mut changes = self.inner.storage.changes();
         loop {
-            // The stop is asked for afterwards: whoever stops and then sees nothing run has seen the last lease.
+            // The stop is asked for afterwards: a stop that then sees nothing run has seen the last lease.
             let leasing = self.inner.running.leasing();
             if stop.is_cancelled() || free.has_changed().is_err() {
                 return;

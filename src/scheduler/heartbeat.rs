@@ -52,7 +52,7 @@ impl Scheduler {
         Ok(())
     }
 
-    /// Stops the attempts of submissions that somebody wants cancelled, until nothing runs after the soft stop.
+    /// Stops the attempts of submissions that are to be cancelled, until nothing runs after the soft stop.
     pub(super) async fn watch_cancels(self) {
         let mut changes = self.inner.storage.changes();
         loop {

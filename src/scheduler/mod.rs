@@ -90,7 +90,7 @@ impl Scheduler {
     /// Takes back what earlier instances had; then work is leased, and expired leases are taken back. This one has the
     /// database alone, so that all others are gone.
     ///
-    /// Hosts are swept first: what somebody wanted cancelled becomes `cancelled` here, which says that no process of
+    /// Hosts are swept first: what was to be cancelled becomes `cancelled` here, which says that no process of
     /// it exists any more. One that hangs is not waited for: an agent ends by itself when its connection does.
     async fn resume(self) {
         let (stop, mut patience) = (self.inner.tasks.soft().clone(), Patience::new(SWEEP));

@@ -45,14 +45,14 @@ struct Entry {
 pub struct Stop {
     /// Stops its commands; cancelled with either of the others.
     pub abort: CancellationToken,
-    /// Somebody wants the submission cancelled.
+    /// The submission is to be cancelled.
     pub cancel: CancellationToken,
     /// The lease is lost: what comes out is of no use.
     pub lost: CancellationToken,
 }
 
 impl Stop {
-    /// Somebody wants the submission cancelled.
+    /// The submission is to be cancelled.
     pub fn cancel(&self) {
         self.cancel.cancel();
         self.abort.cancel();
@@ -81,7 +81,7 @@ pub struct Registered {
 }
 
 impl Running {
-    /// Says that a lease is about to be taken. Whoever may not take any after a stop asks for the stop after this.
+    /// Says that a lease is about to be taken. A caller that may not take any after a stop asks for the stop after this.
     pub fn leasing(&self) -> Leasing {
         let mut attempts = self.lock();
         attempts.leasing += 1;
@@ -120,7 +120,7 @@ impl Running {
             .map(|entry| entry.stop.clone())
     }
 
-    /// Stops the attempt of a round that somebody wants cancelled, also if it comes to the list only later.
+    /// Stops the attempt of a round that is to be cancelled, also if it comes to the list only later.
     pub fn cancel(&self, id: SubmissionId, round: u32) {
         let mut attempts = self.lock();
         match attempts.listed.get(&id).filter(|entry| entry.lease.round == round) {

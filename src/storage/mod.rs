@@ -35,7 +35,7 @@ pub enum Error {
     /// It cannot be reached or written now; nothing of the call is stored.
     #[error("the database is not available")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// A row says what no state says; whoever wrote it was not this program.
+    /// A row says what no state says; another program wrote it.
     #[error("inconsistent row in {table}, column {column}, key {key}")]
     Inconsistent {
         /// Table.
@@ -224,7 +224,7 @@ pub trait Storage: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Guarded>> + Send;
 
     /// Gives an attempt up that was lost: the submission is queued again at its old place, or failed if `caps` allow
-    /// no other attempt, or cancelled if somebody wanted that.
+    /// no other attempt, or cancelled if that was asked for.
     fn give_up(
         &self,
         lease: &Lease,
@@ -234,7 +234,7 @@ pub trait Storage: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Guarded>> + Send;
 
     /// Gives an attempt back that was stopped because this instance ends: the submission is queued again at its old
-    /// place with the reason `instance_lost`, or cancelled if somebody wanted that. It is no loss: an operator who
+    /// place with the reason `instance_lost`, or cancelled if that was asked for. It is no loss: an operator who
     /// restarts makes no submission fail.
     fn hand_back(&self, lease: &Lease, now: Timestamp) -> impl Future<Output = Result<Guarded>> + Send;
 

@@ -106,7 +106,7 @@ pub enum FilesReplaced {
 pub enum CancelRequested {
     /// It is cancelled, now or before.
     Cancelled(Placed),
-    /// It runs under this lease; the wish is stored, and whoever ends the lease makes it cancelled.
+    /// It runs under this lease; the wish is stored, and what ends the lease makes it cancelled.
     Running(Lease),
     /// It finished or failed before.
     Ended,
@@ -158,7 +158,7 @@ pub struct Leased {
 pub enum Renewed {
     /// It is held for longer.
     Held,
-    /// It is held for longer, and somebody wants the submission cancelled.
+    /// It is held for longer, and the submission is to be cancelled.
     CancelRequested,
     /// It is lost.
     Lost,
@@ -169,14 +169,14 @@ pub enum Renewed {
 pub enum Ending {
     /// It was graded.
     Finished(Box<SubmissionResult>),
-    /// Somebody wanted it cancelled, and no process of it exists any more.
+    /// It was to be cancelled, and no process of it exists any more.
     Cancelled,
 }
 
 /// Whose leases are given up.
 #[derive(Clone, Debug)]
 pub enum Rescue {
-    /// Of whoever did not renew them in time.
+    /// Of workers that did not renew them in time.
     Expired,
     /// Of all workers but this one, which has the database alone: they are gone.
     Others(WorkerId),
@@ -191,7 +191,7 @@ pub struct Rescued {
     pub state: StateName,
 }
 
-/// One queued submission, for whoever shows places.
+/// One queued submission, for those who show places.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueEntry {
     /// Which.
@@ -335,9 +335,9 @@ pub enum Change {
         /// Whose.
         owner: Owner,
     },
-    /// Somebody entered, re-entered or left the queue.
+    /// A submission entered, re-entered or left the queue.
     Queue,
-    /// Somebody wants a running submission cancelled.
+    /// A running submission is to be cancelled.
     Cancel {
         /// Which submission.
         submission: SubmissionId,

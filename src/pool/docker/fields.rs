@@ -278,7 +278,7 @@ fn words(list: &[&str]) -> Vec<String> {
     list.iter().map(|word| (*word).to_owned()).collect()
 }
 
-/// Tells containers of different fields apart, for whoever looks at them from outside.
+/// Tells containers of different fields apart, for people who look at them from outside.
 fn profile_digest(host_config: &HostConfig) -> String {
     let json = serde_json::to_vec(host_config).unwrap_or_default();
     super::agent_image::hex(&Sha256::digest(json), 6)

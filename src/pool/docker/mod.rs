@@ -236,7 +236,7 @@ impl Engine {
         let removing = async {
             loop {
                 match self.docker.remove_container(id, Some(options.clone())).await {
-                    // Somebody, maybe the engine itself, is at it, and may fail.
+                    // Another client, maybe the engine itself, is at it, and may fail.
                     Err(DockerError::DockerResponseServerError { status_code: 409, .. }) => {
                         sleep(REMOVAL_PAUSE).await;
                     }

@@ -40,7 +40,7 @@ const LONGEST_REST: Duration = Duration::from_secs(20);
 /// What the owner hears.
 #[derive(Debug)]
 pub(super) enum Message {
-    /// Somebody wants a container, and to know when that is counted.
+    /// An attempt wants a container, and to know when that is counted.
     Reserve {
         runtime: RuntimeId,
         isolation: Isolation,
@@ -49,11 +49,11 @@ pub(super) enum Message {
     },
     /// The container that came was of no use: its place in line is the first now.
     ReserveAgain { runtime: RuntimeId, isolation: Isolation, reply: oneshot::Sender<Container> },
-    /// Somebody wants his container no more, or has it.
+    /// An attempt wants its container no more, or has it.
     Withdrawn,
-    /// Somebody begins to empty one, to give it back.
+    /// An attempt begins to empty one, to give it back.
     Emptying { place: ContainerPlace },
-    /// Somebody gives one back.
+    /// An attempt gives one back.
     GiveBack { place: ContainerPlace, fate: Fate<Idle> },
     /// Everything shall be removed.
     Close { done: oneshot::Sender<()> },
@@ -132,7 +132,7 @@ impl Owner {
         }
     }
 
-    /// Runs until somebody closes the pool or `stop` is cancelled; returns when no container is left.
+    /// Runs until the pool is closed or `stop` is cancelled; returns when no container is left.
     pub(super) async fn run(mut self, mut inbox: mpsc::Receiver<Message>, stop: CancellationToken) {
         let mut closers = Vec::new();
         while closers.is_empty() && !stop.is_cancelled() {

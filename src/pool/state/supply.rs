@@ -80,7 +80,7 @@ impl<C> Machine<C> {
         Some((cell.place(id, slot, runtime), container))
     }
 
-    /// Takes a warm container that has served somebody out of a free slot, so that a fresh one takes its place;
+    /// Takes a warm container that has served a submission out of a free slot, so that a fresh one takes its place;
     /// answers with what is to be removed. There is nothing to do while `wanted` fresh ones are there or come.
     pub fn renew(&mut self, runtime: &RuntimeId, wanted: usize) -> Option<Action<C>> {
         let healthy =

@@ -38,7 +38,7 @@ impl SocketFolders {
     /// Makes the parent and removes the folders of earlier processes from it, unless it is so already.
     ///
     /// # Errors
-    /// Why there can be no folders now; nothing that may be somebody else's was touched.
+    /// Why there can be no folders now; nothing that may be another user's was touched.
     pub async fn prepare(&self) -> Result<&str, String> {
         let prepared = self.ready.get_or_try_init(|| prepare(&self.parent, geteuid())).await;
         prepared.map(String::as_str).map_err(|error| format!("{}: {error}", self.parent.display()))

@@ -82,7 +82,7 @@ impl Ways {
         }
     }
 
-    /// Whatever becomes of it, the container that is given to somebody shares no folder with us any more.
+    /// Whatever becomes of it, the container that is given away shares no folder with us any more.
     async fn start_with(
         &self,
         engine: &Engine,

@@ -134,7 +134,7 @@ impl Ways {
 
     /// An agent is spoken to over its socket: what went wrong before was not the host's way.
     fn succeeded(&self) {
-        // What was given up and told stays so, whoever else was on the way then.
+        // What was given up and told stays so, though others were on the way then.
         let _given_up = self.setbacks.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |setbacks| {
             (setbacks < SETBACKS).then_some(0)
         });

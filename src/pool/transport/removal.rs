@@ -1,4 +1,4 @@
-//! The removal of a folder in which somebody who means harm may have done, and may still do, whatever they like.
+//! The removal of a folder in which a program that means harm may have done, and may still do, whatever it likes.
 //!
 //! No link is followed, nothing outside is touched, and it ends: after [`REMOVAL`], and [`DEPTH`] folders down.
 
@@ -22,7 +22,7 @@ const FOLDER: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::C
 /// Removes a folder; one that is gone already is no error.
 ///
 /// # Errors
-/// Why it is still there: somebody fills it faster, folders lie too deep in it, or we may not.
+/// Why it is still there: a program fills it faster, folders lie too deep in it, or we may not.
 pub fn remove_folder(folder: &Path) -> io::Result<()> {
     match openat(CWD, folder, FOLDER, Mode::empty()) {
         Ok(opened) => empty(opened.as_fd(), DEPTH, Instant::now() + REMOVAL)?,
@@ -32,7 +32,7 @@ pub fn remove_folder(folder: &Path) -> io::Result<()> {
     gone(unlinkat(CWD, folder, AtFlags::REMOVEDIR))
 }
 
-/// Removes what is in a folder, by descriptors: somebody there may put links in the place of folders meanwhile.
+/// Removes what is in a folder, by descriptors: a program there may put links in the place of folders meanwhile.
 fn empty(folder: BorrowedFd<'_>, depth: usize, latest: Instant) -> io::Result<()> {
     for entry in Dir::read_from(folder)? {
         let entry = entry?;

@@ -142,7 +142,7 @@ pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<()> {
     })
 }
 
-/// Looks at a database beside whoever has it: whether it can be read and its schema is the one this program knows.
+/// Looks at a database beside the process that has it: whether it can be read and its schema is the one this program knows.
 ///
 /// # Errors
 /// [`Error::TooNew`], [`Error::TooOld`], [`Error::Unavailable`].

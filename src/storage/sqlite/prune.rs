@@ -69,7 +69,7 @@ fn submissions(tx: &mut Tx, before: i64) -> Result<u64> {
     )?;
     let mut count = 0_u64;
     for (id, owner) in gone {
-        // Whoever follows a draft hears that nothing will come.
+        // Followers of a draft hear that nothing will come.
         let id = submission_id("submissions", &id)?;
         let owner = Row { table: "submissions", key: &id }.text("owner", &owner)?;
         tx.hint(Change::Deleted { submission: id, owner });

@@ -78,7 +78,7 @@ macro_rules! select_submissions {
 }
 pub(super) use select_submissions;
 
-/// A submission as selected by `select_submissions!`, by whoever reads and by the writer.
+/// A submission as selected by `select_submissions!`, by readers and by the writer.
 #[derive(sqlx::FromRow)]
 pub(super) struct SubmissionRow {
     id: Vec<u8>,

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Nothing waits for company: a group is what arrived before its commit began. An operation that isn't the first of
-//! its group has a savepoint of its own, so that one which fails takes nothing with it. Whoever drops his future
+//! its group has a savepoint of its own, so that one which fails takes nothing with it. A caller that drops his future
 //! loses the answer, never the writer.
 //!
 //! The thread calls `SQLite` itself: where each statement is handed to another thread, the hand-overs cost several times
@@ -126,7 +126,7 @@ impl Thread {
         }
     }
 
-    /// The operation that was handed over, if it is one for which somebody waits.
+    /// The operation that was handed over, if it is one whose answer is awaited.
     fn take(&mut self, handed: Handed) -> Option<Box<dyn Operation>> {
         match handed {
             Handed::Operation(operation) => Some(operation).filter(|operation| !operation.is_abandoned()),
@@ -169,7 +169,7 @@ impl Thread {
         }
     }
 
-    /// Runs an operation, and whoever joins it meanwhile, in one transaction; after an error the connection is not used
+    /// Runs an operation, and those that join it meanwhile, in one transaction; after an error the connection is not used
     /// again.
     ///
     /// * `group` — those that ran.
