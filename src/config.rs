@@ -281,11 +281,6 @@ impl Config {
         self.data.dir.join("guichet.sqlite")
     }
 
-    /// The folder of sockets that agents in containers listen at for a moment.
-    pub fn sockets_dir(&self) -> PathBuf {
-        self.data.dir.join("sockets")
-    }
-
     /// The key that signs tokens if none is configured.
     pub fn generated_key_path(&self) -> PathBuf {
         self.data.dir.join("key")

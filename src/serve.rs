@@ -79,6 +79,7 @@ async fn run(
         tasks.tracker(),
         tasks.hard().clone(),
     );
+    tasks.start(pool::escapes::log_known(config.docker_hosts(), tasks.soft().clone()));
     let (pace_sender, pace) = watch::channel(Pace::default());
     let feed = Feed::start(storage.clone(), pace.clone(), tasks);
     let worker: WorkerId = instance.to_string().parse()?;
@@ -218,7 +219,7 @@ fn pool_settings(config: &Config, installation: &Installation, instance: uuid::U
             some => some,
         },
         submissions_per_container: config.execution.submissions_per_container,
-        sockets: Some(config.sockets_dir()),
+        sockets: Some(pool::sockets_folder(installation.folder)),
     }
 }
 

@@ -7,6 +7,7 @@
 mod agent_client;
 mod container;
 mod docker;
+pub mod escapes;
 pub mod facts;
 mod figures;
 mod host;
@@ -35,7 +36,7 @@ use state::{Connection, HostId};
 
 pub use container::{Container, Lost};
 pub use reservation::Reservation;
-pub use transport::TransportKind;
+pub use transport::{TransportKind, sockets_folder};
 
 /// What the pool is told at its start.
 #[derive(Clone, Debug)]

@@ -171,7 +171,7 @@ async fn die_while_containers_start(point: &str) {
     let status = guichet.ended(AT_ONCE).await;
     assert_eq!(status.signal(), Some(9));
     let dead = containers(&guichet).await;
-    let sockets = guichet.data().join("sockets");
+    let sockets = guichet.sockets();
     let shared = std::fs::read_dir(&sockets).expect("the folder of shared ones").count();
     assert_ne!(shared, 0, "a folder shared with a container that starts");
 

@@ -5,7 +5,7 @@
 //! disturb the child in between: no other process of its uid exists, and the agent's memory is not dumpable.
 
 use std::{
-    ffi::{CString, c_void},
+    ffi::{CStr, CString, c_void},
     io,
     os::{
         fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
@@ -31,6 +31,9 @@ pub struct Pipes {
     /// Where the command complains.
     pub stderr: OwnedFd,
 }
+
+/// Where commands may write to files.
+const WRITABLE: [&CStr; 3] = [c"/w", c"/tmp", c"/dev"];
 
 /// A resource limit: soft and hard value.
 pub type ResourceLimit = (libc::__rlimit_resource_t, u64, u64);
@@ -78,6 +81,8 @@ pub mod protection {
     pub const BOUNDING_SET: u32 = 1 << 4;
     /// Close all other descriptors in one call.
     pub const CLOSE_RANGE: u32 = 1 << 5;
+    /// Write to no file but those of commands: not to `/proc`, where a process says how much it is worth.
+    pub const WRITING: u32 = 1 << 6;
 }
 
 /// What the child uses of the agent's memory.
@@ -87,6 +92,8 @@ struct Child<'a> {
     env: Vec<*const c_char>,
     streams: [RawFd; 3],
     capabilities: &'a [c_int],
+    /// Rules about where to write.
+    rules: Option<RawFd>,
     /// Whether to run the program, or only to try the protections.
     runs: bool,
     held: u32,
@@ -100,6 +107,8 @@ pub struct Spawner {
     stack: Box<[u8]>,
     /// Capabilities in the bounding set, which commands lose.
     capabilities: Vec<c_int>,
+    /// Rules about where commands may write; `None` with a kernel that has none.
+    rules: Option<OwnedFd>,
 }
 
 impl Spawner {
@@ -110,7 +119,8 @@ impl Spawner {
                 matches!(sys::prctl(libc::PR_CAPBSET_READ, *capability as libc::c_ulong), Ok(1))
             })
             .collect();
-        Self { stack: vec![0; STACK_BYTES].into_boxed_slice(), capabilities }
+        let rules = sys::rules_for_writing_below(&WRITABLE).ok();
+        Self { stack: vec![0; STACK_BYTES].into_boxed_slice(), capabilities, rules }
     }
 
     /// Starts a command.
@@ -172,6 +182,7 @@ impl Spawner {
             env: pointers(plan.env),
             streams,
             capabilities: &self.capabilities,
+            rules: self.rules.as_ref().map(AsRawFd::as_raw_fd),
             runs,
             held: 0,
             failed: None,
@@ -251,6 +262,13 @@ impl Child<'_> {
         let locked = sys::prctl(libc::PR_SET_NO_NEW_PRIVS, 1).is_ok();
         self.note(protection::NO_NEW_PRIVILEGES, locked);
         must("refuse new privileges", if locked { 0 } else { -1 })?;
+        if let Some(rules) = self.rules {
+            // SAFETY: no memory is involved.
+            must("keep to the rules about writing", unsafe {
+                libc::syscall(libc::SYS_landlock_restrict_self, rules, 0)
+            })?;
+            self.note(protection::WRITING, true);
+        }
         // SAFETY: no memory is involved. Where the call is missing, close-on-exec does the same.
         let closed = unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, 0) } == 0;
         self.note(protection::CLOSE_RANGE, closed);

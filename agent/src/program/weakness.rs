@@ -13,13 +13,14 @@ use super::{
 };
 
 /// Protections of a command's processes, by what is lost without them.
-const OF_COMMANDS: [(u32, &str); 6] = [
+const OF_COMMANDS: [(u32, &str); 7] = [
     (protection::UID, "uid"),
     (protection::OOM_SCORE, "oom_score_adj"),
     (protection::NICE, "nice"),
     (protection::NO_NEW_PRIVILEGES, "no_new_privs"),
     (protection::BOUNDING_SET, "capability bounding set"),
     (protection::CLOSE_RANGE, "close_range"),
+    (protection::WRITING, "landlock"),
 ];
 
 /// Adds the names of the protections that do not hold.

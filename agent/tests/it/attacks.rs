@@ -54,7 +54,7 @@ fn killing_everything_kills_only_itself() {
 fn memory_that_belongs_to_small_processes_kills_them_and_not_the_agent() {
     let outcome = attack_for("hide from the kernel", 10_000);
 
-    assert_eq!(outcome.text(), "spared\n");
+    assert_eq!(outcome.text(), "refused\n");
     assert_eq!(outcome.report.stopped_by, Some(StoppedBy::Memory), "{outcome:?}");
 }
 
@@ -102,6 +102,43 @@ fn a_frame_in_the_output_is_only_output() {
 
     assert_eq!(outcome.stdout.len(), 14);
     assert_eq!(outcome.stdout, outcome.stderr);
+}
+
+#[test]
+fn no_process_of_a_command_can_raise_its_own_protection() {
+    let mut agent = TestAgent::start();
+
+    let outcome = agent.run_alone(shell(
+        "sleep 1 & for pid in self $$ $!; do for score in 999 0 -1000; do \
+         (echo $score > /proc/$pid/oom_score_adj) 2>&- && echo taken; done; cat /proc/$pid/oom_score_adj; done; kill $!",
+    ));
+
+    assert_eq!(outcome.text(), "1000\n1000\n1000\n");
+}
+
+#[test]
+fn files_are_written_where_commands_may_and_streams_by_every_name() {
+    let mut agent = TestAgent::start();
+
+    let outcome = agent.run_alone(shell(
+        "for folder in . /tmp /dev/shm; do echo 1 > $folder/file && cat $folder/file; done; echo 2 > /dev/null; \
+         echo 3 > /dev/stdout; echo 4 > /proc/self/fd/1; echo 5 | (exec 9> /dev/fd/1; cat >&9); \
+         mkfifo f; (echo 6 > f) & cat f; (echo x > /proc/self/comm) 2>&- || echo refused",
+    ));
+
+    assert_eq!(outcome.text(), "1\n1\n1\n3\n4\n5\n6\nrefused\n");
+}
+
+#[test]
+fn files_are_moved_and_linked_between_folders() {
+    let mut agent = TestAgent::start();
+
+    let outcome = agent.run_alone(shell(
+        "for folder in . /tmp /dev/shm; do cd $folder; mkdir a b c; echo 1 > a/x; ln a/x b/x; cat b/x; \
+         mv a/x c/y && [ b/x -ef c/y ] && mv c a/ && cat a/c/y; cd /w/work; done",
+    ));
+
+    assert_eq!(outcome.text(), "1\n1\n1\n1\n1\n1\n");
 }
 
 #[test]

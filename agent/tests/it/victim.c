@@ -135,7 +135,7 @@ int main(int argc, char **argv) {
     if (IS("hide from the kernel")) {
         // Many small processes that the kernel would spare, and memory that belongs to none of them.
         int fd = open("/proc/self/oom_score_adj", O_RDWR);
-        if (write(fd, "0", 1) == 1) puts("spared");
+        puts(write(fd, "0", 1) == 1 ? "spared" : "refused");
         fflush(stdout);
         int disk = memfd_create("much", 0);
         static char block[4096];
@@ -201,7 +201,7 @@ int main(int argc, char **argv) {
         return 0;
     }
     if (IS("less oom score")) {
-        int fd = open("/proc/self/oom_score_adj", O_RDWR);
+        int fd = open("/proc/self/oom_score_adj", O_RDONLY);
         char score[8] = {0};
         read(fd, score, 7);
         fputs(score, stdout);

@@ -17,6 +17,7 @@ use uuid::Uuid;
 use super::Cgroups;
 use super::agent_image::{AGENT, CGROUP_FOLDER, SOCKET_FOLDER};
 use super::cell::CellCgroup;
+use super::hidden::{MASKED_PATHS, READONLY_PATHS, sysctls};
 use crate::domain::runtime::{Runtime, Step};
 use crate::pool::state::SlotId;
 
@@ -229,35 +230,6 @@ fn transport(folder: &str) -> Mount {
     }
 }
 
-/// Docker's own list, and what tells a program of those before it or beside it.
-const MASKED_PATHS: &[&str] = &[
-    "/proc/acpi",
-    "/proc/asound",
-    "/proc/interrupts",
-    "/proc/kcore",
-    "/proc/key-users",
-    "/proc/keys",
-    "/proc/latency_stats",
-    "/proc/loadavg",
-    "/proc/locks",
-    "/proc/sched_debug",
-    "/proc/scsi",
-    "/proc/sysvipc",
-    "/proc/timer_list",
-    "/proc/timer_stats",
-    "/sys",
-];
-
-const READONLY_PATHS: &[&str] = &["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
-
-/// No System V objects and no message queues: they would outlive the program that made them.
-fn sysctls() -> HashMap<String, String> {
-    [("kernel.shmmni", "0"), ("kernel.msgmni", "0"), ("kernel.sem", "0 0 0 0"), ("fs.mqueue.queues_max", "0")]
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect()
-}
-
 fn most_memory(runtime: &Runtime) -> u64 {
     steps(runtime).map(|step| step.limits.maximum.memory_bytes + step.start_memory_bytes).max().unwrap_or(0)
 }
@@ -313,9 +285,19 @@ mod tests {
             .flat_map(|rule| rule["names"].as_array().expect("names"))
             .filter_map(serde_json::Value::as_str)
             .collect();
-        for name in
-            ["socket", "clone", "ptrace", "mount", "unshare", "setns", "bpf", "keyctl", "io_uring_setup"]
-        {
+        for name in [
+            "socket",
+            "clone",
+            "ptrace",
+            "mount",
+            "unshare",
+            "setns",
+            "bpf",
+            "keyctl",
+            "io_uring_setup",
+            "mmap",
+            "memfd_create",
+        ] {
             assert!(!allowed.contains(name), "{name}");
         }
     }

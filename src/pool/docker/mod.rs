@@ -6,6 +6,7 @@
 mod agent_image;
 mod cell;
 mod fields;
+mod hidden;
 
 use std::collections::HashMap;
 use std::future::Future;

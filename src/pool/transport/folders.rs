@@ -20,6 +20,14 @@ use uuid::Uuid;
 
 use super::removal;
 
+/// Where the folders of a data folder's launches are; its id names them.
+///
+/// A container's list of mounts names a folder that it shares by its path below the root of the file system. In this one,
+/// which is in memory, that says nothing of the machine.
+pub fn sockets_folder(data_folder: Uuid) -> PathBuf {
+    Path::new("/dev/shm").join(format!("guichet-{}", data_folder.simple()))
+}
+
 /// Where the folders of launches are; those of earlier processes are removed before the first of ours is made.
 #[derive(Debug)]
 pub struct SocketFolders {
@@ -49,14 +57,35 @@ impl SocketFolders {
     /// # Errors
     /// Why it cannot be; nothing of it is left.
     pub async fn make(&self) -> Result<SocketFolder, String> {
-        let path =
-            format!("{}/{}-{}", self.prepare().await?, self.instance.simple(), Uuid::new_v4().simple());
-        // Made and guarded in one step, which nobody's giving up can come between.
-        let making = spawn_blocking(move || match std::fs::DirBuilder::new().mode(0o700).create(&path) {
-            Ok(()) => Ok(SocketFolder { path: Some(path) }),
-            Err(error) => Err(format!("{path}: {error}")),
+        let parent = self.prepare().await?;
+        let made = match self.make_in(parent).await {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                // A system may empty the folders in memory of a user who has left.
+                prepare(&self.parent, geteuid()).await.map_err(|error| format!("{parent}: {error}"))?;
+                self.make_in(parent).await
+            }
+            made => made,
+        };
+        made.map_err(|error| format!("{parent}: {error}"))
+    }
+
+    async fn make_in(&self, parent: &str) -> io::Result<SocketFolder> {
+        let path = format!("{parent}/{}-{}", self.instance.simple(), Uuid::new_v4().simple());
+        // Made and guarded in one step, which no giving up can come between.
+        let making = spawn_blocking(move || {
+            std::fs::DirBuilder::new().mode(0o700).create(&path)?;
+            Ok(SocketFolder { path: Some(path) })
         });
-        making.await.map_err(|error| error.to_string())?
+        making.await.map_err(io::Error::other)?
+    }
+}
+
+impl Drop for SocketFolders {
+    fn drop(&mut self) {
+        if self.ready.initialized() {
+            // What still lies in it keeps it, and is removed at the next start.
+            std::fs::remove_dir(&self.parent).unwrap_or_default();
+        }
     }
 }
 
@@ -220,6 +249,29 @@ mod tests {
         drop(folder);
 
         assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn a_parent_that_was_taken_away_is_made_again() {
+        let (_parent, folders, folder) = folders().await;
+        let parent = PathBuf::from(folder.path()).parent().unwrap().to_owned();
+        std::fs::remove_dir_all(&parent).unwrap();
+
+        let made = folders.make().await.unwrap();
+
+        assert!(Path::new(made.path()).exists());
+    }
+
+    #[tokio::test]
+    async fn the_parent_goes_with_the_last_folder() {
+        let (_parent, folders, folder) = folders().await;
+        let parent = PathBuf::from(folder.path()).parent().unwrap().to_owned();
+        assert!(parent.exists());
+
+        drop(folder);
+        drop(folders);
+
+        assert!(!parent.exists());
     }
 
     #[tokio::test]

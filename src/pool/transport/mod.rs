@@ -28,6 +28,7 @@ use uuid::Uuid;
 
 use folders::{SocketFolder, SocketFolders};
 
+pub use folders::sockets_folder;
 pub use launch::{LaunchError, Launched};
 
 /// Bytes read from a socket at one time.

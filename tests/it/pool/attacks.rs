@@ -10,7 +10,7 @@ use super::bench::{Bench, Done, ROOMY, run_in};
 /// A few seconds, so that an attack that hangs is stopped soon.
 const SHORT: Limits = Limits { cpu_time_ms: 3_000, wall_time_ms: 6_000, ..ROOMY };
 
-async fn attack(runtime: &str, source: &str) -> Done {
+pub async fn attack(runtime: &str, source: &str) -> Done {
     let bench = Bench::start().await;
     let mut container = bench.claim(runtime).await;
     let done = run_in(&mut container, runtime, source, SHORT).await.expect("a report");
@@ -30,7 +30,7 @@ async fn errno_of_each(calls: &[(&str, &str)]) -> Vec<(String, i32)> {
     }
     let source = format!(
         "#define _GNU_SOURCE\n#include <errno.h>\n#include <fcntl.h>\n#include <sched.h>\n#include <signal.h>\n\
-         #include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n#include <sys/mount.h>\n\
+         #include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n#include <sys/mman.h>\n#include <sys/mount.h>\n\
          #include <sys/ptrace.h>\n#include <sys/resource.h>\n#include <sys/socket.h>\n#include <sys/stat.h>\n\
          #include <sys/syscall.h>\n#include <sys/time.h>\n#include <sys/timex.h>\n#include <sys/uio.h>\n#include <sys/un.h>\n\
          #include <time.h>\n#include <unistd.h>\n\
@@ -48,17 +48,17 @@ async fn errno_of_each(calls: &[(&str, &str)]) -> Vec<(String, i32)> {
 }
 
 /// Each call fails, with one of these errno values.
-async fn all_refused(allowed: &[i32], calls: &[(&str, &str)]) {
+pub async fn all_refused(allowed: &[i32], calls: &[(&str, &str)]) {
     let results = errno_of_each(calls).await;
     assert_eq!(results.len(), calls.len());
     let wrong: Vec<_> = results.iter().filter(|(_, errno)| !allowed.contains(errno)).collect();
     assert!(wrong.is_empty(), "not refused, or otherwise: {wrong:?}");
 }
 
-const EPERM: i32 = 1;
-const ENOENT: i32 = 2;
+pub const EPERM: i32 = 1;
+pub const ENOENT: i32 = 2;
 const ESRCH: i32 = 3;
-const EACCES: i32 = 13;
+pub const EACCES: i32 = 13;
 const EROFS: i32 = 30;
 const ENOSYS: i32 = 38;
 const EAFNOSUPPORT: i32 = 97;
@@ -357,28 +357,4 @@ if __name__ == '__main__':
     .await;
 
     assert_eq!(done.stdout, "[1, 4, 9]\n[16, 25]\n6\nb'7'\nTrue True\n", "{done:?}");
-}
-
-#[tokio::test]
-async fn host_paths_and_names_are_not_told() {
-    let done = attack(
-        "python",
-        "
-import os, socket
-print(open('/proc/self/cgroup').read().replace(':', ' '))
-print(os.uname().nodename, os.environ.get('HOSTNAME'))
-for path in ('/proc/loadavg', '/proc/keys', '/proc/key-users', '/proc/locks', '/proc/timer_list', '/proc/interrupts'):
-    try:
-        print(path, len(open(path).read()))
-    except OSError as error:
-        print(path, 0)
-print(os.listdir('/sys'))
-",
-    )
-    .await;
-
-    assert!(!done.stdout.contains("docker") && !done.stdout.contains("guichet"), "{done:?}");
-    assert!(done.stdout.contains("\nbox None\n"), "{done:?}");
-    assert!(done.stdout.lines().filter(|line| line.starts_with("/proc/")).all(|line| line.ends_with(" 0")));
-    assert!(done.stdout.ends_with("[]\n"), "{done:?}");
 }

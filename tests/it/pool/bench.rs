@@ -1,7 +1,7 @@
 //! A pool on the tests' engine, and what tests do with it.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -108,16 +108,17 @@ impl Bench {
 
     /// Settings that no other test has.
     pub fn settings() -> Settings {
+        let folder = Uuid::new_v4();
         Settings {
             hosts: vec![shared_engine()],
             slots: Some(1),
             agent_path: ground().agent.clone(),
             installation: Uuid::new_v4(),
-            folder: Uuid::new_v4(),
+            folder,
             instance: Uuid::new_v4(),
             warm_per_runtime: 1,
             submissions_per_container: std::num::NonZeroU32::MAX,
-            sockets: Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("sockets-{}", Uuid::new_v4()))),
+            sockets: Some(guichet::pool::sockets_folder(folder)),
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod bench;
+mod host_wide;
 mod hosts;
 mod instances;
 mod lifecycle;

@@ -133,21 +133,36 @@ async fn an_agent_whose_socket_nobody_listens_at_is_spoken_to_through_its_engine
     ends_up_attached(bench).await;
 }
 
-/// How the agents of the next containers are spoken to, one after the other, while the folder of all shared folders is away.
+/// How the agents of the next containers are spoken to, one after the other, while a file is in the place
+/// of the folder of all shared folders.
 async fn without_the_folder<const COUNT: usize>(bench: &Bench) -> [TransportKind; COUNT] {
     let sockets = bench.settings.sockets.clone().expect("a folder");
     let away = sockets.with_extension("away");
     let mut held = bench.claim("python").await;
     std::fs::rename(&sockets, &away).expect("it is away");
+    std::fs::write(&sockets, "").expect("a file in its place");
     let mut seen = [TransportKind::Socket; COUNT];
     for transport in &mut seen {
         drop(held);
         held = bench.claim("python").await;
         *transport = held.transport();
     }
+    std::fs::remove_file(&sockets).expect("the file is gone");
     std::fs::rename(&away, &sockets).expect("it is back");
     drop(held);
     seen
+}
+
+#[tokio::test]
+async fn a_folder_that_was_taken_away_is_made_again() {
+    let bench = Bench::of_one("python", Bench::settings());
+    let held = bench.claim("python").await;
+    std::fs::remove_dir_all(bench.settings.sockets.clone().expect("a folder")).expect("it is gone");
+
+    drop(held);
+
+    assert_eq!(bench.claim("python").await.transport(), TransportKind::Socket);
+    bench.end().await;
 }
 
 #[tokio::test]

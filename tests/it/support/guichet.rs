@@ -217,6 +217,11 @@ impl TestGuichet {
         lock.split(' ').next().expect("an id").to_owned()
     }
 
+    /// The folder that it shares with containers while they start.
+    pub fn sockets(&self) -> PathBuf {
+        guichet::pool::sockets_folder(self.data_folder_id().parse().expect("an id"))
+    }
+
     /// One value out of its database, read by another connection.
     pub async fn query<T>(&self, sql: &'static str) -> T
     where
@@ -313,10 +318,6 @@ impl TestGuichet {
     /// What it has left behind, in words.
     fn left_behind(&self) -> Vec<String> {
         let mut left = Vec::new();
-        let sockets = std::fs::read_dir(self.data().join("sockets")).into_iter().flatten().count();
-        if sockets != 0 {
-            left.push(format!("{sockets} folders that containers shared"));
-        }
         let database = self.data().join("guichet.sqlite");
         if !database.exists() {
             return left;
@@ -335,6 +336,13 @@ impl TestGuichet {
         };
         let read = std::thread::scope(|scope| scope.spawn(read).join());
         let Ok(Ok((id, leases))) = read else { return vec!["a database that cannot be read".to_owned()] };
+        let sockets = self.sockets();
+        let shared = std::fs::read_dir(&sockets).into_iter().flatten().count();
+        if shared != 0 {
+            left.push(format!("{shared} folders that containers shared"));
+        }
+        // A process that was killed leaves it.
+        drop(std::fs::remove_dir(&sockets));
         let label = format!("{LABEL}={id}");
         let containers = self.engine().containers(&label);
         if !containers.is_empty() {
