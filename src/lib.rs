@@ -14,6 +14,7 @@ pub mod http;
 pub mod json;
 pub mod judge;
 pub mod legacy;
+pub mod memory;
 pub mod pool;
 pub mod runtimes;
 pub mod scheduler;

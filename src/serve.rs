@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use crate::app::links::Links;
-use crate::app::{self, App};
+use crate::app::{self, App, Budget};
 use crate::auth::{Keys, Verifier, generate_key_if_missing};
 use crate::clock::{Clock, Patience};
 use crate::config::Config;
@@ -27,7 +27,7 @@ use crate::scheduler::{self, Scheduler};
 use crate::shutdown::Tasks;
 use crate::storage::sqlite::{Options, SqliteStorage};
 use crate::storage::{Installation, QueueCaps, Retention, Storage as _, Store};
-use crate::{runtimes, telemetry};
+use crate::{memory, runtimes, telemetry};
 
 /// The process ended at once, with work handed back.
 const EXIT_HARD_STOP: u8 = 4;
@@ -37,6 +37,7 @@ const HARD_STOP: Duration = Duration::from_secs(10);
 /// Serves until SIGTERM or SIGINT; a second signal stops at once.
 pub async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     telemetry::start_logs(&config.log)?;
+    memory::give_back_what_is_freed();
     let metrics = telemetry::start_metrics()?;
     config.make_data_folder()?;
     let tasks = Tasks::default();
@@ -99,6 +100,7 @@ async fn run(
         runtimes: languages,
         pace,
         caps: queue_caps(config),
+        budget: Budget::of_process(),
         clock,
         installation,
         links: board,

@@ -3,6 +3,7 @@
 //! No HTTP and no SQL here. A caller is proved by the adapter that drives this room; what he may see and do is decided
 //! here. Everything that is wrong with a request is an [`Error`] without a transport.
 
+pub mod budget;
 pub mod caller;
 pub mod error;
 pub mod exercises;
@@ -23,10 +24,11 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use crate::storage::{ExercisePut, Expected, ListCursor, ListedExercise, Placed, SubmissionFilter};
+pub use budget::Budget;
 pub use caller::{Caller, Role};
 pub use error::{Conflict, Error, FieldError, InvalidCode, Location};
 pub use legacy::LegacyEnqueue;
-pub use open_streams::{OpenStream, OpenStreams, TooManyStreams};
+pub use open_streams::{NoStream, OpenStream, OpenStreams};
 
 use crate::clock::Clock;
 use crate::domain::ids::RuntimeId;
@@ -57,6 +59,8 @@ pub struct Inner {
     pub pace: watch::Receiver<Pace>,
     /// How much may wait.
     pub caps: QueueCaps,
+    /// Memory for requests and streams.
+    pub budget: Budget,
     /// What time it is.
     pub clock: Clock,
     /// What was made once for the database.
@@ -76,6 +80,11 @@ impl App {
     /// The clock that all use cases go by.
     pub fn clock(&self) -> &Clock {
         &self.inner.clock
+    }
+
+    /// Memory for requests and streams, of all protocols together.
+    pub fn budget(&self) -> &Budget {
+        &self.inner.budget
     }
 
     /// 32 random bytes of this installation, to sign what is handed out.

@@ -18,7 +18,10 @@ pub const MAX_PATH_PARTS: usize = 32;
 /// Longest arguments of a program together, in bytes.
 pub const MAX_ARGS_BYTES: usize = 64 << 10;
 
-/// What is wrong with a request, found so far.
+/// Most wrong fields that are listed.
+const MAX_LISTED: usize = 1000;
+
+/// What is wrong with a request, found so far; what comes behind the first 1,000 is not listed.
 #[derive(Debug, Default)]
 pub struct Faults {
     errors: Vec<FieldError>,
@@ -27,7 +30,9 @@ pub struct Faults {
 impl Faults {
     /// Adds a wrong field of the body.
     pub fn add(&mut self, pointer: impl Into<String>, message: impl Into<String>) {
-        self.errors.push(FieldError::body(pointer, message));
+        if self.errors.len() < MAX_LISTED {
+            self.errors.push(FieldError::body(pointer, message));
+        }
     }
 
     /// Everything found, as an error; nothing found is success.
@@ -74,7 +79,9 @@ pub fn files(faults: &mut Faults, pointer: &str, files: &[SourceFile]) -> Result
 /// Paths of files: relative, plain, different, and none a folder of another.
 pub fn paths(faults: &mut Faults, pointer: &str, files: &[SourceFile]) {
     let mut seen = HashSet::new();
-    let folders: HashSet<&str> = files.iter().flat_map(|file| folders_of(&file.path)).collect();
+    // Not of any path: one of a million slashes would have as many folders.
+    let plain = files.iter().filter(|file| path_problem(&file.path).is_none());
+    let folders: HashSet<&str> = plain.flat_map(|file| folders_of(&file.path)).collect();
     for (index, file) in files.iter().enumerate() {
         let at = format!("{pointer}/{index}/path");
         if let Some(problem) = path_problem(&file.path) {
@@ -136,7 +143,7 @@ pub fn args(faults: &mut Faults, pointer: &str, args: &[String]) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Faults, MAX_PATH_PARTS, SourceFile, files};
+    use super::{Faults, MAX_LISTED, MAX_PATH_PARTS, SourceFile, args, files};
 
     fn verdict_on(paths: &[&str]) -> Vec<String> {
         let all: Vec<SourceFile> =
@@ -169,6 +176,22 @@ mod tests {
     #[test]
     fn a_path_that_comes_twice_is_refused() {
         assert_eq!(verdict_on(&["main.py", "main.py"]), ["/files/1/path"]);
+    }
+
+    #[test]
+    fn a_path_of_nothing_but_slashes_costs_no_more_than_another() {
+        let slashes = "a/".repeat(1 << 20);
+
+        assert_eq!(verdict_on(&[&slashes, "a"]), ["/files/0/path"]);
+    }
+
+    #[test]
+    fn a_long_list_of_faults_is_cut() {
+        let mut faults = Faults::default();
+
+        args(&mut faults, "/args", &vec!["\0".to_owned(); 10_000]);
+
+        assert_eq!(faults.errors.len(), MAX_LISTED);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::keys::Key;
 use super::settings::Algorithm;
 use crate::chain::Chain;
 use crate::domain::time::Timestamp;
+use crate::json;
 
 /// How long a set is used without asking again.
 const FRESH: Duration = Duration::from_mins(10);
@@ -92,7 +93,7 @@ impl RemoteSet {
             }
             body.extend_from_slice(&chunk);
         }
-        let set: serde_json::Value = serde_json::from_slice(&body).map_err(|_source| FetchError::NotASet)?;
+        let set = json::parse(&body).map_err(|_source| FetchError::NotASet)?;
         let listed = set.get("keys").and_then(serde_json::Value::as_array).ok_or(FetchError::NotASet)?;
         let mut keys = HashMap::new();
         for jwk in listed {

@@ -7,136 +7,104 @@ use aws_lc_rs::digest;
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
-use bytes::Bytes;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http_body_util::BodyExt as _;
 use serde::de::DeserializeOwned;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::app::budget::{Overloaded, Purpose, Share};
 use crate::app::{FieldError, Location};
 use crate::domain::ids::{ExerciseId, SubmissionId};
-use crate::http::dto::exercise_request::ExerciseRequest;
-use crate::http::dto::queue::TicketRequest;
-use crate::http::dto::submission_request::{
-    SubmissionBatchRequest, SubmissionFilesRequest, SubmissionRequest,
-};
 use crate::http::headers::IDEMPOTENCY_KEY;
 use crate::http::problem::{Code, Problem};
 use crate::http::state::HttpState;
-use crate::json;
+use crate::json::{self, Bounds, Excess, Measure};
 
-/// Longest body of one submission: 1 MiB of files in base64 or with every byte escaped twice, and the rest.
-const SUBMISSION_BYTES: usize = 3 << 20;
-/// Longest body of an exercise or a batch: 32 MiB in base64, and the rest.
-const LARGE_BYTES: usize = 48 << 20;
-/// Longest body of small things.
-const SMALL_BYTES: usize = 16 << 10;
-/// Bodies that may be in memory at the same time, of each kind.
-const ROOM_BYTES: usize = 64 << 20;
-/// How long a request waits for room.
-const ROOM_WITHIN: Duration = Duration::from_secs(5);
 /// How long a body may take to come.
-const WITHIN: Duration = Duration::from_secs(30);
+pub const WITHIN: Duration = Duration::from_secs(30);
+/// Longest body: an exercise or a batch of 32 MiB in base64, and the rest.
+pub const MAX_BODY_BYTES: usize = 48 << 20;
+/// Most values of a body: a batch of 100 submissions of 256 files each, with null for what a file does not have, has
+/// 104,000.
+pub const MAX_VALUES: usize = 130_000;
+/// Bytes as sent for each byte that counts: a character may be written as an escape of six.
+const SENT_FOR_EACH: usize = 6;
+/// Longest body that is read on the thread that serves requests.
+const READ_AT_ONCE: usize = 64 << 10;
+/// What a value takes once it is read, beside its bytes.
+const VALUE_BYTES: usize = 100;
 
-/// What may stand in a body, and how long it may be.
-pub trait RequestBody: DeserializeOwned {
-    /// Most bytes of the body as sent.
-    const MAX_BYTES: usize;
+/// What may stand in a body, and what it comes to.
+pub trait RequestBody: DeserializeOwned + Send + 'static {
+    /// What its text may come to.
+    const BOUNDS: Bounds;
+    /// From which memory it is taken.
+    const PURPOSE: Purpose;
+    /// What it asks for.
+    type Asked: Send + 'static;
+
+    /// What it asks for; what is wrong with it goes to `errors`.
+    fn asked(self, errors: &mut Vec<FieldError>) -> Self::Asked;
 }
 
-impl RequestBody for SubmissionRequest {
-    const MAX_BYTES: usize = SUBMISSION_BYTES;
-}
-
-impl RequestBody for SubmissionFilesRequest {
-    const MAX_BYTES: usize = SUBMISSION_BYTES;
-}
-
-impl RequestBody for SubmissionBatchRequest {
-    const MAX_BYTES: usize = LARGE_BYTES;
-}
-
-impl RequestBody for ExerciseRequest {
-    const MAX_BYTES: usize = LARGE_BYTES;
-}
-
-impl RequestBody for TicketRequest {
-    const MAX_BYTES: usize = SMALL_BYTES;
-}
-
-/// A body of JSON.
+/// A body of JSON, as it is known once nothing is wrong with it.
 #[derive(Debug)]
-pub struct JsonBody<T> {
-    /// What it says.
-    pub value: T,
+pub struct JsonBody<T: RequestBody> {
+    /// What it asks for.
+    pub asked: T::Asked,
     /// SHA-256 of method, path and what the body says, if the request has an idempotency key: the same for the same
     /// request, whatever the order of its keys, its white space and its escapes.
     pub digest: Option<[u8; 32]>,
-    /// Held until the request is answered.
-    _room: OwnedSemaphorePermit,
-}
-
-/// Memory for bodies that are being read and worked on, in bytes as sent. Parsed they take some times as much.
-///
-/// Exercises and batches have room of their own, so that single submissions never wait behind them.
-#[derive(Clone, Debug)]
-pub struct BodyRoom {
-    small: Arc<Semaphore>,
-    large: Arc<Semaphore>,
-    /// How long a request waits for room.
-    within: Duration,
-}
-
-impl Default for BodyRoom {
-    fn default() -> Self {
-        let room = || Arc::new(Semaphore::new(kibibytes(ROOM_BYTES)));
-        Self { small: room(), large: room(), within: ROOM_WITHIN }
-    }
-}
-
-impl BodyRoom {
-    /// Room for a body of `bytes` among those of at most `most`; a problem if none is free in time.
-    async fn take(&self, bytes: usize, most: usize) -> Result<OwnedSemaphorePermit, Problem> {
-        let room = if most > SUBMISSION_BYTES { &self.large } else { &self.small };
-        let wanted = u32::try_from(kibibytes(bytes)).unwrap_or(u32::MAX);
-        match tokio::time::timeout(self.within, Arc::clone(room).acquire_many_owned(wanted)).await {
-            Ok(Ok(permit)) => Ok(permit),
-            Ok(Err(_)) | Err(_) => {
-                Err(Problem::new(Code::Unavailable, "too many large requests at once").retry_after(5))
-            }
-        }
-    }
-}
-
-/// Whole KiB, at least 1.
-const fn kibibytes(bytes: usize) -> usize {
-    bytes / 1024 + 1
+    /// Held until what is asked for is done.
+    pub memory: Share,
 }
 
 impl<T: RequestBody> FromRequest<HttpState> for JsonBody<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &HttpState) -> Result<Self, Problem> {
-        let announced = check_headers(request.headers(), T::MAX_BYTES)?;
-        let room = state.bodies.take(announced.unwrap_or(T::MAX_BYTES), T::MAX_BYTES).await?;
+        let announced = check_headers(request.headers(), &T::BOUNDS)?;
+        let mut memory = state.app.budget().share(T::PURPOSE)?;
         let what = format!("{} {}\n", request.method(), request.uri().path());
-        let is_keyed = request.headers().contains_key(IDEMPOTENCY_KEY);
-        let bytes = collect(request, T::MAX_BYTES).await?;
-        let value = json::parse_request(&bytes).map_err(|error| match error {
+        let named = request.headers().contains_key(IDEMPOTENCY_KEY).then_some(what);
+        let collecting = collect(request, announced, &T::BOUNDS, &mut memory);
+        let bytes = tokio::time::timeout(WITHIN, collecting).await.map_err(|_elapsed| {
+            Problem::new(Code::RequestTimeout, format!("it must come within {} s", WITHIN.as_secs()))
+        })??;
+        if bytes.len() <= READ_AT_ONCE {
+            return Self::read(&bytes, named.as_deref(), memory);
+        }
+        // One after the other, so that all cores but one serve the others.
+        let turn =
+            Arc::clone(&state.long_bodies).acquire_owned().await.map_err(|_closed| Problem::internal())?;
+        let reading = state.tasks.tracker().spawn_blocking(move || {
+            // Here, since a request that is given up ends before its body is read.
+            let _turn = turn;
+            Self::read(&bytes, named.as_deref(), memory)
+        });
+        reading.await.map_err(|_panicked| Problem::internal())?
+    }
+}
+
+impl<T: RequestBody> JsonBody<T> {
+    /// A whole body; `named` is its method and path if it has an idempotency key.
+    fn read(bytes: &[u8], named: Option<&str>, memory: Share) -> Result<Self, Problem> {
+        let text = json::Text::of_request(bytes).map_err(|error| match error {
             json::ParseError::Malformed(detail) => Problem::new(Code::MalformedBody, detail),
             json::ParseError::DuplicateKey(detail) => Problem::field(Location::Body, "", detail),
         })?;
-        drop(bytes);
-        let digest = is_keyed.then(|| digest_of(what.as_bytes(), json::canonical(&value).as_bytes()));
-        let value = json::read(value).map_err(|misfits| {
+        let value: T = json::read(text).map_err(|misfits| {
             let told = |misfit: json::Misfit| FieldError::body(misfit.pointer, misfit.message);
             Problem::invalid(Code::ValidationFailed, misfits.into_iter().map(told).collect())
         })?;
-        Ok(Self { value, digest, _room: room })
+        let digest = named.map(|what| digest_of(what, text));
+        let mut errors = Vec::new();
+        let asked = value.asked(&mut errors);
+        refuse(errors)?;
+        Ok(Self { asked, digest, memory })
     }
 }
 
 /// That the body may be read; answers its announced length.
-fn check_headers(headers: &HeaderMap, most: usize) -> Result<Option<usize>, Problem> {
+fn check_headers(headers: &HeaderMap, bounds: &Bounds) -> Result<Option<usize>, Problem> {
     let unsupported = |detail: &str| Err(Problem::new(Code::UnsupportedMediaType, detail));
     let media = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let (essence, parameters) = media.split_once(';').unwrap_or((media, ""));
@@ -153,37 +121,92 @@ fn check_headers(headers: &HeaderMap, most: usize) -> Result<Option<usize>, Prob
     let announced: Option<usize> =
         headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     match announced {
-        Some(length) if length > most => Err(too_large(most)),
+        Some(length) if length > most_sent(bounds) => Err(too_large(bounds)),
         Some(_) | None => Ok(announced),
     }
 }
 
-fn too_large(most: usize) -> Problem {
-    Problem::new(Code::PayloadTooLarge, format!("the body may have {most} bytes"))
+const fn most_sent(bounds: &Bounds) -> usize {
+    bounds.bytes * SENT_FOR_EACH
 }
 
-async fn collect(request: Request, most: usize) -> Result<Bytes, Problem> {
-    let body = Limited::new(request.into_body(), most).collect();
-    match tokio::time::timeout(WITHIN, body).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.downcast_ref::<LengthLimitError>().is_some() => Err(too_large(most)),
-        Ok(Err(_broken)) => Err(Problem::new(Code::MalformedBody, "the body ended before its end")),
-        Err(_elapsed) => {
-            let seconds = WITHIN.as_secs();
-            Err(Problem::new(Code::RequestTimeout, format!("it must come within {seconds} s")))
-        }
+fn too_large(bounds: &Bounds) -> Problem {
+    let Bounds { bytes, string_bytes, values: _ } = bounds;
+    let detail = format!(
+        "the body may have {bytes} bytes, and a string in it {string_bytes}; an escape counts as what it stands for"
+    );
+    Problem::new(Code::PayloadTooLarge, detail)
+}
+
+fn never_fits(most: usize) -> Problem {
+    Problem::new(
+        Code::PayloadTooLarge,
+        format!("the service has memory for {most} bytes of a request and its parts"),
+    )
+}
+
+/// Reads a body as long as it is within its bounds and there is memory for it.
+async fn collect(
+    request: Request,
+    announced: Option<usize>,
+    bounds: &Bounds,
+    memory: &mut Share,
+) -> Result<Vec<u8>, Problem> {
+    if let Some(most) = announced.and_then(|length| memory.too_small_for(length)) {
+        return Err(never_fits(most));
     }
+    let mut bytes = Vec::new();
+    let mut measure = Measure::default();
+    let mut body = request.into_body();
+    while let Some(frame) = body.frame().await {
+        let broken = |_source| Problem::new(Code::MalformedBody, "the body ended before its end");
+        let Ok(piece) = frame.map_err(broken)?.into_data() else { continue };
+        if bytes.len() + piece.len() > most_sent(bounds) {
+            return Err(too_large(bounds));
+        }
+        measure.add(&piece, bounds).map_err(|excess| match excess {
+            Excess::Bytes => too_large(bounds),
+            Excess::Values => {
+                let most = bounds.values;
+                Problem::new(Code::PayloadTooLarge, format!("the body may have {most} values"))
+            }
+            Excess::Depth => Problem::new(Code::MalformedBody, "recursion limit exceeded"),
+        })?;
+        // As sent, as read and as stored.
+        let sum = bytes.len() + piece.len() + 2 * measure.bytes() + VALUE_BYTES * measure.values();
+        if let Some(most) = memory.too_small_for(sum) {
+            return Err(never_fits(most));
+        }
+        memory.grow_to(sum)?;
+        bytes.try_reserve(piece.len()).map_err(|_none_left| Overloaded)?;
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(bytes)
 }
 
-fn digest_of(what: &[u8], bytes: &[u8]) -> [u8; 32] {
-    let mut context = digest::Context::new(&digest::SHA256);
-    context.update(what);
-    context.update(bytes);
+fn digest_of(what: &str, text: json::Text<'_>) -> [u8; 32] {
+    let mut hasher = Hasher(digest::Context::new(&digest::SHA256));
+    hasher.0.update(what.as_bytes());
+    // It takes all that is written.
+    text.write_canonical(&mut hasher).unwrap_or_default();
     let mut digest = [0; 32];
-    for (to, from) in digest.iter_mut().zip(context.finish().as_ref()) {
+    for (to, from) in digest.iter_mut().zip(hasher.0.finish().as_ref()) {
         *to = *from;
     }
     digest
+}
+
+struct Hasher(digest::Context);
+
+impl std::io::Write for Hasher {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// The query; parameters that nobody asked for are refused.
@@ -269,25 +292,4 @@ impl ExercisePath {
 /// Refuses a request if anything was found wrong with it.
 pub fn refuse(errors: Vec<FieldError>) -> Result<(), Problem> {
     if errors.is_empty() { Ok(()) } else { Err(Problem::invalid(Code::ValidationFailed, errors)) }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::{BodyRoom, LARGE_BYTES, SUBMISSION_BYTES};
-
-    #[tokio::test]
-    async fn a_request_beyond_the_room_for_bodies_is_refused_and_the_next_one_is_not() {
-        let room = BodyRoom { within: Duration::ZERO, ..BodyRoom::default() };
-        let held = room.take(LARGE_BYTES, LARGE_BYTES).await.unwrap();
-
-        let refused = room.take(LARGE_BYTES, LARGE_BYTES).await;
-        let single = room.take(SUBMISSION_BYTES, SUBMISSION_BYTES).await;
-
-        assert!(refused.is_err());
-        assert!(single.is_ok());
-        drop(held);
-        assert!(room.take(LARGE_BYTES, LARGE_BYTES).await.is_ok());
-    }
 }

@@ -168,7 +168,7 @@ pub async fn create_stream_ticket(
     caller: Caller<Anyone>,
     body: JsonBody<TicketRequest>,
 ) -> Result<(StatusCode, Json<TicketBody>), Problem> {
-    let request = body.value;
+    let request = body.asked;
     let ttl_s = request.ttl_s.unwrap_or(MAX_TTL_S);
     if !(1..=MAX_TTL_S).contains(&ttl_s) {
         return Err(Problem::field(Location::Body, "/ttl_s", format!("must be between 1 and {MAX_TTL_S}")));

@@ -66,11 +66,8 @@ pub async fn put_exercise(
     body: JsonBody<ExerciseRequest>,
 ) -> Result<Response, Problem> {
     let id = path.writable()?;
-    let mut errors = Vec::new();
-    let set_by_service = body.value.set_by_service();
-    set_by_service.check_id(&id, &mut errors);
-    let spec = body.value.read(&mut errors);
-    refuse(errors)?;
+    let (set_by_service, spec) = body.asked;
+    refuse(set_by_service.check_id(&id))?;
     let mut expected = expected(&state, &caller, &id, &headers).await?;
     if expected != NO_VERSION && !set_by_service.is_left_out() {
         let stored = stored(&state, &caller, &id).await?;

@@ -13,11 +13,11 @@ use crate::chain::Chain;
 use crate::domain::exercise::SourceFile;
 use crate::http::auth::Caller;
 use crate::http::auth::extract::Anyone;
-use crate::http::body::{FilePath, JsonBody, SubmissionPath, refuse};
+use crate::http::body::{FilePath, JsonBody, SubmissionPath};
 use crate::http::dto::bytes::Binary;
 use crate::http::dto::report::Detail;
 use crate::http::dto::submission::Submission;
-use crate::http::dto::submission_request::{FileRequest, SubmissionFilesRequest};
+use crate::http::dto::submission_request::SubmissionFilesRequest;
 use crate::http::headers::tagged_bytes;
 use crate::http::problem::Problem;
 use crate::http::problem_sets::{Reading, ReplacingFiles};
@@ -44,10 +44,7 @@ pub async fn replace_submission_files(
     SubmissionPath(id): SubmissionPath,
     body: JsonBody<SubmissionFilesRequest>,
 ) -> Result<Json<Submission>, Problem> {
-    let mut errors = Vec::new();
-    let files = FileRequest::read_all(body.value.files, "/files", &mut errors);
-    refuse(errors)?;
-    let placed = state.app.replace_files(&caller, id, files).await?;
+    let placed = state.app.replace_files(&caller, id, body.asked).await?;
     Ok(Json(Submission::of(&state.app, &placed, Detail::Full, &caller)))
 }
 

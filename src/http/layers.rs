@@ -13,6 +13,7 @@ use axum::response::{IntoResponse as _, Response};
 use futures_util::StreamExt as _;
 use tracing::Instrument as _;
 
+use crate::http::body;
 use crate::http::problem::{Code, Problem};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -20,7 +21,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const MAX_REQUEST_ID: usize = 128;
 /// What is thrown away of a body that nobody wanted, so that its sender reads the answer.
 const MAX_DRAINED: usize = 64 << 20;
-/// How long that may take.
+/// How long that may take, within the time that the body may take in all.
 const DRAIN: Duration = Duration::from_secs(10);
 
 /// Gives the request an id, writes problems down, sets headers, counts and logs.
@@ -125,6 +126,7 @@ pub fn after_panic(_panic: Box<dyn std::any::Any + Send + 'static>) -> Response 
 /// Reads the rest of a body that a handler left, so that a client that still sends it reads the answer and not a
 /// broken connection. Nothing of it is kept.
 pub async fn drain(request: Request, next: Next) -> Response {
+    let begun = Instant::now();
     if request.body().is_end_stream() {
         return next.run(request).await;
     }
@@ -156,7 +158,8 @@ pub async fn drain(request: Request, next: Next) -> Response {
             }
         }
     };
-    if tokio::time::timeout(DRAIN, throw_away).await.is_err() {
+    let left = body::WITHIN.saturating_sub(begun.elapsed()).min(DRAIN);
+    if tokio::time::timeout(left, throw_away).await.is_err() {
         tracing::debug!("a body that nobody wanted did not end");
     }
     response

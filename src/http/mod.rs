@@ -18,6 +18,7 @@ pub mod layers;
 pub mod links;
 pub mod openapi;
 pub mod problem;
+mod problem_of;
 pub mod problem_pages;
 pub mod problem_sets;
 pub mod queue;

@@ -8,9 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::app::{self, Conflict, FieldError, InvalidCode, Location};
-use crate::auth::InvalidToken;
-use crate::chain::Chain;
+use crate::app::{FieldError, Location};
 use crate::domain::ids::SubmissionId;
 
 /// What is wrong, for programs. More may be added; treat one that you don't know by its status.
@@ -62,11 +60,13 @@ pub enum Code {
     Stopping,
     /// 503: the database can't be reached now.
     Unavailable,
+    /// 503: there is no memory left for this now.
+    Overloaded,
 }
 
 impl Code {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::MalformedBody,
         Self::InvalidToken,
         Self::Forbidden,
@@ -89,6 +89,7 @@ impl Code {
         Self::QueueFull,
         Self::Stopping,
         Self::Unavailable,
+        Self::Overloaded,
     ];
 
     /// The status that goes with it.
@@ -109,7 +110,9 @@ impl Code {
             }
             Self::RateLimited | Self::TooManyQueued | Self::TooManyDrafts => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::QueueFull | Self::Stopping | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::QueueFull | Self::Stopping | Self::Unavailable | Self::Overloaded => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
         }
     }
 
@@ -138,6 +141,7 @@ impl Code {
             Self::QueueFull => "The queue is full",
             Self::Stopping => "The service is stopping",
             Self::Unavailable => "Not available now",
+            Self::Overloaded => "Too much at once",
         }
     }
 
@@ -282,64 +286,6 @@ impl From<&FieldError> for ProblemField {
             Location::Header => ProblemPlace::Header,
         };
         Self { place, pointer: error.pointer.clone(), message: error.message.clone() }
-    }
-}
-
-impl From<app::Error> for Problem {
-    fn from(error: app::Error) -> Self {
-        match error {
-            app::Error::Invalid { code, errors } => Self::invalid(
-                match code {
-                    InvalidCode::ValidationFailed => Code::ValidationFailed,
-                    InvalidCode::ExerciseNotFound => Code::ExerciseNotFound,
-                    InvalidCode::IdempotencyKeyReused => Code::IdempotencyKeyReused,
-                },
-                errors,
-            ),
-            app::Error::NotFound => Self::not_found(),
-            app::Error::Forbidden(detail) => Self::new(Code::Forbidden, detail),
-            app::Error::Conflict(Conflict::SubmissionActive) => {
-                Self::new(Code::SubmissionActive, "wait until it has ended, or cancel it")
-            }
-            app::Error::Conflict(Conflict::SubmissionEnded) => {
-                Self::new(Code::SubmissionEnded, "it finished or failed before")
-            }
-            app::Error::Conflict(Conflict::LegacyIdTaken { pointer, submission }) => Self {
-                submission: Some(submission),
-                errors: vec![FieldError::body(pointer, "is taken")],
-                ..Self::new(Code::LegacyIdTaken, format!("submission {submission} has it"))
-            },
-            app::Error::PreconditionFailed => {
-                Self::new(Code::PreconditionFailed, "read it again before you change it")
-            }
-            app::Error::TooLarge(detail) => Self::new(Code::PayloadTooLarge, detail),
-            app::Error::QueueFull { retry_after_s } => {
-                Self::new(Code::QueueFull, "try again later").retry_after(retry_after_s)
-            }
-            app::Error::TooManyQueued { retry_after_s } => {
-                Self::new(Code::TooManyQueued, "wait until some have started").retry_after(retry_after_s)
-            }
-            app::Error::TooManyDrafts => {
-                Self::new(Code::TooManyDrafts, "queue or cancel some first").retry_after(60)
-            }
-            app::Error::Stopping => {
-                Self::new(Code::Stopping, "another instance may take it, or this one soon").retry_after(2)
-            }
-            app::Error::Unavailable(error) => {
-                tracing::error!(error = %Chain(&error), "the database is not available");
-                Self::new(Code::Unavailable, "the database is not available").retry_after(2)
-            }
-            app::Error::Internal(error) => {
-                tracing::error!(error = %Chain(&error), "the database is not as it should be");
-                Self::internal()
-            }
-        }
-    }
-}
-
-impl From<InvalidToken> for Problem {
-    fn from(reason: InvalidToken) -> Self {
-        Self::unauthorized(reason.to_string())
     }
 }
 

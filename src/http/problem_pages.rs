@@ -261,9 +261,15 @@ const fn explanation(code: Code) -> [&'static str; 3] {
             "Send it again after as many seconds as `Retry-After` says.",
         ],
         Code::Unavailable => [
-            "The database can't be read or written at the moment, or too many large requests came at once.",
+            "The database can't be read or written at the moment.",
             "What was asked is not stored, unless the connection to the database broke just when it was.",
             "Send it again after as many seconds as `Retry-After` says, best with an `Idempotency-Key`.",
+        ],
+        Code::Overloaded => [
+            "So much is on its way at this moment that there is no memory for your request or stream. Small requests find \
+             room sooner than large ones.",
+            "Nothing was stored; what was taken before goes on.",
+            "Send it again after as many seconds as `Retry-After` says. If a batch finds no room again and again, split it.",
         ],
     }
 }

@@ -6,6 +6,7 @@ use utoipa::IntoResponses;
 use utoipa::openapi::schema::{Object, Schema, Type};
 use utoipa::openapi::{ContentBuilder, HeaderBuilder, Ref, RefOr, Response, ResponseBuilder};
 
+use crate::app::budget::Overloaded;
 use crate::app::{self, Conflict, FieldError, Location};
 use crate::domain::ids::SubmissionId;
 use crate::http::problem::{Code, Problem};
@@ -13,12 +14,13 @@ use crate::http::problem::{Code, Problem};
 /// What every operation that wants a token may answer.
 const COMMON: [Code; 4] = [Code::InvalidToken, Code::RateLimited, Code::Internal, Code::Unavailable];
 /// What every operation that takes a body may answer besides.
-const BODY: [Code; 5] = [
+const BODY: [Code; 6] = [
     Code::MalformedBody,
     Code::RequestTimeout,
     Code::PayloadTooLarge,
     Code::UnsupportedMediaType,
     Code::ValidationFailed,
+    Code::Overloaded,
 ];
 
 macro_rules! problem_set {
@@ -68,11 +70,11 @@ problem_set!(
 );
 problem_set!(
     /// Of following one submission.
-    Following: COMMON, [Code::NotFound, Code::ValidationFailed]
+    Following: COMMON, [Code::NotFound, Code::ValidationFailed, Code::Overloaded]
 );
 problem_set!(
     /// Of following an owner.
-    FollowingOwner: COMMON, [Code::Forbidden, Code::ValidationFailed]
+    FollowingOwner: COMMON, [Code::Forbidden, Code::ValidationFailed, Code::Overloaded]
 );
 problem_set!(
     /// Of making a ticket.
@@ -170,5 +172,6 @@ fn example(code: Code) -> Problem {
         Code::QueueFull => app::Error::QueueFull { retry_after_s: 5 }.into(),
         Code::Stopping => app::Error::Stopping.into(),
         Code::Unavailable => plain("the database is not available"),
+        Code::Overloaded => Overloaded.into(),
     }
 }

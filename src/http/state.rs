@@ -4,10 +4,10 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::sync::Semaphore;
 
 use crate::app::{App, OpenStreams};
 use crate::auth::Verifier;
-use crate::http::body::BodyRoom;
 use crate::http::rate::Limiter;
 use crate::http::stream::Pulse;
 use crate::shutdown::Tasks;
@@ -36,8 +36,10 @@ pub struct HttpState {
     pub metrics: PrometheusHandle,
     /// Origins of pages that may call it from a browser.
     pub cors_origins: Arc<[String]>,
-    /// Memory for bodies.
-    pub bodies: BodyRoom,
+    /// Long bodies are read in tasks of it.
+    pub tasks: Tasks,
+    /// Held while a long body is read: by one at a time.
+    pub long_bodies: Arc<Semaphore>,
     /// Open event streams.
     pub streams: Arc<OpenStreams>,
     /// Wakes them when they are due.
@@ -54,6 +56,7 @@ impl HttpState {
         settings: HttpSettings,
     ) -> Self {
         let limiter = Arc::new(Limiter::new(settings.requests_per_second, settings.burst));
+        let streams = Arc::new(OpenStreams::new(app.budget().clone()));
         let cors_origins = settings.cors_origins.into();
         let pulse = Arc::new(Pulse::default());
         tasks.start(Arc::clone(&pulse).run(app.streams_end().clone()));
@@ -63,8 +66,9 @@ impl HttpState {
             limiter,
             metrics,
             cors_origins,
-            bodies: BodyRoom::default(),
-            streams: Arc::default(),
+            long_bodies: Arc::new(Semaphore::new(1)),
+            tasks: tasks.clone(),
+            streams,
             pulse,
         }
     }

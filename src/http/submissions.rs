@@ -58,13 +58,14 @@ pub async fn create_submission(
     body: JsonBody<SubmissionRequest>,
 ) -> Result<Response, Problem> {
     let key = idempotency_key(&headers)?.zip(body.digest).map(|(key, digest)| Idempotency { key, digest });
-    let mut errors = Vec::new();
-    let submit = body.value.read("", &mut errors);
-    refuse(errors)?;
     let wait = Wait::of(&headers);
     let placed = match wait {
-        Some(wait) => state.app.submit_and_wait(&caller, submit, key, wait.duration()).await?,
-        None => state.app.submit(&caller, submit, key).await?,
+        Some(wait) => {
+            // It is stored at once, and then only waited for.
+            drop(body.memory);
+            state.app.submit_and_wait(&caller, body.asked, key, wait.duration()).await?
+        }
+        None => state.app.submit(&caller, body.asked, key).await?,
     };
     let status = match wait {
         Some(_) if placed.submission.state.is_ended() => StatusCode::OK,
@@ -109,13 +110,7 @@ pub async fn create_submission_batch(
     body: JsonBody<SubmissionBatchRequest>,
 ) -> Result<(StatusCode, Json<SubmissionBatch>), Problem> {
     let key = idempotency_key(&headers)?.zip(body.digest).map(|(key, digest)| Idempotency { key, digest });
-    let mut errors = Vec::new();
-    let mut requests = Vec::new();
-    for (index, request) in body.value.submissions.into_iter().enumerate() {
-        requests.push(request.read(&format!("/submissions/{index}"), &mut errors));
-    }
-    refuse(errors)?;
-    let placed = state.app.submit_batch(&caller, requests, key).await?;
+    let placed = state.app.submit_batch(&caller, body.asked, key).await?;
     let items = placed.iter().map(|placed| shown(&state, placed, &caller)).collect();
     Ok((StatusCode::ACCEPTED, Json(SubmissionBatch { items })))
 }

@@ -1,8 +1,10 @@
 //! JSON text written anew without losing a digit: `serde_json`'s own numbers have 64 bits.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserializer as _, MapAccess, Visitor};
+use serde::Deserialize;
+use serde::de::{Deserializer as _, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// How deep the text may be nested, so that the whole request stays within what readers of JSON take.
@@ -40,13 +42,31 @@ pub(super) fn string(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
+/// What a string's JSON says.
+pub(super) fn said(text: &str) -> serde_json::Result<Cow<'_, str>> {
+    match text.get(1..text.len().saturating_sub(1)) {
+        Some(said) if !said.contains('\\') => Ok(Cow::Borrowed(said)),
+        Some(_) | None => serde_json::from_str(text).map(Cow::Owned),
+    }
+}
+
+/// The entries of an object, in their order, each value as its text.
+pub(super) fn entries(text: &str) -> serde_json::Result<Vec<(Cow<'_, str>, &str)>> {
+    serde_json::Deserializer::from_str(text).deserialize_map(Entries)
+}
+
+/// The items of a list, each as its text.
+pub(super) fn items(text: &str) -> serde_json::Result<Vec<&str>> {
+    serde_json::Deserializer::from_str(text).deserialize_seq(Items)
+}
+
 fn write_at(text: &str, order: Order, levels: usize, out: &mut String) -> Result<(), Fault> {
     let below =
         || levels.checked_sub(1).ok_or_else(|| Fault::Malformed("recursion limit exceeded".to_owned()));
     match text.bytes().next() {
         Some(b'{') => {
             let below = below()?;
-            let mut entries = serde_json::Deserializer::from_str(text).deserialize_map(Entries)?;
+            let mut entries = entries(text)?;
             check_keys(&entries)?;
             if order == Order::ByKey {
                 entries.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
@@ -56,17 +76,16 @@ fn write_at(text: &str, order: Order, levels: usize, out: &mut String) -> Result
                 out.push_str(if index == 0 { "" } else { "," });
                 out.push_str(&string(key));
                 out.push(':');
-                write_at(value.get(), order, below, out)?;
+                write_at(value, order, below, out)?;
             }
             out.push('}');
         }
         Some(b'[') => {
             let below = below()?;
-            let items: Vec<&RawValue> = serde_json::from_str(text)?;
             out.push('[');
-            for (index, item) in items.iter().enumerate() {
+            for (index, item) in items(text)?.into_iter().enumerate() {
                 out.push_str(if index == 0 { "" } else { "," });
-                write_at(item.get(), order, below, out)?;
+                write_at(item, order, below, out)?;
             }
             out.push(']');
         }
@@ -77,19 +96,22 @@ fn write_at(text: &str, order: Order, levels: usize, out: &mut String) -> Result
     Ok(())
 }
 
-fn check_keys(entries: &[(String, &RawValue)]) -> Result<(), Fault> {
+fn check_keys(entries: &[(Cow<'_, str>, &str)]) -> Result<(), Fault> {
     let mut seen = std::collections::HashSet::with_capacity(entries.len());
-    match entries.iter().find(|(key, _)| !seen.insert(key.as_str())) {
-        Some((key, _)) => Err(Fault::KeyTwice(key.clone())),
+    match entries.iter().find(|(key, _)| !seen.insert(key.as_ref())) {
+        Some((key, _)) => Err(Fault::KeyTwice(key.clone().into_owned())),
         None => Ok(()),
     }
 }
 
-/// All entries of an object, in their order.
+/// A key, borrowed from the text if nothing in it is escaped.
+#[derive(Deserialize)]
+pub(super) struct Key<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
+
 struct Entries;
 
 impl<'de> Visitor<'de> for Entries {
-    type Value = Vec<(String, &'de RawValue)>;
+    type Value = Vec<(Cow<'de, str>, &'de str)>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
@@ -97,8 +119,26 @@ impl<'de> Visitor<'de> for Entries {
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
         let mut read = Vec::new();
-        while let Some(entry) = entries.next_entry()? {
-            read.push(entry);
+        while let Some((Key(key), value)) = entries.next_entry::<_, &RawValue>()? {
+            read.push((key, value.get()));
+        }
+        Ok(read)
+    }
+}
+
+struct Items;
+
+impl<'de> Visitor<'de> for Items {
+    type Value = Vec<&'de str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+        let mut read = Vec::new();
+        while let Some(item) = items.next_element::<&RawValue>()? {
+            read.push(item.get());
         }
         Ok(read)
     }

@@ -1,12 +1,15 @@
-//! A value as what a type asks for, with a pointer to what doesn't fit.
+//! A text as what a type asks for, with a pointer to what doesn't fit.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt;
 
 use serde::de::value::StringDeserializer;
 use serde::de::{self, DeserializeOwned, DeserializeSeed, IntoDeserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::Value;
+use serde_json::Number;
 
+use super::exact::{self, Order};
+use super::parse::{MAX_OWN_BYTES, OWN, Text, shown};
 use super::unknown::{Unknown, known};
 
 /// What doesn't fit, and where.
@@ -18,14 +21,15 @@ pub struct Misfit {
     pub message: String,
 }
 
-/// Turns a value into what `T` asks for.
+/// Turns a text into what `T` asks for.
 ///
 /// # Errors
 /// All fields that `T` doesn't know (at most 100, and how many more there are), and the first other misfit, which ends
 /// it.
-pub fn read<T: DeserializeOwned>(value: Value) -> Result<T, Vec<Misfit>> {
+pub fn read<T: DeserializeOwned>(text: Text<'_>) -> Result<T, Vec<Misfit>> {
     let unknown = RefCell::default();
-    let read = T::deserialize(Node { value, path: &Path::Root, unknown: &unknown });
+    let read =
+        T::deserialize(Node { text: text.as_str(), is_own: false, path: &Path::Root, unknown: &unknown });
     let mut misfits = unknown.into_inner().misfits();
     match read {
         Ok(value) if misfits.is_empty() => Ok(value),
@@ -49,7 +53,7 @@ impl fmt::Display for Path<'_> {
         match self {
             Self::Root => Ok(()),
             Self::Field(parent, name) => {
-                write!(f, "{parent}/{}", name.replace('~', "~0").replace('/', "~1"))
+                write!(f, "{parent}/{}", shown(name).replace('~', "~0").replace('/', "~1"))
             }
             Self::Item(parent, index) => write!(f, "{parent}/{index}"),
         }
@@ -88,6 +92,12 @@ impl fmt::Display for Fault {
 }
 
 impl std::error::Error for Fault {}
+
+impl From<serde_json::Error> for Fault {
+    fn from(error: serde_json::Error) -> Self {
+        de::Error::custom(error)
+    }
+}
 
 fn in_words(expected: &dyn de::Expected) -> String {
     let expected = expected.to_string();
@@ -129,37 +139,72 @@ impl de::Error for Fault {
     }
 }
 
-struct Node<'a> {
-    value: Value,
+struct Node<'t, 'a> {
+    /// The value's text, which is JSON.
+    text: &'t str,
+    /// Whether it is its sender's own, which becomes a string.
+    is_own: bool,
     path: &'a Path<'a>,
     unknown: &'a RefCell<Unknown>,
 }
 
-impl Node<'_> {
+impl Node<'_, '_> {
     fn visit<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        match self.value {
-            Value::Null => visitor.visit_unit(),
-            Value::Bool(value) => visitor.visit_bool(value),
-            Value::Number(number) => match (number.as_u64(), number.as_i64(), number.as_f64()) {
-                (Some(value), _, _) => visitor.visit_u64(value),
-                (None, Some(value), _) => visitor.visit_i64(value),
-                (None, None, Some(value)) => visitor.visit_f64(value),
-                (None, None, None) => Err(de::Error::custom("must be a number in range")),
-            },
-            Value::String(text) => visitor.visit_string(text),
-            Value::Array(items) => {
-                let rest = items.into_iter();
-                visitor.visit_seq(Items { rest, index: 0, path: self.path, unknown: self.unknown })
+        let Self { text, is_own, path, unknown } = self;
+        if is_own {
+            return visitor.visit_string(own(text)?);
+        }
+        match text.bytes().next() {
+            Some(b'n') => visitor.visit_unit(),
+            Some(b't') => visitor.visit_bool(true),
+            Some(b'f') => visitor.visit_bool(false),
+            Some(b'"') => visitor.visit_string(exact::said(text)?.into_owned()),
+            Some(b'[') => {
+                let rest = exact::items(text)?.into_iter();
+                visitor.visit_seq(Items { rest, index: 0, path, unknown })
             }
-            Value::Object(entries) => {
-                let rest = entries.into_iter();
-                visitor.visit_map(Entries { rest, pending: None, path: self.path, unknown: self.unknown })
+            Some(b'{') => visit_entries(exact::entries(text)?, path, unknown, visitor),
+            Some(_) | None => {
+                let number: Number = serde_json::from_str(text)?;
+                match (number.as_u64(), number.as_i64(), number.as_f64()) {
+                    (Some(value), _, _) => visitor.visit_u64(value),
+                    (None, Some(value), _) => visitor.visit_i64(value),
+                    (None, None, Some(value)) => visitor.visit_f64(value),
+                    (None, None, None) => Err(de::Error::custom("must be a number in range")),
+                }
             }
+        }
+    }
+
+    fn is_null(&self) -> bool {
+        self.text == "null"
+    }
+}
+
+fn visit_entries<'de, V: Visitor<'de>>(
+    entries: Vec<(Cow<'_, str>, &str)>,
+    path: &Path<'_>,
+    unknown: &RefCell<Unknown>,
+    visitor: V,
+) -> Result<V::Value, Fault> {
+    visitor.visit_map(Entries { rest: entries.into_iter(), pending: None, path, unknown })
+}
+
+/// Its sender's own, without white space between the tokens.
+fn own(text: &str) -> Result<String, Fault> {
+    if text.len() > MAX_OWN_BYTES {
+        return Err(de::Error::custom("is too long"));
+    }
+    let mut written = String::with_capacity(text.len());
+    match exact::write(text, Order::AsSent, &mut written) {
+        Ok(()) => Ok(written),
+        Err(exact::Fault::Malformed(detail) | exact::Fault::KeyTwice(detail)) => {
+            Err(de::Error::custom(detail))
         }
     }
 }
 
-impl<'de> de::Deserializer<'de> for Node<'_> {
+impl<'de> de::Deserializer<'de> for Node<'_, '_> {
     type Error = Fault;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
@@ -168,7 +213,7 @@ impl<'de> de::Deserializer<'de> for Node<'_> {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        if self.value.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
+        if self.is_null() { visitor.visit_none() } else { visitor.visit_some(self) }
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
@@ -185,17 +230,17 @@ impl<'de> de::Deserializer<'de> for Node<'_> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Fault> {
-        let Self { value, path, unknown } = self;
-        match value {
+        let Self { text, path, unknown, .. } = self;
+        let outcome = if text.starts_with('{') {
             // A visitor would stop at the first field that it doesn't know.
-            Value::Object(entries) => {
-                let value = Value::Object(known(entries, fields, path, unknown));
-                Node { value, path, unknown }.deserialize_any(visitor)
-            }
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-                Err(<Fault as de::Error>::custom("must be an object").at(path))
-            }
-        }
+            let entries = exact::entries(text).map_err(Fault::from);
+            entries.and_then(|entries| {
+                visit_entries(known(entries, fields, path, unknown), path, unknown, visitor)
+            })
+        } else {
+            Err(de::Error::custom("must be an object"))
+        };
+        outcome.map_err(|fault: Fault| fault.at(path))
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
@@ -204,13 +249,14 @@ impl<'de> de::Deserializer<'de> for Node<'_> {
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Fault> {
-        match self.value {
-            Value::String(text) => {
-                let name: StringDeserializer<Fault> = text.into_deserializer();
-                visitor.visit_enum(name).map_err(|fault| fault.at(self.path))
-            }
-            _ => Err(Fault::at(de::Error::unknown_variant("", variants), self.path)),
+        if !self.text.starts_with('"') {
+            return Err(Fault::at(de::Error::unknown_variant("", variants), self.path));
         }
+        let named = exact::said(self.text).map_err(Fault::from).and_then(|name| {
+            let name: StringDeserializer<Fault> = name.into_owned().into_deserializer();
+            visitor.visit_enum(name)
+        });
+        named.map_err(|fault| fault.at(self.path))
     }
 
     serde::forward_to_deserialize_any! {
@@ -219,137 +265,55 @@ impl<'de> de::Deserializer<'de> for Node<'_> {
     }
 }
 
-struct Items<'a> {
-    rest: std::vec::IntoIter<Value>,
+struct Items<'t, 'a> {
+    rest: std::vec::IntoIter<&'t str>,
     index: usize,
     path: &'a Path<'a>,
     unknown: &'a RefCell<Unknown>,
 }
 
-impl<'de> SeqAccess<'de> for Items<'_> {
+impl<'de> SeqAccess<'de> for Items<'_, '_> {
     type Error = Fault;
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Fault> {
-        let Some(value) = self.rest.next() else { return Ok(None) };
+        let Some(text) = self.rest.next() else { return Ok(None) };
         let path = Path::Item(self.path, self.index);
         self.index += 1;
-        let node = Node { value, path: &path, unknown: self.unknown };
+        let node = Node { text, is_own: false, path: &path, unknown: self.unknown };
         seed.deserialize(node).map(Some).map_err(|fault| fault.at(&path))
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(self.rest.len())
     }
 }
 
-struct Entries<'a> {
-    rest: serde_json::map::IntoIter,
-    pending: Option<(String, Value)>,
+struct Entries<'t, 'a> {
+    rest: std::vec::IntoIter<(Cow<'t, str>, &'t str)>,
+    pending: Option<(Cow<'t, str>, &'t str)>,
     path: &'a Path<'a>,
     unknown: &'a RefCell<Unknown>,
 }
 
-impl<'de> MapAccess<'de> for Entries<'_> {
+impl<'de> MapAccess<'de> for Entries<'_, '_> {
     type Error = Fault;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Fault> {
-        let Some((key, value)) = self.rest.next() else { return Ok(None) };
-        let name: StringDeserializer<Fault> = key.clone().into_deserializer();
+        let Some((key, text)) = self.rest.next() else { return Ok(None) };
+        let name: StringDeserializer<Fault> = key.clone().into_owned().into_deserializer();
         let read = seed.deserialize(name).map_err(|mut fault| {
             // A key that is refused is itself the place, whether its name is unknown or its form.
-            fault.field.get_or_insert(key.clone());
+            fault.field.get_or_insert_with(|| key.clone().into_owned());
             fault.at(self.path)
         })?;
-        self.pending = Some((key, value));
+        self.pending = Some((key, text));
         Ok(Some(read))
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Fault> {
-        let (key, value) = self.pending.take().unwrap_or_default();
+        let (key, text) = self.pending.take().unwrap_or((Cow::Borrowed(""), "null"));
         let path = Path::Field(self.path, &key);
-        let node = Node { value, path: &path, unknown: self.unknown };
+        let node = Node { text, is_own: key == OWN && text != "null", path: &path, unknown: self.unknown };
         seed.deserialize(node).map_err(|fault| fault.at(&path))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde::Deserialize;
-    use serde_json::json;
-
-    use super::super::unknown::MAX_UNKNOWN;
-    use super::{Misfit, read};
-
-    #[derive(Debug, Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Shape {
-        files: Vec<Part>,
-        #[serde(default)]
-        _limit: Option<u64>,
-    }
-
-    #[derive(Debug, Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Part {
-        path: String,
-    }
-
-    fn misfit(value: serde_json::Value) -> (String, String) {
-        let misfits = read::<Shape>(value).unwrap_err();
-        let [Misfit { pointer, message }] = <[Misfit; 1]>::try_from(misfits).unwrap();
-        (pointer, message)
-    }
-
-    fn pointers(value: serde_json::Value) -> Vec<String> {
-        read::<Shape>(value).unwrap_err().into_iter().map(|misfit| misfit.pointer).collect()
-    }
-
-    #[test]
-    fn all_unknown_fields_are_listed_and_the_first_other_misfit() {
-        let value =
-            json!({ "a": 1, "files": [{ "path": "x", "b": 1 }, { "path": 3, "c": { "d": 1 } }], "e": 1 });
-
-        assert_eq!(pointers(value), ["/a", "/e", "/files/0/b", "/files/1/c", "/files/1/path"]);
-        assert_eq!(pointers(json!({ "file": [] })), ["/file", "/files"]);
-    }
-
-    #[test]
-    fn a_list_of_unknown_fields_is_bounded() {
-        let many =
-            (0..1000).map(|index| (format!("x{index}"), json!(0))).chain([("files".to_owned(), json!([]))]);
-
-        let misfits = read::<Shape>(many.collect::<serde_json::Map<_, _>>().into()).unwrap_err();
-
-        assert_eq!(misfits.len(), MAX_UNKNOWN + 1);
-        assert_eq!(misfits[MAX_UNKNOWN].message, "has 900 more unknown fields");
-    }
-
-    #[test]
-    fn a_wrong_type_is_named_with_its_place() {
-        let (pointer, message) = misfit(json!({"files": [{"path": "a"}, {"path": 3}]}));
-
-        assert_eq!((pointer.as_str(), message.as_str()), ("/files/1/path", "must be a string"));
-    }
-
-    #[test]
-    fn an_unknown_field_is_the_place_itself() {
-        assert_eq!(misfit(json!({"files": [{"path": "a", "a/b": 1}]})).0, "/files/0/a~1b");
-    }
-
-    #[test]
-    fn a_missing_field_is_named() {
-        assert_eq!(misfit(json!({"files": [{}]})), ("/files/0/path".to_owned(), "is missing".to_owned()));
-    }
-
-    #[test]
-    fn a_list_is_no_object() {
-        assert_eq!(misfit(json!({"files": [["a"]]})).0, "/files/0");
-        assert_eq!(misfit(json!([[]])).0, "");
-    }
-
-    #[test]
-    fn a_negative_number_is_refused_where_none_may_be() {
-        assert_eq!(misfit(json!({"files": [], "_limit": -1})).0, "/_limit");
-    }
-
-    #[test]
-    fn parts_are_read() {
-        assert_eq!(read::<Shape>(json!({"files": [{"path": "a"}]})).unwrap().files[0].path, "a");
     }
 }

@@ -1,8 +1,7 @@
 //! Fields of a request that no type asks for: all are told at once.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
-
-use serde_json::{Map, Value};
 
 use super::read::{Misfit, Path};
 
@@ -36,14 +35,14 @@ impl Unknown {
 }
 
 /// The entries that a type asks for; the others are noted.
-pub(super) fn known(
-    mut entries: Map<String, Value>,
+pub(super) fn known<'t>(
+    mut entries: Vec<(Cow<'t, str>, &'t str)>,
     fields: &[&str],
     path: &Path<'_>,
     unknown: &RefCell<Unknown>,
-) -> Map<String, Value> {
-    entries.retain(|key, _| {
-        let is_known = fields.contains(&key.as_str());
+) -> Vec<(Cow<'t, str>, &'t str)> {
+    entries.retain(|(key, _)| {
+        let is_known = fields.contains(&key.as_ref());
         if !is_known {
             unknown.borrow_mut().add(|| Path::Field(path, key).to_string());
         }

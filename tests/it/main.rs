@@ -10,6 +10,7 @@
 
 mod attacks;
 mod bad_input;
+mod bodies;
 mod cancelling;
 mod compiling;
 mod cores;
@@ -26,6 +27,7 @@ mod languages;
 mod leavings;
 mod legacy;
 mod life_cycle;
+mod limited;
 mod memory;
 mod newcomer;
 mod once;

@@ -74,12 +74,12 @@ impl Sent<'_> {
             (None, Some(base64)) => match STANDARD.decode(on_one_line(base64)) {
                 Ok(bytes) => Some(Blob::from(bytes)),
                 Err(_) => {
-                    errors.push(FieldError::body(twin, "must be base64 (RFC 4648 §4) with padding"));
+                    add(errors, twin, "must be base64 (RFC 4648 §4) with padding".to_owned());
                     Some(Blob::default())
                 }
             },
             (Some(_), Some(_)) => {
-                errors.push(FieldError::body(twin, format!("must not stand beside {}", self.name)));
+                add(errors, twin, format!("must not stand beside {}", self.name));
                 Some(Blob::default())
             }
         }
@@ -89,9 +89,18 @@ impl Sent<'_> {
     pub fn read_required(self, errors: &mut Vec<FieldError>) -> Blob {
         let pointer = format!("{}/{}", self.parent, self.name);
         self.read(errors).unwrap_or_else(|| {
-            errors.push(FieldError::body(pointer, "is missing"));
+            add(errors, pointer, "is missing".to_owned());
             Blob::default()
         })
+    }
+}
+
+/// Most wrong fields that are listed: a batch may have tens of thousands.
+const MAX_LISTED: usize = 1000;
+
+fn add(errors: &mut Vec<FieldError>, pointer: String, message: String) {
+    if errors.len() < MAX_LISTED {
+        errors.push(FieldError::body(pointer, message));
     }
 }
 

@@ -12,9 +12,12 @@ use super::names::{ExerciseKind, Isolation, Priority, Visibility};
 use super::set_by_service::SetByService;
 use super::submission_request::FileRequest;
 use crate::app::FieldError;
-use crate::domain::exercise::{self, ExerciseSpec};
+use crate::app::budget::Purpose;
+use crate::domain::exercise::{self, ExerciseSpec, MAX_TESTS};
 use crate::domain::limits::LimitChoice;
 use crate::domain::{ids::RuntimeId, queue};
+use crate::http::body::{MAX_BODY_BYTES, MAX_VALUES, RequestBody};
+use crate::json::{Bounds, at_most};
 
 /// Limits of a test; a limit that is left out or null is the runtime's default.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
@@ -285,12 +288,23 @@ pub struct ExerciseRequest {
     pub stop_on_first_failure: Option<bool>,
     /// The tests, in order.
     #[schema(min_items = 1, max_items = 1000)]
+    #[serde(deserialize_with = "at_most::<MAX_TESTS, _, _>")]
     pub tests: Vec<TestCaseRequest>,
+}
+
+impl RequestBody for ExerciseRequest {
+    const BOUNDS: Bounds = Bounds { bytes: MAX_BODY_BYTES, string_bytes: MAX_BODY_BYTES, values: MAX_VALUES };
+    const PURPOSE: Purpose = Purpose::Large;
+    type Asked = (SetByService, ExerciseSpec);
+
+    fn asked(self, errors: &mut Vec<FieldError>) -> Self::Asked {
+        (self.set_by_service(), self.read(errors))
+    }
 }
 
 impl ExerciseRequest {
     /// What it says about the fields that are not its sender's to set.
-    pub fn set_by_service(&self) -> SetByService {
+    fn set_by_service(&self) -> SetByService {
         SetByService {
             id: self.id.clone(),
             version: self.version,
@@ -300,7 +314,7 @@ impl ExerciseRequest {
     }
 
     /// The exercise that is asked for.
-    pub fn read(self, errors: &mut Vec<FieldError>) -> ExerciseSpec {
+    fn read(self, errors: &mut Vec<FieldError>) -> ExerciseSpec {
         let mut runtimes = Vec::new();
         for (index, id) in self.runtimes.iter().enumerate() {
             runtimes.extend(read_runtime(id, &format!("/runtimes/{index}"), errors));

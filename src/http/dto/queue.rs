@@ -5,7 +5,11 @@ use utoipa::ToSchema;
 
 use super::names::Role;
 use super::submission::Eta;
+use crate::app::FieldError;
+use crate::app::budget::Purpose;
 use crate::domain::{limits, runtime};
+use crate::http::body::RequestBody;
+use crate::json::Bounds;
 
 /// Slots for running submissions, each with a core of its own.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
@@ -126,6 +130,16 @@ pub struct Me {
     pub queued: u64,
     /// How many he may have in the queue.
     pub max_queued: u64,
+}
+
+impl RequestBody for TicketRequest {
+    const BOUNDS: Bounds = Bounds { bytes: 16 << 10, string_bytes: 16 << 10, values: 100 };
+    const PURPOSE: Purpose = Purpose::Small;
+    type Asked = Self;
+
+    fn asked(self, _errors: &mut Vec<FieldError>) -> Self {
+        self
+    }
 }
 
 /// What a stream ticket is to open.

@@ -24,10 +24,10 @@ impl SetByService {
     }
 
     /// That the id is the one in the path.
-    pub fn check_id(&self, in_path: &ExerciseId, errors: &mut Vec<FieldError>) {
-        if self.id.as_ref().is_some_and(|id| id != in_path.as_str()) {
-            errors.push(FieldError::body("/id", format!("is read-only: the path says `{in_path}`")));
-        }
+    pub fn check_id(&self, in_path: &ExerciseId) -> Vec<FieldError> {
+        let is_other = self.id.as_ref().is_some_and(|id| id != in_path.as_str());
+        let error = || FieldError::body("/id", format!("is read-only: the path says `{in_path}`"));
+        is_other.then(error).into_iter().collect()
     }
 
     /// What is said otherwise than it is stored.

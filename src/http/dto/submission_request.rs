@@ -6,10 +6,14 @@ use utoipa::ToSchema;
 use super::bytes::Sent;
 use super::names::Priority;
 use crate::app::FieldError;
-use crate::app::submit::Submit;
+use crate::app::budget::Purpose;
+use crate::app::submit::{MAX_BATCH, Submit};
+use crate::app::validate::MAX_FILES;
 use crate::domain::exercise;
 use crate::domain::metadata::Metadata;
 use crate::domain::submission;
+use crate::http::body::{MAX_BODY_BYTES, MAX_VALUES, RequestBody};
+use crate::json::{Bounds, at_most};
 
 /// A file: its path, and its bytes as text or in base64.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -69,6 +73,7 @@ pub struct SubmissionRequest {
     pub runtime: String,
     /// The program: 1 MiB at most in all.
     #[schema(min_items = 1)]
+    #[serde(deserialize_with = "at_most::<MAX_FILES, _, _>")]
     pub files: Vec<FileRequest>,
     /// Run it with this input, without grading: `accepted` then means only that it exited with 0.
     pub run: Option<RunRequest>,
@@ -90,9 +95,46 @@ pub struct SubmissionRequest {
     pub enqueue: Option<bool>,
 }
 
+/// Longest string: a file in base64 of 1 MiB, with line breaks.
+const STRING_BYTES: usize = 2 << 20;
+/// What one submission may come to: 1 MiB of files and 1 MiB of input in base64, and the rest.
+const SUBMISSION: Bounds = Bounds { bytes: 3 << 20, string_bytes: STRING_BYTES, values: MAX_VALUES };
+
+impl RequestBody for SubmissionRequest {
+    const BOUNDS: Bounds = SUBMISSION;
+    const PURPOSE: Purpose = Purpose::Small;
+    type Asked = Submit;
+
+    fn asked(self, errors: &mut Vec<FieldError>) -> Submit {
+        self.read("", errors)
+    }
+}
+
+impl RequestBody for SubmissionBatchRequest {
+    /// 32 MiB in base64, and the rest.
+    const BOUNDS: Bounds = Bounds { bytes: MAX_BODY_BYTES, string_bytes: STRING_BYTES, values: MAX_VALUES };
+    const PURPOSE: Purpose = Purpose::Large;
+    type Asked = Vec<Submit>;
+
+    fn asked(self, errors: &mut Vec<FieldError>) -> Vec<Submit> {
+        let requests = self.submissions.into_iter().enumerate();
+        requests.map(|(index, request)| request.read(&format!("/submissions/{index}"), errors)).collect()
+    }
+}
+
+impl RequestBody for SubmissionFilesRequest {
+    const BOUNDS: Bounds = SUBMISSION;
+    const PURPOSE: Purpose = Purpose::Small;
+    type Asked = Vec<exercise::SourceFile>;
+
+    fn asked(self, errors: &mut Vec<FieldError>) -> Vec<exercise::SourceFile> {
+        FileRequest::read_all(self.files, "/files", errors)
+    }
+}
+
 impl SubmissionRequest {
     /// What is to be submitted; `pointer` is the request's place in the body.
-    pub fn read(self, pointer: &str, errors: &mut Vec<FieldError>) -> Submit {
+    fn read(self, pointer: &str, errors: &mut Vec<FieldError>) -> Submit {
         let files = FileRequest::read_all(self.files, &format!("{pointer}/files"), errors);
         let run = self.run.map(|run| {
             let parent = format!("{pointer}/run");
@@ -123,6 +165,7 @@ impl SubmissionRequest {
 pub struct SubmissionBatchRequest {
     /// The submissions.
     #[schema(min_items = 1, max_items = 100)]
+    #[serde(deserialize_with = "at_most::<MAX_BATCH, _, _>")]
     pub submissions: Vec<SubmissionRequest>,
 }
 
@@ -132,5 +175,6 @@ pub struct SubmissionBatchRequest {
 pub struct SubmissionFilesRequest {
     /// The program: 1 MiB at most in all.
     #[schema(min_items = 1)]
+    #[serde(deserialize_with = "at_most::<MAX_FILES, _, _>")]
     pub files: Vec<FileRequest>,
 }

@@ -17,11 +17,11 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use tokio::time::Instant;
 
-use crate::app::{Caller, TooManyStreams};
+use crate::app::Caller;
 use crate::domain::ids::SubmissionId;
 use crate::domain::time::Timestamp;
 use crate::feed::Follow;
-use crate::http::problem::{Code, Problem};
+use crate::http::problem::Problem;
 use crate::http::server::Stalled;
 use crate::http::state::HttpState;
 use body::{Progress, StreamBody};
@@ -51,16 +51,14 @@ pub struct Audience {
 /// The answer to a wish to follow.
 ///
 /// # Errors
-/// A 429 if the caller has too many streams open.
+/// A 429 if the caller has too many streams open, a 503 if there is no memory for one more.
 pub fn respond(state: &HttpState, follow: Follow, audience: Audience) -> Result<Response, Problem> {
     let follower = match follow {
         Follow::Live(follower) => follower,
         Follow::Ended => return Ok(StatusCode::NO_CONTENT.into_response()),
     };
     let Audience { caller, expires_at, submission, stalled } = audience;
-    let counted = state.streams.open(&caller).map_err(|TooManyStreams| {
-        Problem::new(Code::RateLimited, TooManyStreams.to_string()).retry_after(5)
-    })?;
+    let counted = state.streams.open(&caller)?;
     let left = Duration::from_millis(expires_at.millis_since(state.app.clock().now()));
     let subject = caller.subject.clone();
     let now = Instant::now();

@@ -99,6 +99,7 @@ impl Sessions {
         patience: Patience,
     ) -> Arc<Self> {
         Arc::new(Self {
+            open: Arc::new(OpenStreams::new(app.budget().clone())),
             app,
             verifier,
             tasks,
@@ -109,7 +110,6 @@ impl Sessions {
             },
             patience,
             failures: Failures::default(),
-            open: Arc::default(),
             unauthenticated: Arc::default(),
         })
     }

@@ -17,6 +17,7 @@ use sqlx::sqlite::{
 use uuid::Uuid;
 
 use super::writer::Tx;
+use crate::memory::Allowed;
 use crate::storage::{Error, Result};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -29,6 +30,10 @@ const STATEMENTS: usize = 256;
 const LOCK_BYTES: u64 = 100;
 /// Connections that read.
 const READERS: u32 = 4;
+/// Memory for pages that the writing connection has seen.
+const WRITER_CACHE_BYTES: u64 = 32 << 20;
+/// The same of each that reads.
+const READER_CACHE_BYTES: u64 = 8 << 20;
 
 /// Which file, and whether its schema is brought up to date.
 #[derive(Clone, Debug)]
@@ -105,10 +110,17 @@ pub(super) fn writer(path: &Path) -> rusqlite::Result<Connection> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     connection.execute_batch(
-        "PRAGMA journal_mode = wal; PRAGMA synchronous = full; PRAGMA foreign_keys = on; PRAGMA cache_size = -32768; \
+        "PRAGMA journal_mode = wal; PRAGMA synchronous = full; PRAGMA foreign_keys = on; \
          PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = memory",
     )?;
+    connection.pragma_update(None, "cache_size", cache_size(WRITER_CACHE_BYTES, 16))?;
     Ok(connection)
+}
+
+/// The value of `cache_size` for at most so many bytes, and at most this part of what the process may use.
+fn cache_size(most_bytes: u64, part: u64) -> i64 {
+    let kib = most_bytes.min(Allowed::find().total_bytes() / part) / 1024;
+    -i64::try_from(kib).unwrap_or(i64::MAX)
 }
 
 /// The connections that read; the file must exist.
@@ -118,7 +130,7 @@ pub(super) async fn readers(path: &Path) -> Result<SqlitePool> {
         .read_only(true)
         .busy_timeout(BUSY_TIMEOUT)
         .statement_cache_capacity(STATEMENTS)
-        .pragma("cache_size", "-8192")
+        .pragma("cache_size", cache_size(READER_CACHE_BYTES, 64).to_string())
         .disable_statement_logging();
     let pool = SqlitePoolOptions::new()
         .max_connections(READERS)

@@ -10,7 +10,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
 use guichet::app::links::Links;
-use guichet::app::{self, App, Caller, Role};
+use guichet::app::{self, App, Budget, Caller, Role};
 use guichet::auth::{AuthSettings, Keys, Verifier, generate_key_if_missing, mint};
 use guichet::clock::Clock;
 use guichet::domain::lease::Lease;
@@ -41,6 +41,8 @@ pub struct Plan {
     pub caps: QueueCaps,
     /// Requests of one student at once; one more each second.
     pub burst: u32,
+    /// Memory for requests and streams.
+    pub memory_bytes: u64,
     /// Origins of pages.
     pub cors_origins: Vec<String>,
     /// Original backends.
@@ -52,6 +54,7 @@ impl Default for Plan {
         Self {
             caps: QueueCaps { total: 1000, per_owner: 500, drafts_per_owner: 100 },
             burst: 10_000,
+            memory_bytes: 1 << 30,
             cors_origins: Vec::new(),
             backends: Vec::new(),
         }
@@ -187,6 +190,7 @@ impl House {
             runtimes: languages,
             pace,
             caps: plan.caps,
+            budget: Budget::new(plan.memory_bytes),
             clock: clock.clone(),
             installation,
             links: board,

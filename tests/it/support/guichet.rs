@@ -57,6 +57,16 @@ impl TestGuichet {
         self.command_of(env!("CARGO_BIN_EXE_guichet"), arguments)
     }
 
+    /// A command of the program in the control group that the options name.
+    fn command_in_its_group(&self, arguments: &[&str]) -> Command {
+        let group = lock(&self.options).control_group.clone();
+        let Some(group) = group else { return self.command(arguments) };
+        let enter = "echo $$ > \"$0/cgroup.procs\" && exec \"$@\"";
+        let mut command = self.command_of("sh", &["-c", enter]);
+        command.arg(group).arg(env!("CARGO_BIN_EXE_guichet")).args(arguments);
+        command
+    }
+
     /// A command of another program with the same settings.
     pub fn command_of(&self, program: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(program);
@@ -105,7 +115,7 @@ impl TestGuichet {
         }
         let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
         let child = self
-            .command(&arguments)
+            .command_in_its_group(&arguments)
             .env("GUICHET_LISTEN", listen)
             .stdout(log.try_clone().expect("the log"))
             .stderr(log)

@@ -1,5 +1,7 @@
 //! How a service is started.
 
+use std::path::{Path, PathBuf};
+
 use super::guichet::TestGuichet;
 
 /// How a service is started.
@@ -10,6 +12,7 @@ pub struct Options {
     pub(super) arguments: Vec<String>,
     pub(super) docker_host: Option<String>,
     pub(super) settings: Option<String>,
+    pub(super) control_group: Option<PathBuf>,
 }
 
 impl Options {
@@ -45,6 +48,13 @@ impl Options {
     #[must_use]
     pub fn docker_host(mut self, address: &str) -> Self {
         self.docker_host = Some(address.to_owned());
+        self
+    }
+
+    /// A control group that it is started in.
+    #[must_use]
+    pub fn control_group(mut self, folder: &Path) -> Self {
+        self.control_group = Some(folder.to_owned());
         self
     }
 

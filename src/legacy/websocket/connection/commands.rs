@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::source::{Named, Notices, Source};
 use super::{Connection, End};
-use crate::app::{self, TooManyStreams};
+use crate::app::{self, NoStream};
 use crate::chain::Chain;
 use crate::feed::{Follow, RefusedDraft, Resume};
 use crate::legacy::websocket::frame::CloseCode;
@@ -66,9 +66,11 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connection<S> {
 
     fn count(&mut self, caller: &app::Caller) -> Result<(), End> {
         if self.counted.is_none() {
-            let too_many =
-                |TooManyStreams| End::Closed(CloseCode::Policy, "too many connections of one user");
-            self.counted = Some(self.sessions.open.open(caller).map_err(too_many)?);
+            let refused = |reason| match reason {
+                NoStream::TooMany => End::Closed(CloseCode::Policy, "too many connections of one user"),
+                NoStream::Overloaded(_) => End::Closed(CloseCode::TryAgainLater, "too much at once"),
+            };
+            self.counted = Some(self.sessions.open.open(caller).map_err(refused)?);
         }
         Ok(())
     }

@@ -308,6 +308,7 @@ impl End {
                 CloseCode::InvalidUtf8 => "invalid_utf8",
                 CloseCode::Policy => "policy",
                 CloseCode::TooBig => "too_big",
+                CloseCode::TryAgainLater => "overloaded",
             },
             Self::Peer(_) => "peer",
             Self::Gone => "gone",

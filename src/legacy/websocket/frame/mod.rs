@@ -35,6 +35,8 @@ pub enum CloseCode {
     Policy,
     /// A text is too long.
     TooBig,
+    /// There is no memory for the connection now.
+    TryAgainLater,
 }
 
 impl CloseCode {
@@ -48,6 +50,7 @@ impl CloseCode {
             Self::InvalidUtf8 => 1007,
             Self::Policy => 1008,
             Self::TooBig => 1009,
+            Self::TryAgainLater => 1013,
         }
     }
 }

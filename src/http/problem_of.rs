@@ -1,0 +1,83 @@
+//! What a caller is told of an error: the log gets it with its sources, the caller never.
+
+use crate::app::budget::Overloaded;
+use crate::app::{self, Conflict, FieldError, InvalidCode, NoStream};
+use crate::auth::InvalidToken;
+use crate::chain::Chain;
+use crate::http::problem::{Code, Problem};
+
+/// When there may be memory again, in seconds: bodies are read and stored within parts of one.
+const OVERLOADED_FOR_S: u64 = 2;
+
+impl From<app::Error> for Problem {
+    fn from(error: app::Error) -> Self {
+        match error {
+            app::Error::Invalid { code, errors } => Self::invalid(
+                match code {
+                    InvalidCode::ValidationFailed => Code::ValidationFailed,
+                    InvalidCode::ExerciseNotFound => Code::ExerciseNotFound,
+                    InvalidCode::IdempotencyKeyReused => Code::IdempotencyKeyReused,
+                },
+                errors,
+            ),
+            app::Error::NotFound => Self::not_found(),
+            app::Error::Forbidden(detail) => Self::new(Code::Forbidden, detail),
+            app::Error::Conflict(Conflict::SubmissionActive) => {
+                Self::new(Code::SubmissionActive, "wait until it has ended, or cancel it")
+            }
+            app::Error::Conflict(Conflict::SubmissionEnded) => {
+                Self::new(Code::SubmissionEnded, "it finished or failed before")
+            }
+            app::Error::Conflict(Conflict::LegacyIdTaken { pointer, submission }) => Self {
+                submission: Some(submission),
+                errors: vec![FieldError::body(pointer, "is taken")],
+                ..Self::new(Code::LegacyIdTaken, format!("submission {submission} has it"))
+            },
+            app::Error::PreconditionFailed => {
+                Self::new(Code::PreconditionFailed, "read it again before you change it")
+            }
+            app::Error::TooLarge(detail) => Self::new(Code::PayloadTooLarge, detail),
+            app::Error::QueueFull { retry_after_s } => {
+                Self::new(Code::QueueFull, "try again later").retry_after(retry_after_s)
+            }
+            app::Error::TooManyQueued { retry_after_s } => {
+                Self::new(Code::TooManyQueued, "wait until some have started").retry_after(retry_after_s)
+            }
+            app::Error::TooManyDrafts => {
+                Self::new(Code::TooManyDrafts, "queue or cancel some first").retry_after(60)
+            }
+            app::Error::Stopping => {
+                Self::new(Code::Stopping, "another instance may take it, or this one soon").retry_after(2)
+            }
+            app::Error::Unavailable(error) => {
+                tracing::error!(error = %Chain(&error), "the database is not available");
+                Self::new(Code::Unavailable, "the database is not available").retry_after(2)
+            }
+            app::Error::Internal(error) => {
+                tracing::error!(error = %Chain(&error), "the database is not as it should be");
+                Self::internal()
+            }
+        }
+    }
+}
+
+impl From<Overloaded> for Problem {
+    fn from(reason: Overloaded) -> Self {
+        Self::new(Code::Overloaded, reason.to_string()).retry_after(OVERLOADED_FOR_S)
+    }
+}
+
+impl From<NoStream> for Problem {
+    fn from(reason: NoStream) -> Self {
+        match reason {
+            NoStream::TooMany => Self::new(Code::RateLimited, reason.to_string()).retry_after(5),
+            NoStream::Overloaded(overloaded) => overloaded.into(),
+        }
+    }
+}
+
+impl From<InvalidToken> for Problem {
+    fn from(reason: InvalidToken) -> Self {
+        Self::unauthorized(reason.to_string())
+    }
+}
