@@ -33,15 +33,17 @@ if [ ! -x "$deny" ]; then
 fi
 [ $# -eq 0 ] || die "it takes no arguments; GUICHET_ADVISORY_DB names a copy of the advisories"
 set -- bans licenses sources
-config=deny.toml
 if [ -n "${GUICHET_ADVISORY_DB:-}" ]; then
-    copy=$(cd "$GUICHET_ADVISORY_DB" && pwd) && git -C "$copy" rev-parse -q --verify HEAD >/dev/null ||
-        die "GUICHET_ADVISORY_DB=$GUICHET_ADVISORY_DB is no Git repository with a commit"
+    # Where cargo-deny looks for the database of its default address.
+    kept=$own_dir/advisories/advisory-db-3157b0e258782691
+    rm -rf "$kept"
+    git clone -q "$GUICHET_ADVISORY_DB" "$kept" || die "GUICHET_ADVISORY_DB is no Git repository"
     config=$own_dir/deny.toml
-    sed "s|^\[advisories\]\$|&\ndb-path = \"$own_dir/advisories\"\ndb-urls = [\"file://$copy\"]|" deny.toml >"$config"
-    grep -q "^db-urls" "$config" || die "deny.toml has no line [advisories] to name the copy below"
-    set -- advisories "$@"
+    sed "s|^\[advisories\]\$|&\ndb-path = \"$own_dir/advisories\"|" deny.toml >"$config"
+    grep -q "^db-path" "$config" || die "deny.toml has no line [advisories]"
+    set -- --offline --config "$config" check advisories "$@"
 else
     say "Advisories are not looked at: GUICHET_ADVISORY_DB names no copy of their database"
+    set -- check "$@"
 fi
-"$deny" --locked --log-level error check --config "$config" --hide-inclusion-graph "$@"
+"$deny" --locked --log-level error "$@" --hide-inclusion-graph
