@@ -1,8 +1,11 @@
 //! Programs that mean harm: each ends with the right verdict, and the next student notices nothing.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
-use crate::support::{Bench, Program, exercises, programs};
+use crate::support::engine::run;
+use crate::support::{Bench, Program, TestGuichet, exercises, programs, wait_for};
 
 /// Limits that end attacks soon.
 fn short() -> Value {
@@ -331,6 +334,19 @@ except OSError as error:
         ends_in(&bench, &Program::python(source), &["accepted"]).await;
     }
     all_is_well(&bench).await;
+}
+
+#[tokio::test]
+async fn a_runtime_with_known_escapes_is_told_at_the_start() {
+    let guichet = TestGuichet::start().await;
+    let doctor = run(&mut guichet.command(&["doctor"]));
+    let is_old = String::from_utf8_lossy(&doctor.stdout).contains("is older than the corrections of CVE-");
+
+    let told = || async { guichet.log().contains("programs may leave their containers") };
+    if is_old {
+        wait_for("a warning", Duration::from_secs(10), told, |is_told| *is_told).await;
+    }
+    assert_eq!(told().await, is_old);
 }
 
 #[tokio::test]

@@ -1,7 +1,10 @@
 //! Bodies made to cost much: what the service's process takes for them at its peak, and what it answers.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::support::client::{self, Answer};
 use crate::support::{Client, Options, TestGuichet, exercises};
@@ -159,4 +162,37 @@ async fn a_mebibyte_of_files_is_one_however_it_is_written() {
         let refused = post(&alice, "/v1/submissions", more).await;
         assert_eq!(refused.problem(413).0, "payload_too_large", "{character}");
     }
+}
+
+#[tokio::test]
+async fn a_body_that_comes_slowly_ends_after_half_a_minute_and_its_connection_too() {
+    let guichet = guichet().await;
+    let address = guichet.url().replace("http://", "");
+    let token = guichet.student("alice").token().to_owned();
+    let mut connection = tokio::net::TcpStream::connect(&address).await.expect("a connection");
+    let head = format!(
+        "POST /v1/submissions HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\n\
+         Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{{"
+    );
+    connection.write_all(head.as_bytes()).await.expect("a head");
+    let (mut answers, mut body) = connection.split();
+
+    let mut read = String::new();
+    let dripping = async {
+        let mut ticks = tokio::time::interval(Duration::from_secs(1));
+        loop {
+            ticks.tick().await;
+            if body.write_all(b" ").await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    };
+    let answered = tokio::time::timeout(Duration::from_secs(35), answers.read_to_string(&mut read));
+    let outcome = tokio::select! {
+        outcome = answered => outcome,
+        () = dripping => unreachable!("it drips until the answer is there"),
+    };
+
+    drop(outcome.expect("the connection ends within the body's time and some"));
+    assert!(read.starts_with("HTTP/1.1 408 ") && read.contains("\"request_timeout\""), "{read}");
 }
