@@ -144,7 +144,8 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 struct Guarded<S> {
     stream: S,
     read: u64,
-    opening: Pin<Box<Sleep>>,
+    /// Set until the first bytes are there.
+    opening: Option<Pin<Box<Sleep>>>,
     patience: Duration,
     /// Set while a write waits for the peer.
     waiting: Option<Pin<Box<Sleep>>>,
@@ -153,7 +154,7 @@ struct Guarded<S> {
 
 impl<S> Guarded<S> {
     fn new(stream: S, patience: &Patience, stalled: Stalled) -> Self {
-        let opening = Box::pin(tokio::time::sleep(patience.head));
+        let opening = Some(Box::pin(tokio::time::sleep(patience.head)));
         Self { stream, read: 0, opening, patience: patience.stalled, waiting: None, stalled }
     }
 
@@ -183,14 +184,15 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let outcome = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if self.read >= PREFACE_BYTES {
-            return outcome;
-        }
-        if outcome.is_pending() && self.opening.as_mut().poll(context).is_ready() {
+        let Some(opening) = &mut self.opening else { return outcome };
+        if outcome.is_pending() && opening.as_mut().poll(context).is_ready() {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         let taken = buffer.filled().len().saturating_sub(before);
         self.read = self.read.saturating_add(u64::try_from(taken).unwrap_or(u64::MAX));
+        if self.read >= PREFACE_BYTES {
+            self.opening = None;
+        }
         outcome
     }
 }
