@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use crate::app::budget::{Overloaded, Purpose, Share};
 use crate::app::{FieldError, Location};
 use crate::domain::ids::{ExerciseId, SubmissionId};
+use crate::http::auth::extract::caller_of;
 use crate::http::headers::IDEMPOTENCY_KEY;
 use crate::http::problem::{Code, Problem};
 use crate::http::state::HttpState;
@@ -62,7 +63,9 @@ impl<T: RequestBody> FromRequest<HttpState> for JsonBody<T> {
 
     async fn from_request(request: Request, state: &HttpState) -> Result<Self, Problem> {
         let announced = check_headers(request.headers(), &T::BOUNDS)?;
-        let mut memory = state.app.budget().share(T::PURPOSE)?;
+        let caller =
+            caller_of(request.extensions()).ok_or_else(|| Problem::unauthorized("a token is needed"))?;
+        let mut memory = state.app.budget().share(T::PURPOSE, caller)?;
         let what = format!("{} {}\n", request.method(), request.uri().path());
         let named = request.headers().contains_key(IDEMPOTENCY_KEY).then_some(what);
         let collecting = collect(request, announced, &T::BOUNDS, &mut memory);

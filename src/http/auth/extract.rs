@@ -5,7 +5,7 @@ use std::ops::Deref;
 
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use axum::http::{Extensions, HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
@@ -137,6 +137,11 @@ impl FromRequestParts<HttpState> for Listener {
             None => Err(Problem::unauthorized("a token or a ticket is needed")),
         }
     }
+}
+
+/// Who was proved to have sent a request, if its route wants that.
+pub fn caller_of(extensions: &Extensions) -> Option<&app::Caller> {
+    extensions.get::<Proof>().map(Proof::caller)
 }
 
 /// What a request proved its caller with.
