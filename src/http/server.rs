@@ -78,9 +78,10 @@ pub async fn serve_with(patience: Patience, listener: TcpListener, router: Route
     let open = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     loop {
-        while connections.try_join_next().is_some() {}
         let (stream, peer) = tokio::select! {
             () = stop.cancelled() => break,
+            // What is left of those that ended goes at once, not with the next that comes.
+            Some(_ended) = connections.join_next() => continue,
             accepted = listener.accept() => match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
