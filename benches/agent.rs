@@ -20,8 +20,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use guichet::domain::exercise::{Isolation, SourceFile};
+use guichet::domain::host::HostMode;
 use guichet::domain::ids::RuntimeId;
-use guichet::pool::{Container, Pool, Settings, TransportKind};
+use guichet::domain::time::Timestamp;
+use guichet::pool::docker_settings::ConfiguredHost;
+use guichet::pool::{Container, HostSettings, Pool, Settings, TransportKind};
 use guichet::shutdown::Tasks;
 use guichet_agent::{Ended, Exec, Limits};
 use tokio_util::sync::CancellationToken;
@@ -149,7 +152,15 @@ impl Bench {
         let known = engine::runtime("c");
         let runtime = known.id.clone();
         let settings = Settings {
-            hosts: vec![engine::address()],
+            hosts: vec![HostSettings {
+                host: ConfiguredHost {
+                    name: "host-1".parse().expect("a name"),
+                    url: engine::address(),
+                    slots: None,
+                },
+                mode: HostMode::Active,
+                created_at: Timestamp::from_millis(0),
+            }],
             slots: Some(1),
             agent_path: engine::agent_path(),
             installation: Uuid::new_v4(),

@@ -10,6 +10,9 @@ if [ -n "${GUICHET_DOCKER_HOSTS:-}" ]; then
 elif configured=$(sed -n 's/^[[:space:]]*hosts[[:space:]]*=[[:space:]]*\[\(.*[^[:space:]].*\)\].*/\1/p' guichet.toml 2>/dev/null) &&
     [ -n "$configured" ]; then
     echo "$configured" | tr -d '" '
+elif configured=$(sed -n '/^[[:space:]]*\[\[docker\.hosts\]\]/,/^[[:space:]]*\[[^[]/s/^[[:space:]]*url[[:space:]]*=[[:space:]]*"\([^"]*\)".*/\1/p' guichet.toml 2>/dev/null) &&
+    [ -n "$configured" ]; then
+    echo "$configured" | paste -sd ,
 elif curl -s --max-time 5 --unix-socket /var/run/docker.sock http://localhost/_ping >/dev/null 2>&1; then
     echo unix:///var/run/docker.sock
 elif [ -S /var/run/docker.sock ] && [ ! -w /var/run/docker.sock ]; then

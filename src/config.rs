@@ -15,6 +15,7 @@ use toml::{Table, Value};
 
 use crate::auth::AuthSettings;
 use crate::legacy;
+use crate::pool::docker_settings::DockerSettings;
 use crate::units::{duration, optional_address};
 
 const DEFAULTS: &str = include_str!("config.default.toml");
@@ -31,7 +32,6 @@ const SHORT_NAMES: [(&str, &str, &str); 4] = [
     ("DATABASE_URL", "database", "url"),
     ("DOCKER_HOSTS", "docker", "hosts"),
 ];
-const LOCAL_ENGINE: &str = "unix:///var/run/docker.sock";
 
 /// Why the settings can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -93,7 +93,7 @@ pub struct Config {
     /// The database.
     pub database: Database,
     /// Docker engines.
-    pub docker: Docker,
+    pub docker: DockerSettings,
     /// Running programs.
     pub execution: Execution,
     /// How much may wait.
@@ -141,14 +141,6 @@ pub struct Database {
     pub url: String,
     /// Whether `serve` migrates by itself.
     pub migrate: bool,
-}
-
-/// Docker engines.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Docker {
-    /// URLs; empty: the local engine.
-    pub hosts: Vec<String>,
 }
 
 /// Running programs.
@@ -286,11 +278,6 @@ impl Config {
         self.data.dir.join("key")
     }
 
-    /// URLs of the Docker engines; at least one.
-    pub fn docker_hosts(&self) -> Vec<String> {
-        if self.docker.hosts.is_empty() { vec![LOCAL_ENGINE.to_owned()] } else { self.docker.hosts.clone() }
-    }
-
     /// The agent's program.
     pub fn agent_path(&self) -> PathBuf {
         if self.execution.agent_path.as_os_str().is_empty() {
@@ -417,7 +404,8 @@ mod tests {
     fn lists_in_the_environment_are_separated_by_commas() {
         let config = with(&[("DOCKER_HOSTS", "unix:///a, tcp://b:1")], "").unwrap();
 
-        assert_eq!(config.docker_hosts(), ["unix:///a", "tcp://b:1"]);
+        let urls: Vec<&str> = config.docker.hosts.iter().map(|host| host.url.as_str()).collect();
+        assert_eq!(urls, ["unix:///a", "tcp://b:1"]);
     }
 
     #[test]

@@ -11,22 +11,24 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
+use crate::app::hosts::Hosts;
 use crate::app::links::Links;
 use crate::app::{self, App, Budget};
 use crate::auth::{Keys, Verifier, generate_key_if_missing};
 use crate::clock::{Clock, Patience};
 use crate::config::Config;
-use crate::domain::ids::WorkerId;
+use crate::domain::host::RememberedHost;
 use crate::domain::pace::Pace;
+use crate::domain::time::Timestamp;
 use crate::feed::Feed;
 use crate::http::{self, HttpState};
 use crate::legacy::kryonet;
 use crate::legacy::websocket::{self, Sessions};
-use crate::pool::{self, Pool};
+use crate::pool::{self, HostSettings, Pool};
 use crate::scheduler::{self, Scheduler};
 use crate::shutdown::Tasks;
 use crate::storage::sqlite::{Options, SqliteStorage};
-use crate::storage::{Installation, QueueCaps, Retention, Storage as _, Store};
+use crate::storage::{self, Installation, QueueCaps, Retention, Storage as _, Store};
 use crate::{memory, runtimes, telemetry};
 
 /// The process ended at once, with work handed back.
@@ -75,25 +77,25 @@ async fn run(
     let links = kryonet::Prepared::read(&config.legacy.backends, &clock, &mut board)?;
     let listeners = Listeners::bind(config).await?;
     let pool = Pool::start(
-        pool_settings(config, &installation, instance),
+        pool_settings(config, hosts(config, &storage, clock.now()).await?, &installation, instance),
         languages.clone(),
         tasks.tracker(),
         tasks.hard().clone(),
     );
-    tasks.start(pool::escapes::log_known(config.docker_hosts(), tasks.soft().clone()));
+    tasks.start(pool::escapes::log_known(urls(config), tasks.soft().clone()));
     let (pace_sender, pace) = watch::channel(Pace::default());
     let feed = Feed::start(storage.clone(), pace.clone(), tasks);
-    let worker: WorkerId = instance.to_string().parse()?;
     let parts = scheduler::Parts {
         storage: storage.clone(),
         pool: pool.clone(),
         runtimes: languages.clone(),
         clock: clock.clone(),
-        worker,
+        worker: instance.to_string().parse()?,
         tasks: tasks.clone(),
     };
     let scheduler = Scheduler::start(parts, pace_sender, retention(config));
     let app = App::new(app::Inner {
+        hosts: Hosts::start(storage.clone(), pool.clone(), tasks.tracker(), tasks.hard().clone()),
         storage,
         feed,
         pool: pool.clone(),
@@ -208,9 +210,28 @@ fn verifier(config: &Config) -> anyhow::Result<Verifier> {
     Ok(Verifier::new(keys, &config.auth))
 }
 
-fn pool_settings(config: &Config, installation: &Installation, instance: uuid::Uuid) -> pool::Settings {
+fn urls(config: &Config) -> Vec<String> {
+    config.docker.hosts.iter().map(|host| host.url.clone()).collect()
+}
+
+/// The hosts of the settings, with what is remembered of them.
+async fn hosts(config: &Config, storage: &Store, now: Timestamp) -> storage::Result<Vec<HostSettings>> {
+    let configured = config.docker.hosts.clone();
+    let names = configured.iter().map(|host| host.name.clone()).collect();
+    let remembered = storage.remember_hosts(names, now).await?;
+    let hosts = configured.into_iter().zip(remembered);
+    let known = |(host, RememberedHost { mode, created_at, .. })| HostSettings { host, mode, created_at };
+    Ok(hosts.map(known).collect())
+}
+
+fn pool_settings(
+    config: &Config,
+    hosts: Vec<HostSettings>,
+    installation: &Installation,
+    instance: uuid::Uuid,
+) -> pool::Settings {
     pool::Settings {
-        hosts: config.docker_hosts(),
+        hosts,
         slots: (config.execution.slots > 0).then_some(config.execution.slots),
         agent_path: config.agent_path(),
         installation: installation.id,

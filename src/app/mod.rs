@@ -7,6 +7,7 @@ pub mod budget;
 pub mod caller;
 pub mod error;
 pub mod exercises;
+pub mod hosts;
 pub mod legacy;
 mod legacy_lookup;
 pub mod links;
@@ -67,6 +68,8 @@ pub struct Inner {
     pub installation: Installation,
     /// What links to original backends tell.
     pub links: links::Links,
+    /// Where changes of Docker hosts are taken.
+    pub hosts: hosts::Hosts,
     /// Cancelled when the process begins to stop.
     pub stopping: CancellationToken,
 }

@@ -82,8 +82,8 @@ pub enum Error {
 pub async fn run_configured(config: &Config, action: &Action) -> anyhow::Result<ExitCode> {
     let languages: Vec<Runtime> = runtimes::load(&config.runtimes_dir())?.into_values().collect();
     let mut hosts = Vec::new();
-    for address in config.docker_hosts() {
-        hosts.push(Images::connect(&address).await.map_err(Error::NoAnswer)?);
+    for host in &config.docker.hosts {
+        hosts.push(Images::connect(&host.url).await.map_err(Error::NoAnswer)?);
     }
     let out = &mut std::io::stdout();
     match action {

@@ -228,7 +228,8 @@ impl<T: DeserializeOwned> FromRequestParts<HttpState> for Query<T> {
     }
 }
 
-async fn parameter(parts: &mut Parts, state: &HttpState, name: &str) -> Result<String, Problem> {
+/// A parameter of the path.
+pub async fn parameter(parts: &mut Parts, state: &HttpState, name: &str) -> Result<String, Problem> {
     let parameters =
         RawPathParams::from_request_parts(parts, state).await.map_err(|_rejection| Problem::not_found())?;
     let found = parameters.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_owned());

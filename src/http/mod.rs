@@ -14,6 +14,7 @@ pub mod files;
 pub mod framing;
 pub mod headers;
 pub mod health;
+pub mod hosts;
 pub mod layers;
 pub mod links;
 pub mod openapi;
@@ -64,6 +65,8 @@ fn with_token() -> OpenApiRouter<HttpState> {
         .routes(routes!(queue::get_queue))
         .routes(routes!(queue::get_me))
         .routes(routes!(links::list_links))
+        .routes(routes!(hosts::list_hosts))
+        .routes(routes!(hosts::get_host, hosts::update_host))
         .routes(routes!(health::get_metrics))
 }
 
@@ -162,7 +165,7 @@ fn cors(origins: &[String]) -> Option<CorsLayer> {
     Some(
         CorsLayer::new()
             .allow_origin(AllowOrigin::list(origins))
-            .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
+            .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
             .allow_headers(
                 asked
                     .chain([

@@ -93,6 +93,18 @@ problem_set!(
     Administering: COMMON, [Code::Forbidden]
 );
 problem_set!(
+    /// Of listing hosts.
+    ListingHosts: COMMON, [Code::Forbidden, Code::Stopping]
+);
+problem_set!(
+    /// Of reading a host.
+    ReadingHost: COMMON, [Code::Forbidden, Code::NotFound, Code::Stopping]
+);
+problem_set!(
+    /// Of changing a host.
+    ChangingHost: COMMON, BODY, [Code::Forbidden, Code::NotFound, Code::Stopping]
+);
+problem_set!(
     /// Of explaining a code.
     Explaining: [Code::NotFound, Code::Internal]
 );

@@ -26,6 +26,12 @@ pub struct EngineFacts {
     pub live_restore: bool,
     /// Its clock (RFC 3339).
     pub time: Option<String>,
+    /// Version of its machine's kernel.
+    pub kernel: Option<String>,
+    /// Its cores.
+    pub cores: Option<u32>,
+    /// The memory of its machine, in bytes.
+    pub memory_bytes: Option<u64>,
 }
 
 impl Images {
@@ -38,7 +44,7 @@ impl Images {
     }
 }
 
-async fn ask(docker: &Docker) -> Result<EngineFacts, bollard::errors::Error> {
+pub(super) async fn ask(docker: &Docker) -> Result<EngineFacts, bollard::errors::Error> {
     let version = docker.version().await?;
     let info = docker.info().await?;
     let options = info.security_options.unwrap_or_default();
@@ -72,5 +78,8 @@ async fn ask(docker: &Docker) -> Result<EngineFacts, bollard::errors::Error> {
         rootless: options.iter().any(|option| option.contains("rootless")),
         live_restore: info.live_restore_enabled.unwrap_or_default(),
         time: info.system_time,
+        kernel: info.kernel_version,
+        cores: info.ncpu.and_then(|cores| cores.try_into().ok()),
+        memory_bytes: info.mem_total.and_then(|bytes| bytes.try_into().ok()),
     })
 }

@@ -10,7 +10,11 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::docker::Engine;
+use super::facts::EngineFacts;
+use super::host_view::Warning;
+use super::review::review;
 use super::transport::Ways;
+use crate::clock::Clock;
 
 /// Time between two questions whether a host answers.
 const ROUND: Duration = Duration::from_secs(5);
@@ -27,6 +31,10 @@ const SILENCES: u32 = 2;
 pub(super) struct HostConnection {
     pub(super) address: String,
     pub(super) engine: Engine,
+    /// What the engine said about itself.
+    pub(super) facts: Arc<EngineFacts>,
+    /// What of that an operator should look at.
+    pub(super) warnings: Vec<Warning>,
     /// Cancelled when the host is lost: who waits for something there gives up.
     pub(super) gone: CancellationToken,
     doubts: Notify,
@@ -48,8 +56,10 @@ pub(super) enum News {
 }
 
 impl HostConnection {
-    pub(super) fn new(address: String, engine: Engine, ways: Ways) -> Self {
-        Self { address, engine, gone: CancellationToken::new(), doubts: Notify::new(), ways }
+    pub(super) fn new(address: String, engine: Engine, facts: EngineFacts, ways: Ways) -> Self {
+        let warnings = Warning::of(review(&facts, Clock::System.now().millis()));
+        let facts = Arc::new(facts);
+        Self { address, engine, facts, warnings, gone: CancellationToken::new(), doubts: Notify::new(), ways }
     }
 
     /// Lets the watch ask the host at once.

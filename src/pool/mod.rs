@@ -7,13 +7,16 @@
 mod agent_client;
 mod container;
 mod docker;
+pub mod docker_settings;
 pub mod escapes;
 pub mod facts;
 mod figures;
 mod host;
+mod host_view;
 pub mod image;
 mod owner;
 mod reservation;
+pub mod review;
 mod state;
 mod transport;
 pub mod trial;
@@ -29,21 +32,27 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::domain::exercise::Isolation;
+use crate::domain::host::{HostMode, HostName};
 use crate::domain::ids::RuntimeId;
 use crate::domain::runtime::Runtime;
+use crate::domain::time::Timestamp;
+use docker_settings::ConfiguredHost;
 use owner::{CHANNEL_PLACES, Message, Owner};
-use state::{Connection, HostId};
 
 pub use container::{Container, Lost};
+pub use host_view::{
+    HostError, HostErrorCode, HostRuntime, HostState, HostView, ImageState, SlotCounts, SubmissionCounts,
+    Warning,
+};
 pub use reservation::Reservation;
 pub use transport::{TransportKind, sockets_folder};
 
 /// What the pool is told at its start.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Addresses of Docker engines: `unix:///…` or `tcp://host:port` (plain).
-    pub hosts: Vec<String>,
-    /// Slots of each host; `None`, or more than it has cores: one for each core.
+    /// The Docker hosts; names and URLs differ.
+    pub hosts: Vec<HostSettings>,
+    /// Slots of each host that has no number of its own; `None`, or more than it has cores: one for each core.
     pub slots: Option<usize>,
     /// The agent's program, a static executable for the hosts' architecture.
     pub agent_path: PathBuf,
@@ -63,38 +72,28 @@ pub struct Settings {
     pub sockets: Option<PathBuf>,
 }
 
+/// A Docker host, as the pool is told of it at its start.
+#[derive(Clone, Debug)]
+pub struct HostSettings {
+    /// What the settings say.
+    pub host: ConfiguredHost,
+    /// What an operator wanted of it last.
+    pub mode: HostMode,
+    /// When it was first heard of.
+    pub created_at: Timestamp,
+}
+
 /// What could be reserved now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Free {
-    /// Slots of all hosts that answer.
+    /// Slots of all hosts that answer and take new submissions.
     pub total: usize,
     /// Slots without a submission, or whose container is being emptied after one, that nobody waits for.
     pub free: usize,
     /// Runtimes of which there would be a container, though maybe no fresh one: at once, or as soon as it is empty.
     pub runtimes: BTreeSet<RuntimeId>,
-    /// Runtimes of which a container has started on a host that answers and still has the image.
+    /// Runtimes of which a container has started on such a host that still has the image.
     pub ready: BTreeSet<RuntimeId>,
-}
-
-/// How a host does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HostState {
-    /// An attempt to reach it goes on.
-    Connecting,
-    /// It answers.
-    Healthy,
-    /// It did not answer the last time; nothing new is sent there.
-    Suspect,
-    /// It cannot be reached; it is tried again and again.
-    Unreachable,
-}
-
-/// What is known of hosts and runtimes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Status {
-    hosts: Vec<(HostId, Connection)>,
-    /// Whether each host was swept of what earlier instances left there, or could not be reached.
-    swept: bool,
 }
 
 /// The containers of all hosts.
@@ -102,7 +101,7 @@ struct Status {
 pub struct Pool {
     messages: mpsc::Sender<Message>,
     free: watch::Receiver<Free>,
-    status: watch::Receiver<Status>,
+    swept: watch::Receiver<bool>,
 }
 
 impl Pool {
@@ -119,13 +118,13 @@ impl Pool {
     ) -> Self {
         let (messages, inbox) = mpsc::channel(CHANNEL_PLACES);
         let (free_sender, free) = watch::channel(Free::default());
-        let (status_sender, status) = watch::channel(Status::default());
+        let (swept_sender, swept) = watch::channel(false);
         let runtimes = Arc::unwrap_or_clone(runtimes);
         let runtimes = runtimes.into_iter().map(|(id, runtime)| (id, Arc::new(runtime))).collect();
         let owner =
-            Owner::new(settings, runtimes, tasks.clone(), messages.clone(), free_sender, status_sender);
+            Owner::new(settings, runtimes, tasks.clone(), messages.clone(), free_sender, swept_sender);
         tasks.spawn(owner.run(inbox, stop));
-        Self { messages, free, status }
+        Self { messages, free, swept }
     }
 
     /// What could be claimed, always the newest.
@@ -154,15 +153,23 @@ impl Pool {
     /// Waits until each host was swept of what earlier instances left there, or could not be reached.
     pub async fn swept(&self) {
         // An error means that the pool has ended: nothing more will be swept.
-        drop(self.status.clone().wait_for(|status| status.swept).await);
+        drop(self.swept.clone().wait_for(|swept| *swept).await);
     }
 
-    /// How each host does, by its address, in the order of the settings.
-    pub fn hosts(&self) -> Vec<(String, HostState)> {
-        let status = self.status.borrow();
-        let shown =
-            |(host, connection): &(HostId, Connection)| (host.address().to_owned(), (*connection).into());
-        status.hosts.iter().map(shown).collect()
+    /// The hosts as they are now, in the order of the settings; `None` if the pool has ended.
+    pub async fn hosts(&self) -> Option<Vec<HostView>> {
+        let (reply, hosts) = oneshot::channel();
+        self.messages.send(Message::ShowHosts { reply }).await.ok()?;
+        hosts.await.ok()
+    }
+
+    /// Lets a host take new submissions, or none; when this returns, it does so, and [`Pool::free`] counts so.
+    pub async fn set_mode(&self, host: &HostName, mode: HostMode) {
+        let (done, is_done) = oneshot::channel();
+        if self.messages.send(Message::SetMode { host: host.clone(), mode, done }).await.is_ok() {
+            // An error means that the pool has ended: no host takes anything any more.
+            let _ended = is_done.await;
+        }
     }
 
     /// Removes all containers of this instance; returns when they are gone.

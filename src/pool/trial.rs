@@ -54,10 +54,12 @@ impl Trial {
     /// What kept it from starting; no container is left then.
     pub async fn start(address: &str, agent: &Path, runtime: &Runtime) -> Result<Self, Error> {
         let engine = Engine::connect(address).await?;
+        let facts = engine.facts().await?;
         let image = work::prepare_image(&engine, &runtime.image, agent.to_owned()).await?;
         let host = Arc::new(HostConnection::new(
             address.to_owned(),
             engine,
+            facts,
             Ways::through_engine(address.to_owned()),
         ));
         // An installation of its own, so that no service takes it for its own.

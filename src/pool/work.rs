@@ -92,8 +92,9 @@ pub(super) async fn connect(
     if left > 0 {
         tracing::info!(host = address, containers = left, "removed containers that were left here");
     }
+    let facts = engine.facts().await?;
     let ways = transports.to(&address).await;
-    Ok(Arc::new(HostConnection::new(address, engine, ways)))
+    Ok(Arc::new(HostConnection::new(address, engine, facts, ways)))
 }
 
 /// Removes what earlier agents left on a host; it may end at any point.

@@ -11,6 +11,7 @@ use tokio::sync::broadcast;
 
 use crate::domain::event::{Event, LogPlace, Progress};
 use crate::domain::exercise::{Exercise, ExerciseSpec, SourceFile};
+use crate::domain::host::{HostMode, HostName, RememberedHost};
 use crate::domain::ids::{ExerciseId, Owner, RuntimeId, SubmissionId, WorkerId};
 use crate::domain::lease::{AttemptCaps, Guarded, Lease};
 use crate::domain::pace::Pace;
@@ -311,6 +312,20 @@ pub trait Storage: Send + Sync + 'static {
         expected: Expected,
         now: Timestamp,
     ) -> impl Future<Output = Result<Option<bool>>> + Send;
+
+    /// Remembers hosts that are new, as active ones; answers all that are named, in that order.
+    fn remember_hosts(
+        &self,
+        names: Vec<HostName>,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Vec<RememberedHost>>> + Send;
+
+    /// Stores what an operator wants of a host; answers what he wanted before, `None` if it is not remembered.
+    fn set_host_mode(
+        &self,
+        name: &HostName,
+        mode: HostMode,
+    ) -> impl Future<Output = Result<Option<HostMode>>> + Send;
 
     /// Deletes what is older than it should get; answers how many submissions went. In several transactions,
     /// each as small as others can wait for.

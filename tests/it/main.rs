@@ -21,6 +21,7 @@ mod environment;
 mod faults;
 mod feed;
 mod grading;
+mod hosts;
 mod http;
 mod images;
 mod languages;

@@ -2,17 +2,11 @@
 
 use std::io::Write;
 
-use crate::pool::escapes::{self, Version};
 use crate::pool::facts::EngineFacts;
-
-/// The least version of Docker's API that Guichet speaks.
-const LEAST_API: Version = Version([1, 41, 0]);
+use crate::pool::review::{Grade, Remark, review};
 
 /// The least free space below which the operator should act, in bytes.
 const LEAST_SPACE: u64 = 1 << 30;
-
-/// How far two clocks may be apart, in milliseconds.
-const CLOCK_TOLERANCE_MS: i64 = 5000;
 
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,13 +14,6 @@ pub struct Finding {
     grade: Grade,
     text: String,
     advice: Option<String>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Grade {
-    Good,
-    Warning,
-    Fault,
 }
 
 impl Finding {
@@ -79,80 +66,16 @@ pub fn report(findings: &[Finding], out: &mut dyn Write) -> std::io::Result<()> 
     Ok(())
 }
 
-/// Judges an engine by what it says of itself.
+/// What is found of an engine by what it says of itself.
 ///
 /// * `now_ms` — our own clock, in milliseconds since 1970.
 pub fn engine(host: &str, facts: &EngineFacts, now_ms: i64) -> Vec<Finding> {
-    let mut findings = vec![api(host, facts)];
-    findings.push(control_groups(host, facts));
-    if !facts.seccomp {
-        findings.push(Finding::fault(
-            format!("{host}: the engine does not filter system calls"),
-            "its kernel or its package lacks seccomp: use another host",
-        ));
-    }
-    findings.extend(runc(host, facts));
-    if !facts.live_restore {
-        findings.push(Finding::warning(
-            format!("{host}: live-restore is off, a restart of the engine ends the programs that run"),
-            r#"set "live-restore": true in /etc/docker/daemon.json"#,
-        ));
-    }
-    findings.extend(clock(host, facts, now_ms));
-    findings
-}
-
-fn api(host: &str, facts: &EngineFacts) -> Finding {
-    let text = format!("{host}: Docker {}, API {}", facts.version, facts.api_version);
-    if Version::of(&facts.api_version).is_some_and(|version| version >= LEAST_API) {
-        Finding::good(text)
-    } else {
-        Finding::fault(text, "Guichet needs API 1.41 (Docker 20.10) or newer: upgrade the engine")
-    }
-}
-
-fn control_groups(host: &str, facts: &EngineFacts) -> Finding {
-    let version =
-        facts.cgroup_version.map_or_else(|| "of no version".to_owned(), |version| format!("v{version}"));
-    let text = format!("{host}: control groups {version}");
-    if !facts.missing_limits.is_empty() {
-        let missing = facts.missing_limits.join(", ");
-        return Finding::fault(
-            format!("{text}, which cannot limit {missing}"),
-            "mount all controllers; for memory some kernels want cgroup_enable=memory swapaccount=1 at boot",
-        );
-    }
-    if facts.rootless {
-        return Finding::warning(
-            format!("{text}, in a rootless engine: usage is measured less exactly"),
-            "use an engine that runs as root for graded work",
-        );
-    }
-    Finding::good(text)
-}
-
-fn runc(host: &str, facts: &EngineFacts) -> Option<Finding> {
-    let text = facts.runc_version.as_ref()?;
-    let open = escapes::of_runc(text)?;
-    Some(if open.is_empty() {
-        Finding::good(format!("{host}: runc {text}"))
-    } else {
-        Finding::warning(
-            format!("{host}: runc {text} is older than the corrections of {}", open.join(" and ")),
-            escapes::ADVICE,
-        )
-    })
-}
-
-fn clock(host: &str, facts: &EngineFacts, now_ms: i64) -> Option<Finding> {
-    let there: jiff::Timestamp = facts.time.as_ref()?.parse().ok()?;
-    let apart_ms = there.as_millisecond().saturating_sub(now_ms).saturating_abs();
-    (apart_ms > CLOCK_TOLERANCE_MS).then(|| {
-        Finding::warning(
-            format!("{host}: its clock and ours are {apart_ms} ms apart"),
-            "run a time service on both: tokens and leases end by the clock",
-        )
-    })
+    let found = |remark: Remark| Finding {
+        grade: remark.grade,
+        text: format!("{host}: {}", remark.text),
+        advice: remark.advice.map(str::to_owned),
+    };
+    review(facts, now_ms).into_iter().map(found).collect()
 }
 
 /// Judges the agent's program by its path and bytes.
@@ -193,51 +116,16 @@ mod tests {
     use super::{agent, engine};
     use crate::pool::facts::EngineFacts;
 
-    fn facts() -> EngineFacts {
-        EngineFacts {
-            version: "28.1.0".to_owned(),
-            api_version: "1.49".to_owned(),
-            runc_version: Some("1.3.3".to_owned()),
-            cgroup_version: Some(2),
-            missing_limits: Vec::new(),
-            seccomp: true,
-            rootless: false,
-            live_restore: true,
-            time: Some("1970-01-01T00:00:01Z".to_owned()),
-        }
-    }
-
-    fn lines(facts: &EngineFacts) -> String {
-        engine("h", facts, 1000).iter().flat_map(|finding| [finding.to_string(), "\n".to_owned()]).collect()
-    }
-
     #[test]
-    fn a_good_engine_has_neither_warning_nor_fault() {
-        assert_eq!(
-            lines(&facts()),
-            "ok       h: Docker 28.1.0, API 1.49\nok       h: control groups v2\nok       h: runc 1.3.3\n"
+    fn what_is_wrong_with_an_engine_is_told_of_its_host() {
+        let found = engine("h", &EngineFacts::default(), 1000);
+        let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
+
+        assert!(found.iter().any(super::Finding::is_fault));
+        assert!(
+            lines.contains(&"FAULT    h: the engine does not filter system calls".to_owned()),
+            "{lines:?}"
         );
-    }
-
-    #[test]
-    fn a_runc_with_known_escapes_is_a_warning() {
-        let old = EngineFacts { runc_version: Some("1.1.5+ds1-1+deb12u1".to_owned()), ..facts() };
-
-        assert_eq!(lines(&old).matches("CVE").count(), 2);
-    }
-
-    #[test]
-    fn an_engine_that_cannot_limit_memory_is_a_fault() {
-        let weak = EngineFacts { missing_limits: vec!["memory"], ..facts() };
-
-        assert!(engine("h", &weak, 1000).iter().any(super::Finding::is_fault));
-    }
-
-    #[test]
-    fn clocks_that_differ_are_a_warning() {
-        let late = EngineFacts { time: Some("1970-01-01T00:01:01Z".to_owned()), ..facts() };
-
-        assert!(lines(&late).contains("60000 ms apart"));
     }
 
     #[test]

@@ -45,8 +45,8 @@ pub async fn run(config: &Config, out: &mut (dyn Write + Send)) -> std::io::Resu
             Vec::new()
         }
     };
-    for address in config.docker_hosts() {
-        findings.extend(host(&address, &languages).await);
+    for configured in &config.docker.hosts {
+        findings.extend(host(&configured.url, &languages).await);
     }
     findings::report(&findings, out)?;
     Ok(!findings.iter().any(Finding::is_fault))

@@ -7,6 +7,7 @@ pub mod bytes;
 pub mod event;
 pub mod exercise;
 pub mod exercise_request;
+pub mod host;
 pub mod link;
 pub mod names;
 pub mod queue;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::app;
-use crate::domain::{exercise, queue, submission, verdict};
+use crate::domain::{exercise, host, queue, submission, verdict};
 
 macro_rules! mirror {
     ($(#[$doc:meta])* $name:ident of $domain:path { $($(#[$variant_doc:meta])* $variant:ident),+ $(,)? }) => {
@@ -205,6 +205,58 @@ mirror!(
         Backend,
         /// All.
         Admin,
+    }
+);
+
+mirror!(
+    /// What a host is for.
+    HostMode of host::HostMode {
+        /// It takes submissions.
+        Active,
+        /// It takes nothing new.
+        Cordoned,
+        /// It takes nothing new, since it is to be emptied.
+        Draining,
+    }
+);
+
+mirror!(
+    /// How a host does. Unknown values may appear later.
+    HostState of app::hosts::HostState {
+        /// It was not reached yet; the first attempt goes on.
+        Connecting,
+        /// It answers.
+        Healthy,
+        /// It did not answer the last time; nothing new is sent there.
+        Suspect,
+        /// It cannot be reached; it is tried again and again.
+        Unreachable,
+    }
+);
+
+mirror!(
+    /// The image of a runtime on a host. Unknown values may appear later.
+    HostImage of app::hosts::ImageState {
+        /// Containers can be made of it.
+        Ready,
+        /// It is not there.
+        Missing,
+        /// It is of no use; `last_error` may say why.
+        Failed,
+    }
+);
+
+mirror!(
+    /// What went wrong on a host. Unknown values may appear later.
+    HostErrorCode of app::hosts::HostErrorCode {
+        /// It could not be reached.
+        Unreachable,
+        /// It stopped answering.
+        Silent,
+        /// An image could not be used.
+        Image,
+        /// A container did not start.
+        Launch,
     }
 );
 

@@ -39,6 +39,7 @@ fn parameter(operation: &str, name: &str) -> Option<Value> {
     Some(match name {
         "id" if matches!(operation, "get_exercise" | "put_exercise") => json!("sum"),
         "path" => json!("main.py"),
+        "name" => json!("host-1"),
         "code" => json!("validation_failed"),
         _ => return None,
     })
@@ -62,6 +63,7 @@ fn request(operation: &str) -> Option<Value> {
         "replace_submission_files" => json!({ "files": files() }),
         "create_stream_ticket" => json!({ "ttl_s": 600 }),
         "put_exercise" => exercise_request(),
+        "update_host" => json!({ "mode": "draining" }),
         _ => return None,
     })
 }
@@ -96,6 +98,9 @@ fn answer(operation: &str, status: &str, media: &str) -> Option<Value> {
             "max_queued": 500,
         }),
         "list_links" => json!({ "items": [link()] }),
+        "list_hosts" => json!({ "items": [host("active")] }),
+        "get_host" => host("active"),
+        "update_host" => host("draining"),
         "explain_problem" if media == "text/html" => {
             json!("<!doctype html>\n<title>The request is not valid · Guichet</title>\n")
         }
@@ -244,5 +249,25 @@ fn link() -> Value {
         "last_error": {
             "at": "2026-11-22T09:59:58.000Z", "message": "the backend sent nothing for read_timeout_ms",
         },
+    })
+}
+
+fn host(mode: &str) -> Value {
+    json!({
+        "name": "host-1", "url": "unix:///var/run/docker.sock", "certs": null, "source": "config", "mode": mode,
+        "drained": false, "state": "healthy", "since": "2026-11-22T10:00:00.000Z", "next_attempt_at": null,
+        "engine": {
+            "version": "20.10.24", "api_version": "1.41", "runc_version": "1.1.5", "kernel": "6.1.0", "cgroup": "v1",
+            "cores": 2, "memory_bytes": 25_282_080_768_u64,
+        },
+        "warnings": [{
+            "code": "live_restore",
+            "message": "live-restore is off, a restart of the engine ends the programs that run: \
+                        set \"live-restore\": true in /etc/docker/daemon.json",
+        }],
+        "slots": { "configured": null, "total": 2, "busy": 1, "free": 1 },
+        "runtimes": [{ "id": "python", "image": "ready", "progress": null, "warm": 1, "busy": 1 }],
+        "submissions": { "running": 1, "ended": 812, "lost": 0 }, "last_error": null,
+        "created_at": "2026-11-20T08:00:00.000Z", "links": { "self": "/v1/hosts/host-1", "containers": null },
     })
 }

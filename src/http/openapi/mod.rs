@@ -29,6 +29,7 @@ pub fn head() -> OpenApi {
             tag("events", "What happens, as it happens."),
             tag("exercises", "What is to be solved."),
             tag("queue", "What there is, how long it takes, and who asks."),
+            tag("hosts", "The Docker engines that programs run on."),
             tag("links", "Connections to the backends of the original system."),
             tag("problems", "What went wrong, explained."),
             tag("health", "For machines that look after machines."),

@@ -33,6 +33,7 @@ use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
 use tokio::time::sleep;
 
+use super::facts::{self, EngineFacts};
 use super::transport::Transport;
 use crate::clock::Patience;
 
@@ -139,14 +140,22 @@ impl Engine {
     pub async fn connect(address: &str) -> Result<Self, Error> {
         let docker = client(address)?;
         let docker = within(QUESTION_DEADLINE, docker.negotiate_version()).await?;
-        let facts = within(QUESTION_DEADLINE, docker.info()).await?;
-        let cores = facts.ncpu.and_then(|count| u32::try_from(count).ok()).unwrap_or(1).max(1);
-        Ok(Self { docker, cores, cgroups: Cgroups::of(&facts) })
+        let info = within(QUESTION_DEADLINE, docker.info()).await?;
+        let cores = info.ncpu.and_then(|count| u32::try_from(count).ok()).unwrap_or(1).max(1);
+        Ok(Self { docker, cores, cgroups: Cgroups::of(&info) })
     }
 
     /// Number of its cores, at least 1.
     pub const fn cores(&self) -> u32 {
         self.cores
+    }
+
+    /// What it says about itself.
+    ///
+    /// # Errors
+    /// That it did not answer.
+    pub async fn facts(&self) -> Result<EngineFacts, Error> {
+        within(QUESTION_DEADLINE, facts::ask(&self.docker)).await
     }
 
     /// Whether it answers.

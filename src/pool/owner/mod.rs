@@ -15,21 +15,24 @@ use tokio_util::task::TaskTracker;
 
 mod begin;
 mod end;
+mod hosts;
 mod reserved;
 
 use super::container::Container;
 use super::docker::{self, Labels};
 use super::figures::Figures;
 use super::host::{HostConnection, News, watch_host};
-use super::state::{Connection, ContainerPlace, Fate, HostId, Machine, Supplies};
+use super::host_view::{HostErrorCode, HostView, ImageState};
+use super::state::{ContainerPlace, Fate, HostId, Machine, Supplies};
 use super::transport::Transports;
 use super::work::{Idle, Outcome, PrepareError};
-use super::{Free, Settings, Status};
+use super::{Free, HostSettings, Settings};
 use crate::domain::exercise::Isolation;
-use reserved::Reserved;
-
+use crate::domain::host::{HostMode, HostName};
 use crate::domain::ids::RuntimeId;
 use crate::domain::runtime::Runtime;
+use hosts::HostRecord;
+use reserved::Reserved;
 
 /// Messages on their way to the owner, claimed containers included.
 pub(super) const CHANNEL_PLACES: usize = 4096;
@@ -55,6 +58,10 @@ pub(super) enum Message {
     Emptying { place: ContainerPlace },
     /// An attempt gives one back.
     GiveBack { place: ContainerPlace, fate: Fate<Idle> },
+    /// An operator wants something else of a host.
+    SetMode { host: HostName, mode: HostMode, done: oneshot::Sender<()> },
+    /// An operator looks at the hosts.
+    ShowHosts { reply: oneshot::Sender<Vec<HostView>> },
     /// Everything shall be removed.
     Close { done: oneshot::Sender<()> },
     /// A host's watch has news.
@@ -71,6 +78,7 @@ pub(super) struct Owner {
     runtimes: BTreeMap<RuntimeId, Arc<Runtime>>,
     /// In the order of the settings.
     hosts: Vec<HostId>,
+    records: BTreeMap<HostId, HostRecord>,
     machine: Machine<Idle>,
     connections: BTreeMap<HostId, Arc<HostConnection>>,
     images: HashMap<(HostId, RuntimeId), String>,
@@ -84,7 +92,8 @@ pub(super) struct Owner {
     under_way: usize,
     closing: CancellationToken,
     free: watch::Sender<Free>,
-    status: watch::Sender<Status>,
+    /// Whether each host was swept of what earlier instances left there, or could not be reached.
+    swept: watch::Sender<bool>,
     figures: Figures,
 }
 
@@ -95,13 +104,16 @@ impl Owner {
         tasks: TaskTracker,
         messages: mpsc::Sender<Message>,
         free: watch::Sender<Free>,
-        status: watch::Sender<Status>,
+        swept: watch::Sender<bool>,
     ) -> Self {
         let Settings { installation, folder, instance, .. } = settings;
         let labels = Labels { installation, folder, instance };
-        let hosts: Vec<HostId> = settings.hosts.iter().map(|address| HostId::new(address)).collect();
+        let id = |settings: &HostSettings| HostId::new(&settings.host.url);
+        let hosts: Vec<HostId> = settings.hosts.iter().map(id).collect();
+        let records: BTreeMap<HostId, HostRecord> =
+            settings.hosts.iter().map(|host| (id(host), HostRecord::new(host.clone()))).collect();
         let (seed, _) = instance.as_u64_pair();
-        let machine = Machine::new(
+        let mut machine = Machine::new(
             hosts.iter().cloned(),
             runtimes.keys().cloned(),
             Supplies {
@@ -111,8 +123,12 @@ impl Owner {
             seed,
             Instant::now().into_std(),
         );
+        for host in &settings.hosts {
+            machine.set_mode(&id(host), host.mode);
+        }
         Self {
             hosts,
+            records,
             connections: BTreeMap::new(),
             transports: Transports::new(settings.sockets.clone(), instance),
             settings,
@@ -127,7 +143,7 @@ impl Owner {
             under_way: 0,
             closing: CancellationToken::new(),
             free,
-            status,
+            swept,
             figures: Figures::default(),
         }
     }
@@ -170,9 +186,20 @@ impl Owner {
             Message::Withdrawn => {}
             Message::Emptying { place } => self.machine.emptying(&place, now),
             Message::GiveBack { place, fate } => {
+                if self.machine.serves(&place) {
+                    self.note(&place.host, HostRecord::count_ended);
+                }
                 if let Some(action) = self.machine.give_back(place, fate, now) {
                     self.begin(action);
                 }
+            }
+            Message::SetMode { host, mode, done } => {
+                self.set_mode(&host, mode);
+                // Who asked may have stopped waiting; it is done all the same.
+                let _gone = done.send(());
+            }
+            Message::ShowHosts { reply } => {
+                let _gone = reply.send(self.views());
             }
             Message::Close { done } => return Some(done),
             Message::News { host, connection, news } => self.hear_news(&host, &connection, news),
@@ -210,6 +237,12 @@ impl Owner {
                 tracing::error!(host = connection.address, "the Docker host is lost; what ran there is lost");
                 metrics::counter!("guichet_host_losses_total", "host" => connection.address.clone())
                     .increment(1);
+                let running = self.machine.occupancy(host).running;
+                self.note(host, |record| {
+                    record.forget_connection();
+                    record.count_lost(running);
+                    record.fail(HostErrorCode::Silent, "it stopped answering".to_owned());
+                });
                 connection.gone.cancel();
                 self.images.retain(|(of, _), _| of != host);
                 self.connections.remove(host);
@@ -238,14 +271,21 @@ impl Owner {
                 self.complaints.remove(&(place.host.clone(), Some(place.runtime.clone())));
                 if !idle.hello.weaknesses.is_empty() {
                     let text = format!("containers are weaker here: {}", idle.hello.weaknesses.join(", "));
-                    self.complain(place.host.clone(), None, text);
+                    self.complain(place.host.clone(), None, &text);
+                    self.note(&place.host, |record| record.weaknesses(text));
                 }
                 drop(self.machine.launched(&place, idle, now));
             }
             Outcome::Launched { place, result: Err(error) } => {
                 metrics::counter!("guichet_containers_failed_total").increment(1);
                 let text = format!("a container did not start: {error}");
-                self.complain(place.host.clone(), Some(place.runtime.clone()), text);
+                self.complain(place.host.clone(), Some(place.runtime.clone()), &text);
+                self.note(&place.host, |record| {
+                    if error.is_image_gone() {
+                        record.image(place.runtime.clone(), ImageState::Missing);
+                    }
+                    record.fail(HostErrorCode::Launch, text);
+                });
                 self.machine.launch_failed(&place, error.is_image_gone(), now);
             }
             Outcome::Removed { place } => self.machine.removed(&place),
@@ -257,9 +297,12 @@ impl Owner {
             Ok(connection) => {
                 let cores = connection.engine.cores();
                 let most = |slots| u32::try_from(slots).unwrap_or(u32::MAX).min(cores);
-                let slots = self.settings.slots.map_or(cores, most);
+                let own = self.records.get(&host).and_then(|record| record.settings.host.slots);
+                let own = own.map(|slots| usize::try_from(slots.get()).unwrap_or(usize::MAX));
+                let slots = own.or(self.settings.slots).map_or(cores, most);
                 tracing::info!(host = connection.address, slots, "the Docker host is connected");
                 self.complaints.retain(|(of, _), _| *of != host);
+                self.note(&host, HostRecord::forget_connection);
                 self.machine.connected(&host, slots);
                 let (messages, watched) = (self.messages.clone(), host.clone());
                 let watch =
@@ -273,7 +316,9 @@ impl Owner {
             }
             Err(error) => {
                 self.machine.connect_failed(&host, Instant::now().into_std());
-                self.complain(host, None, format!("the Docker host cannot be reached: {error}"));
+                let text = format!("the Docker host cannot be reached: {error}");
+                self.complain(host.clone(), None, &text);
+                self.note(&host, |record| record.fail(HostErrorCode::Unreachable, text));
             }
         }
     }
@@ -282,42 +327,46 @@ impl Owner {
         match result {
             Ok(image) => {
                 self.machine.image_ready(&host, &runtime);
+                self.note(&host, |record| record.image(runtime.clone(), ImageState::Ready));
                 self.images.insert((host, runtime), image);
             }
             Err(error) => {
-                let advice = match &error {
+                let (image, advice) = match &error {
                     PrepareError::Engine(docker::Error::MissingImage(_)) => {
-                        "; `guichet runtime build` makes it"
+                        (ImageState::Missing, "; `guichet runtime build` makes it")
                     }
-                    PrepareError::Engine(_) | PrepareError::Program { .. } => "",
+                    PrepareError::Engine(_) | PrepareError::Program { .. } => (ImageState::Failed, ""),
                 };
+                let text = format!("the runtime is not ready: {error}{advice}");
                 self.machine.image_failed(&host, &runtime, Instant::now().into_std());
-                self.complain(host, Some(runtime), format!("the runtime is not ready: {error}{advice}"));
+                self.complain(host.clone(), Some(runtime.clone()), &text);
+                self.note(&host, |record| {
+                    record.fail(HostErrorCode::Image, format!("{runtime}: {text}"));
+                    record.image(runtime, image);
+                });
             }
         }
     }
 
-    fn complain(&mut self, host: HostId, runtime: Option<RuntimeId>, text: String) {
+    fn complain(&mut self, host: HostId, runtime: Option<RuntimeId>, text: &str) {
         let about = (host, runtime);
-        if self.complaints.get(&about) == Some(&text) {
+        if self.complaints.get(&about).is_some_and(|known| known == text) {
             return;
         }
         match &about {
             (host, Some(runtime)) => tracing::warn!(host = host.address(), %runtime, "{text}"),
             (host, None) => tracing::warn!(host = host.address(), "{text}"),
         }
-        self.complaints.insert(about, text);
+        self.complaints.insert(about, text.to_owned());
     }
 
     fn publish(&mut self) {
         let supply = self.machine.supply().without(self.reserved.iter().map(Reserved::runtime));
         let runtimes = supply.claimable.into_keys().collect();
         let free = Free { total: supply.total, free: supply.free, runtimes, ready: supply.started };
-        let connection = |host: &HostId| self.machine.connection(host).map(|known| (host.clone(), known));
-        let hosts = self.hosts.iter().filter_map(connection).collect();
-        let status = Status { hosts, swept: self.machine.all_were_tried() };
         replace(&self.free, free);
-        replace(&self.status, status);
+        replace(&self.swept, self.machine.all_were_tried());
+        self.note_states();
         self.figures.show(self.machine.populations());
     }
 }
@@ -328,15 +377,4 @@ fn replace<T: PartialEq>(sender: &watch::Sender<T>, value: T) {
         *present = value;
         differs
     });
-}
-
-impl From<Connection> for super::HostState {
-    fn from(connection: Connection) -> Self {
-        match connection {
-            Connection::Away { .. } => Self::Unreachable,
-            Connection::Connecting => Self::Connecting,
-            Connection::Healthy => Self::Healthy,
-            Connection::Suspect => Self::Suspect,
-        }
-    }
 }

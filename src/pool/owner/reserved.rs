@@ -24,7 +24,8 @@ impl Reserved {
 }
 
 impl Owner {
-    /// Takes a reservation in and publishes it; without a runtime of that name the reply is dropped.
+    /// Takes a reservation in and publishes it; without a runtime of that name, or a host that takes work, the reply is
+    /// dropped.
     ///
     /// * `place` — how many are served before it.
     pub(super) fn reserve(
@@ -34,7 +35,8 @@ impl Owner {
         isolation: Isolation,
         reply: oneshot::Sender<Container>,
     ) {
-        if self.runtimes.contains_key(&runtime) && !self.closing.is_cancelled() {
+        let is_served = self.runtimes.contains_key(&runtime) && self.machine.takes_work();
+        if is_served && !self.closing.is_cancelled() {
             self.reserved.insert(place, Reserved { runtime, isolation, reply });
             self.serve();
             self.publish();

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{Action, Connection, ContainerPlace, HostId, SlotId};
 use crate::domain::exercise::Isolation;
+use crate::domain::host::HostMode;
 use crate::domain::ids::RuntimeId;
 
 /// First and longest pause after something failed.
@@ -76,6 +77,7 @@ pub(super) struct Slot<C> {
 
 #[derive(Debug)]
 pub(super) struct Host<C> {
+    pub(super) mode: HostMode,
     pub(super) connection: Connection,
     pub(super) failures: u32,
     pub(super) images: BTreeMap<RuntimeId, (Image, Pause)>,
@@ -88,6 +90,7 @@ impl<C> Host<C> {
     /// One that is to be connected to.
     pub(super) const fn away(until: Instant) -> Self {
         Self {
+            mode: HostMode::Active,
             connection: Connection::Away { until },
             failures: 0,
             images: BTreeMap::new(),
@@ -136,6 +139,9 @@ impl<C> Host<C> {
         last_serial: &mut u64,
         actions: &mut Vec<Action<C>>,
     ) {
+        if !self.mode.takes_work() {
+            return;
+        }
         let mut going_on = self.cells().filter(|cell| matches!(cell.content, Content::Starting)).count();
         while going_on < LAUNCHES_AT_ONCE {
             let Some((slot, runtime)) = self.next_launch(warm_per_runtime, now) else { return };

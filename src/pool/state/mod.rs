@@ -12,6 +12,7 @@
 //! begin, begins it, and tells the machine how it went.
 
 mod host;
+mod modes;
 mod supply;
 #[cfg(test)]
 mod tests;

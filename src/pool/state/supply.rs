@@ -3,21 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::host::{Content, Life};
-use super::{Action, Connection, ContainerPlace, Machine};
+use super::{Action, ContainerPlace, Machine};
 use crate::domain::exercise::Isolation;
 use crate::domain::ids::RuntimeId;
 
 /// What can be claimed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Supply {
-    /// Slots of all healthy hosts.
+    /// Slots of all healthy hosts that take new submissions.
     pub total: usize,
     /// Slots without a submission, or whose container is being emptied: nothing runs on their cores.
     pub free: usize,
     /// Runtimes of which there is a container in such a slot, or will be as soon as it is empty, and in how many; none
     /// without a free slot.
     pub claimable: BTreeMap<RuntimeId, usize>,
-    /// Runtimes of which a container has started on a healthy host that still has the image.
+    /// Runtimes of which a container has started on such a host that still has the image.
     pub started: BTreeSet<RuntimeId>,
 }
 
@@ -40,8 +40,7 @@ impl<C> Machine<C> {
     /// What can be claimed.
     pub fn supply(&self) -> Supply {
         let mut supply = Supply::default();
-        for host in self.hosts.values().filter(|host| host.connection == Connection::Healthy && !self.closed)
-        {
+        for host in self.hosts.values().filter(|host| host.takes_work() && !self.closed) {
             supply.total += host.slots.len();
             supply.started.extend(host.started.iter().cloned());
             for slot in host.slots.values() {
@@ -64,8 +63,8 @@ impl<C> Machine<C> {
         if self.closed {
             return None;
         }
-        let healthy = self.hosts.iter_mut().filter(|(_, host)| host.connection == Connection::Healthy);
-        let able = healthy.filter_map(|(id, host)| {
+        let taking = self.hosts.iter_mut().filter(|(_, host)| host.takes_work());
+        let able = taking.filter_map(|(id, host)| {
             let (slot, _) = host.slots.iter().find(|(_, slot)| slot.can_serve(runtime, isolation))?;
             Some((host.untaken_slots(), id, *slot, host))
         });
@@ -83,14 +82,13 @@ impl<C> Machine<C> {
     /// Takes a warm container that has served a submission out of a free slot, so that a fresh one takes its place;
     /// answers with what is to be removed. There is nothing to do while `wanted` fresh ones are there or come.
     pub fn renew(&mut self, runtime: &RuntimeId, wanted: usize) -> Option<Action<C>> {
-        let healthy =
-            self.hosts.values().filter(|host| host.connection == Connection::Healthy && !self.closed);
+        let taking = self.hosts.values().filter(|host| host.takes_work() && !self.closed);
         let coming =
-            healthy.flat_map(|host| host.slots.values()).filter(|slot| slot.will_be_fresh(runtime)).count();
+            taking.flat_map(|host| host.slots.values()).filter(|slot| slot.will_be_fresh(runtime)).count();
         if self.closed || coming >= wanted {
             return None;
         }
-        let hosts = self.hosts.iter_mut().filter(|(_, host)| host.connection == Connection::Healthy);
+        let hosts = self.hosts.iter_mut().filter(|(_, host)| host.takes_work());
         for (id, host) in hosts {
             for (slot, known) in &mut host.slots {
                 if known.can_serve(runtime, Isolation::Reset)

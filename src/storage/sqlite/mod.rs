@@ -13,6 +13,7 @@ mod commands;
 mod ending;
 mod events;
 mod exercises;
+mod hosts;
 mod idempotency;
 mod lease;
 mod legacy;
@@ -45,6 +46,7 @@ use super::{
 };
 use crate::domain::event::{Event, LogPlace, Progress};
 use crate::domain::exercise::{Exercise, ExerciseSpec, SourceFile};
+use crate::domain::host::{HostMode, HostName, RememberedHost};
 use crate::domain::ids::{ExerciseId, Owner, RuntimeId, SubmissionId, WorkerId};
 use crate::domain::lease::{AttemptCaps, Guarded, Lease};
 use crate::domain::pace::Pace;
@@ -352,6 +354,15 @@ impl Storage for SqliteStorage {
             .writer
             .write("delete_exercise", move |tx| exercises::delete(tx, &inner.versions, &id, expected, now))
             .await
+    }
+
+    async fn remember_hosts(&self, names: Vec<HostName>, now: Timestamp) -> Result<Vec<RememberedHost>> {
+        self.inner.writer.write("remember_hosts", move |tx| hosts::remember(tx, names, now)).await
+    }
+
+    async fn set_host_mode(&self, name: &HostName, mode: HostMode) -> Result<Option<HostMode>> {
+        let name = name.clone();
+        self.inner.writer.write("set_host_mode", move |tx| hosts::set_mode(tx, &name, mode)).await
     }
 
     async fn prune(&self, retention: Retention, now: Timestamp) -> Result<u64> {

@@ -26,7 +26,11 @@ fn operations() -> Vec<Operation> {
             all.push(Operation {
                 name: text(&operation["operationId"]),
                 method: Method::from_bytes(method.to_uppercase().as_bytes()).unwrap(),
-                path: path.replace("{id}", id).replace("{path}", "main.py").replace("{code}", "not_found"),
+                path: path
+                    .replace("{id}", id)
+                    .replace("{path}", "main.py")
+                    .replace("{code}", "not_found")
+                    .replace("{name}", "host-1"),
             });
         }
     }

@@ -9,10 +9,12 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
+use guichet::app::hosts::Hosts;
 use guichet::app::links::Links;
 use guichet::app::{self, App, Budget, Caller, Role};
 use guichet::auth::{AuthSettings, Keys, Verifier, generate_key_if_missing, mint};
 use guichet::clock::Clock;
+use guichet::domain::host::{HostName, RememberedHost};
 use guichet::domain::lease::Lease;
 use guichet::domain::pace::{Observed, Pace};
 use guichet::domain::time::Timestamp;
@@ -20,7 +22,8 @@ use guichet::domain::verdict::SubmissionResult;
 use guichet::feed::Feed;
 use guichet::http::{HttpSettings, HttpState, router};
 use guichet::legacy::kryonet;
-use guichet::pool::{self, Pool};
+use guichet::pool::docker_settings::ConfiguredHost;
+use guichet::pool::{self, HostSettings, Pool};
 use guichet::runtimes;
 use guichet::shutdown::Tasks;
 use guichet::storage::sqlite::{Options, SqliteStorage};
@@ -179,10 +182,11 @@ impl House {
         let clock = Clock::System;
         let (pace_sender, pace) = watch::channel(Pace::of(known_pace()));
         let feed = Feed::start(storage.clone(), pace.clone(), &tasks);
-        let pool =
-            Pool::start(no_engine(installation.id), languages.clone(), tasks.tracker(), tasks.hard().clone());
+        let settings = no_engine(installation.id, nowhere(&storage, clock.now()).await);
+        let pool = Pool::start(settings, languages.clone(), tasks.tracker(), tasks.hard().clone());
         let mut board = Links::default();
         let links = kryonet::Prepared::read(&plan.backends, &clock, &mut board).expect("tokens");
+        let hosts = Hosts::start(storage.clone(), pool.clone(), tasks.tracker(), tasks.hard().clone());
         let app = App::new(app::Inner {
             storage: storage.clone(),
             feed: feed.clone(),
@@ -194,6 +198,7 @@ impl House {
             clock: clock.clone(),
             installation,
             links: board,
+            hosts,
             stopping: tasks.soft().clone(),
         });
         let links = links.start(&app, &tasks);
@@ -296,9 +301,22 @@ fn known_pace() -> Observed {
     Observed { slots: 2, ready, ended_ms: vec![1000; 10], ..Observed::default() }
 }
 
-fn no_engine(installation: uuid::Uuid) -> pool::Settings {
+/// Hosts that cannot be reached, as the database remembers them.
+async fn nowhere(storage: &Store, now: Timestamp) -> Vec<HostSettings> {
+    let name: HostName = "host-1".parse().expect("a name");
+    let remembered = storage.remember_hosts(vec![name.clone()], now).await.expect("a database");
+    let url = "unix:///nonexistent/docker.sock".to_owned();
+    let known = |RememberedHost { mode, created_at, .. }| HostSettings {
+        host: ConfiguredHost { name: name.clone(), url: url.clone(), slots: None },
+        mode,
+        created_at,
+    };
+    remembered.into_iter().map(known).collect()
+}
+
+fn no_engine(installation: uuid::Uuid, hosts: Vec<HostSettings>) -> pool::Settings {
     pool::Settings {
-        hosts: vec!["unix:///nonexistent/docker.sock".to_owned()],
+        hosts,
         slots: Some(2),
         agent_path: PathBuf::from("/nonexistent/guichet-agent"),
         installation,

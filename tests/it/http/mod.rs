@@ -5,6 +5,7 @@ mod as_sent;
 mod bad_input;
 mod document;
 mod files;
+mod hosts;
 pub mod house;
 mod ownership;
 mod repeated;

@@ -7,10 +7,13 @@ use std::time::Duration;
 
 use bollard::Docker;
 use guichet::domain::exercise::{Isolation, SourceFile};
+use guichet::domain::host::HostMode;
 use guichet::domain::ids::RuntimeId;
 use guichet::domain::runtime::Runtime;
 use guichet::domain::submission::LostReason;
-use guichet::pool::{Container, Lost, Pool, Settings, TransportKind};
+use guichet::domain::time::Timestamp;
+use guichet::pool::docker_settings::ConfiguredHost;
+use guichet::pool::{Container, HostSettings, HostState, Lost, Pool, Settings, TransportKind};
 use guichet_agent::{Exec, Limits, Report, Stream};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -92,6 +95,16 @@ pub struct Bench {
     tasks: TaskTracker,
 }
 
+/// Active hosts at these URLs.
+pub fn hosts<const N: usize>(urls: [String; N]) -> Vec<HostSettings> {
+    let numbered = urls.into_iter().enumerate().map(|(index, url)| {
+        let name = format!("host-{}", index + 1).parse().expect("a name");
+        let host = ConfiguredHost { name, url, slots: None };
+        HostSettings { host, mode: HostMode::Active, created_at: Timestamp::from_millis(0) }
+    });
+    numbered.collect()
+}
+
 /// What a command did.
 #[derive(Debug)]
 pub struct Done {
@@ -110,7 +123,7 @@ impl Bench {
     pub fn settings() -> Settings {
         let folder = Uuid::new_v4();
         Settings {
-            hosts: vec![shared_engine()],
+            hosts: hosts([shared_engine()]),
             slots: Some(1),
             agent_path: ground().agent.clone(),
             installation: Uuid::new_v4(),
@@ -139,7 +152,7 @@ impl Bench {
     }
 
     pub async fn with(settings: Settings) -> Self {
-        let address = settings.hosts.first().expect("a host").clone();
+        let address = settings.hosts.first().expect("a host").host.url.clone();
         let docker =
             Docker::connect_with_unix(&address, 60, bollard::API_DEFAULT_VERSION).expect("an engine");
         let docker =
@@ -154,7 +167,7 @@ impl Bench {
 
     /// With containers of one runtime only.
     pub fn of_one(runtime: &str, settings: Settings) -> Self {
-        let docker = super::hosts::connect(&settings.hosts[0]);
+        let docker = super::hosts::connect(&settings.hosts[0].host.url);
         let kept = runtimes().remove_entry(&id(runtime)).expect("a runtime of ours");
         Self::of(docker, settings, BTreeMap::from([kept]))
     }
@@ -164,6 +177,12 @@ impl Bench {
         let tasks = TaskTracker::new();
         let pool = Pool::start(settings.clone(), Arc::new(runtimes), &tasks, CancellationToken::new());
         Self { pool, docker, settings, tasks }
+    }
+
+    /// How the hosts do.
+    pub async fn states(&self) -> Vec<HostState> {
+        let hosts = self.pool.hosts().await.expect("a pool that has not ended");
+        hosts.into_iter().map(|host| host.state).collect()
     }
 
     /// A container of the runtime, as soon as there is one.

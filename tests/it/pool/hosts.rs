@@ -18,7 +18,7 @@ use tokio::process::Command;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::bench::{Bench, ROOMY, SOON, reason, run_in, shared_engine, wait_for};
+use super::bench::{Bench, ROOMY, SOON, hosts, reason, run_in, shared_engine, wait_for};
 
 const SPIN: &str = "while True: pass";
 const LONG: Limits = Limits { cpu_time_ms: 60_000, wall_time_ms: 60_000, ..ROOMY };
@@ -31,7 +31,7 @@ pub struct OwnEngine {
 }
 
 impl OwnEngine {
-    async fn start(options: &'static [&'static str]) -> Self {
+    pub async fn start(options: &'static [&'static str]) -> Self {
         Self::start_blind(options, None).await
     }
 
@@ -106,7 +106,7 @@ pub fn connect(address: &str) -> Docker {
 async fn lose_and_find(options: &'static [&'static str], signal: &str, transport: TransportKind) {
     let engine = OwnEngine::start(options).await;
     let settings = Bench::settings_by(transport);
-    let bench = Bench::with(Settings { hosts: vec![engine.address()], ..settings }).await;
+    let bench = Bench::with(Settings { hosts: hosts([engine.address()]), ..settings }).await;
     let mut container = bench.claim("python").await;
     assert_eq!(container.transport(), transport);
 
@@ -268,7 +268,7 @@ async fn carry(
 
 /// A host falls silent while a program runs there, and answers again.
 async fn silence_and_find(valve: Valve, transport: TransportKind) {
-    let settings = Settings { hosts: vec![valve.address.clone()], ..Bench::settings() };
+    let settings = Settings { hosts: hosts([valve.address.clone()]), ..Bench::settings() };
     let bench = Bench::over(connect(&shared_engine()), settings);
     assert_eq!(bench.run("python", "print('here')").await.stdout, "here\n");
     let mut container = bench.claim("python").await;
@@ -282,7 +282,7 @@ async fn silence_and_find(valve: Valve, transport: TransportKind) {
     assert_eq!(reason(&ended), Some(LostReason::HostLost), "{ended:?}");
     assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
     container.release(Isolation::Reset).await;
-    assert_ne!(bench.pool.hosts()[0].1, HostState::Healthy);
+    assert_ne!(bench.states().await[0], HostState::Healthy);
     assert_eq!(bench.pool.free().borrow().total, 0);
     if transport == TransportKind::Socket {
         // Nobody can ask the engine to end it: it ends by itself, because we hang up.
@@ -317,8 +317,11 @@ async fn what_kept_a_host_from_sockets_is_looked_at_again_when_it_is_connected_a
     let elsewhere = tempfile::tempdir().expect("a folder");
     let sockets = folder.path().join("sockets");
     std::os::unix::fs::symlink(elsewhere.path(), &sockets).expect("a link");
-    let settings =
-        Settings { hosts: vec![valve.address.clone()], sockets: Some(sockets.clone()), ..Bench::settings() };
+    let settings = Settings {
+        hosts: hosts([valve.address.clone()]),
+        sockets: Some(sockets.clone()),
+        ..Bench::settings()
+    };
     let bench = Bench::over(connect(&shared_engine()), settings);
     let through_the_engine = bench.claim("python").await;
     assert_eq!(through_the_engine.transport(), TransportKind::Attach);
@@ -326,7 +329,7 @@ async fn what_kept_a_host_from_sockets_is_looked_at_again_when_it_is_connected_a
     std::fs::remove_file(&sockets).expect("the link is gone");
     valve.set_open(false);
     wait_for("loss of the host", SOON, async || {
-        (bench.pool.hosts()[0].1 == HostState::Unreachable).then_some(())
+        (bench.states().await[0] == HostState::Unreachable).then_some(())
     })
     .await;
     drop(through_the_engine);
@@ -340,12 +343,12 @@ async fn what_kept_a_host_from_sockets_is_looked_at_again_when_it_is_connected_a
 #[tokio::test]
 async fn an_unreachable_host_does_not_hinder_another() {
     let nowhere = "unix:///nonexistent/docker.sock".to_owned();
-    let settings = Settings { hosts: vec![nowhere, shared_engine()], ..Bench::settings() };
+    let settings = Settings { hosts: hosts([nowhere, shared_engine()]), ..Bench::settings() };
     let bench = Bench::over(connect(&shared_engine()), settings);
 
     assert_eq!(bench.run("python", "print('here')").await.stdout, "here\n");
 
-    let states: Vec<HostState> = bench.pool.hosts().into_iter().map(|(_, state)| state).collect();
+    let states = bench.states().await;
     assert_ne!(states[0], HostState::Healthy);
     assert_eq!(states[1], HostState::Healthy);
     bench.end().await;

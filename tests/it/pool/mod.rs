@@ -3,7 +3,7 @@
 mod attacks;
 mod bench;
 mod host_wide;
-mod hosts;
+pub mod hosts;
 mod instances;
 mod lifecycle;
 mod profile;

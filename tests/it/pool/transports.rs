@@ -8,7 +8,7 @@ use guichet_agent::{Hello, Reply, UsageSource, VERSION, encode};
 use tempfile::TempDir;
 use tokio::net::UnixListener;
 
-use super::bench::Bench;
+use super::bench::{Bench, hosts};
 use super::hosts::OwnEngine;
 use crate::support::engine::Engine;
 
@@ -27,7 +27,8 @@ try:
 except OSError as error:
     print(error.strerror)
 ";
-    let tried = Engine::at(&bench.settings.hosts[0]).ask(&["exec", &id, "/usr/bin/python3", "-c", write]);
+    let tried =
+        Engine::at(&bench.settings.hosts[0].host.url).ask(&["exec", &id, "/usr/bin/python3", "-c", write]);
 
     assert_eq!(tried, "No such file or directory");
     container.release(Isolation::Reset).await;
@@ -41,7 +42,7 @@ async fn an_engine_that_sees_other_files_than_we_do_is_gone_through() {
     let hidden = folder();
     let engine = OwnEngine::start_blind(&[], Some(hidden.path().to_owned())).await;
     let sockets = Some(hidden.path().join("sockets"));
-    let settings = Settings { hosts: vec![engine.address()], sockets, ..Bench::settings() };
+    let settings = Settings { hosts: hosts([engine.address()]), sockets, ..Bench::settings() };
     let bench = Bench::with(settings).await;
 
     for _ in 0..2 {
@@ -245,7 +246,7 @@ listens = False
 
     let id = container.id().expect("an id").to_owned();
     let mounts = "{{range .Mounts}}{{.Destination}} {{end}}";
-    let mounted = Engine::at(&bench.settings.hosts[0]).ask(&["inspect", "--format", mounts, &id]);
+    let mounted = Engine::at(&bench.settings.hosts[0].host.url).ask(&["inspect", "--format", mounts, &id]);
 
     assert!(!mounted.contains("/.guichet/socket"), "{mounted}");
     assert_eq!(bench.containers().await, [id]);

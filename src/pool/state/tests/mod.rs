@@ -1,16 +1,16 @@
-//! The machine against what must always hold, in random and in told stories.
+//! The machine against what must always hold, in random and in told stories: the world that it acts upon.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use proptest::collection::vec;
-use proptest::prelude::*;
-
-use super::host::{Content, Slot};
-use super::{Action, Connection, ContainerPlace, Fate, HostId, Machine, Supplies};
+use super::host::Content;
+use super::{Action, ContainerPlace, Fate, HostId, Machine, Supplies};
 use crate::domain::exercise::Isolation;
+use crate::domain::host::HostMode;
 use crate::domain::ids::RuntimeId;
 
+mod modes;
+mod random;
 mod supply;
 
 const RUNTIMES: usize = 3;
@@ -37,21 +37,8 @@ enum Event {
     Trust { host: usize },
     Lose { host: usize },
     Stop { host: usize, serial: u64 },
+    SetMode { host: usize, mode: HostMode },
     Wait { millis: u64 },
-}
-
-fn event() -> impl Strategy<Value = Event> {
-    prop_oneof![
-        12 => (any::<usize>(), prop::bool::weighted(0.8)).prop_map(|(choice, well)| Event::Settle { choice, well }),
-        6 => (0..RUNTIMES).prop_map(|runtime| Event::Claim { runtime }),
-        3 => any::<usize>().prop_map(|choice| Event::Emptying { choice }),
-        6 => (any::<usize>(), 0u8..3).prop_map(|(choice, fate)| Event::GiveBack { choice, fate }),
-        1 => (0usize..2).prop_map(|host| Event::Suspect { host }),
-        1 => (0usize..2).prop_map(|host| Event::Trust { host }),
-        1 => (0usize..2).prop_map(|host| Event::Lose { host }),
-        1 => (0usize..2, 1u64..40).prop_map(|(host, serial)| Event::Stop { host, serial }),
-        2 => (1u64..5_000_000).prop_map(|millis| Event::Wait { millis }),
-    ]
 }
 
 /// A machine whose containers are their own serial numbers, and the world it acts upon.
@@ -95,7 +82,13 @@ impl World {
         match *event {
             Event::Settle { choice, well } => self.settle(choice, well),
             Event::Claim { runtime } => {
-                self.lent.extend(self.machine.claim(&a_runtime(runtime), Isolation::Reset));
+                let claimed = self.machine.claim(&a_runtime(runtime), Isolation::Reset);
+                let takes_work = |place: &ContainerPlace| self.machine.hosts[&place.host].takes_work();
+                assert!(
+                    claimed.iter().all(|(place, _)| takes_work(place)),
+                    "given by a host that gives nothing"
+                );
+                self.lent.extend(claimed);
             }
             Event::Emptying { choice } => {
                 if let Some(index) = choice.checked_rem(self.lent.len()) {
@@ -124,6 +117,7 @@ impl World {
                 let actions = self.machine.stopped(&a_host(host), |container| *container == serial, self.now);
                 self.under_way.extend(actions);
             }
+            Event::SetMode { host, mode } => self.machine.set_mode(&a_host(host), mode),
             Event::Wait { millis } => self.now += Duration::from_millis(millis),
         }
     }
@@ -167,79 +161,6 @@ const fn host_of(action: &Action<u64>) -> &HostId {
     match action {
         Action::Connect { host } | Action::PrepareImage { host, .. } => host,
         Action::Launch(place) | Action::Remove(place, _) => &place.host,
-    }
-}
-
-proptest! {
-    #[test]
-    fn whatever_happens_no_slot_runs_two_submissions_and_all_is_warm_again_at_the_end(
-        slots in 1u32..4,
-        warm_per_runtime in 1usize..4,
-        events in vec(event(), 0..200),
-    ) {
-        let mut world = World::new(2, slots, warm_per_runtime);
-        for event in &events {
-            world.plan();
-            world.happen(event);
-            world.check();
-        }
-
-        while let Some((place, container)) = world.lent.pop() {
-            let action = world.machine.give_back(place, Fate::Retired(container), world.now);
-            world.under_way.extend(action);
-        }
-        for host in 0..2 {
-            world.machine.trust(&a_host(host));
-        }
-        for _ in 0..20 {
-            world.settle_all();
-            world.now += Duration::from_secs(30);
-        }
-
-        let supply = world.machine.supply();
-        prop_assert_eq!((supply.total, supply.free), (2 * usize::try_from(slots).unwrap(), 2 * usize::try_from(slots).unwrap()));
-        prop_assert_eq!(supply.claimable.into_keys().collect::<Vec<_>>(), (0..RUNTIMES).map(a_runtime).collect::<Vec<_>>());
-        world.check();
-    }
-
-    #[test]
-    fn a_claim_gets_what_the_supply_promised_and_nothing_else(
-        slots in 1u32..5,
-        warm_per_runtime in 1usize..4,
-        runtime in 0..RUNTIMES,
-        events in vec(event(), 0..120),
-    ) {
-        let mut world = World::new(2, slots, warm_per_runtime);
-        for event in &events {
-            world.plan();
-            world.happen(event);
-        }
-        // What will be there only after a while is given back now; the rest works on.
-        for (place, container) in std::mem::take(&mut world.lent) {
-            let slot = world.machine.hosts[&place.host].slots.get(&place.slot);
-            if slot.and_then(Slot::emptying).is_some() {
-                world.under_way.extend(world.machine.give_back(place, Fate::Reusable(container), world.now));
-            }
-        }
-
-        let runtime = a_runtime(runtime);
-        let promised = world.machine.supply().claimable.contains_key(&runtime);
-
-        prop_assert_eq!(world.machine.claim(&runtime, Isolation::Reset).is_some(), promised);
-    }
-
-    #[test]
-    fn the_machine_wakes_whenever_it_waits_for_time(events in vec(event(), 0..120)) {
-        let mut world = World::new(2, 2, 2);
-        for event in &events {
-            world.plan();
-            world.happen(event);
-        }
-        world.plan();
-
-        let away = world.machine.hosts.values().any(|host| matches!(host.connection, Connection::Away { .. }));
-
-        prop_assert!(!away || world.machine.next_wake(world.now).is_some());
     }
 }
 

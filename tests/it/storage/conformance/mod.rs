@@ -2,6 +2,7 @@
 
 pub mod events;
 pub mod exercises;
+pub mod hosts;
 pub mod idempotency;
 pub mod inbox;
 pub mod lease;
@@ -157,6 +158,10 @@ macro_rules! suite {
             exercises_are_listed_newest_first
             a_list_of_exercises_is_of_their_newest_versions_without_tests
             a_page_of_large_exercises_is_short
+        }
+        $crate::storage::conformance::rules! { $fixture, hosts:
+            a_host_keeps_its_mode_and_the_instant_it_was_first_heard_of
+            a_host_that_is_not_remembered_has_no_mode
         }
         $crate::storage::conformance::rules! { $fixture, prune:
             old_ended_submissions_go_with_all_they_have

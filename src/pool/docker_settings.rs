@@ -1,0 +1,207 @@
+//! The section `docker` of the settings, and what makes no sense in it.
+
+use std::collections::HashSet;
+use std::num::NonZeroU32;
+
+use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+
+use crate::domain::host::HostName;
+
+/// The engine of this machine.
+const LOCAL_ENGINE: &str = "unix:///var/run/docker.sock";
+
+/// The section `docker`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "Section")]
+pub struct DockerSettings {
+    /// The Docker hosts, at least one; names and URLs differ.
+    pub hosts: Vec<ConfiguredHost>,
+}
+
+/// A Docker host of the settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfiguredHost {
+    /// Its name.
+    pub name: HostName,
+    /// Where its engine is: `unix:///…` or `tcp://host:port` (plain).
+    pub url: String,
+    /// Its slots; `None`: as many as `execution.slots` says.
+    pub slots: Option<NonZeroU32>,
+}
+
+/// Why hosts of the settings can't be used.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("docker.hosts[{index}]{key} {problem}")]
+pub struct InvalidHost {
+    /// Which one, from 0.
+    index: usize,
+    /// `.name` or `.url`; empty for an entry that is a URL itself.
+    key: &'static str,
+    /// What is wrong.
+    problem: String,
+}
+
+/// The section as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Section {
+    hosts: Vec<Entry>,
+}
+
+/// A URL alone, or a table.
+enum Entry {
+    Url(String),
+    Host(Table),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    name: String,
+    url: String,
+    slots: Option<NonZeroU32>,
+}
+
+impl<'de> Deserialize<'de> for Entry {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = Entry;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a URL, or a table with `name` and `url`")
+            }
+
+            fn visit_str<E>(self, url: &str) -> Result<Entry, E> {
+                Ok(Entry::Url(url.to_owned()))
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<Entry, A::Error> {
+                Table::deserialize(MapAccessDeserializer::new(map)).map(Entry::Host)
+            }
+        }
+
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+impl TryFrom<Section> for DockerSettings {
+    type Error = InvalidHost;
+
+    fn try_from(Section { hosts: entries }: Section) -> Result<Self, InvalidHost> {
+        if entries.is_empty() {
+            let local = Table { name: "local".to_owned(), url: LOCAL_ENGINE.to_owned(), slots: None };
+            return Ok(Self { hosts: vec![host(0, "", local)?] });
+        }
+        let (mut names, mut urls) = (HashSet::new(), HashSet::new());
+        let mut hosts = Vec::new();
+        for (index, entry) in entries.into_iter().enumerate() {
+            let (key, table) = match entry {
+                Entry::Url(url) => ("", Table { name: format!("host-{}", index + 1), url, slots: None }),
+                Entry::Host(table) => (".url", table),
+            };
+            let host = host(index, key, table)?;
+            if !names.insert(host.name.clone()) {
+                return Err(InvalidHost::new(index, ".name", "is the name of another host"));
+            }
+            if !urls.insert(host.url.clone()) {
+                return Err(InvalidHost::new(index, key, "is the URL of another host"));
+            }
+            hosts.push(host);
+        }
+        Ok(Self { hosts })
+    }
+}
+
+/// * `url_key` — how the settings name its URL.
+fn host(index: usize, url_key: &'static str, table: Table) -> Result<ConfiguredHost, InvalidHost> {
+    let Table { name, url, slots } = table;
+    let name = name.parse().map_err(|error| InvalidHost::new(index, ".name", format!("{name:?} {error}")))?;
+    let place = url.strip_prefix("unix://").or_else(|| url.strip_prefix("tcp://"));
+    if place.is_none_or(str::is_empty) {
+        let problem = format!("{url:?} must be unix:///path or tcp://host:port");
+        return Err(InvalidHost::new(index, url_key, problem));
+    }
+    Ok(ConfiguredHost { name, url, slots })
+}
+
+impl InvalidHost {
+    fn new(index: usize, key: &'static str, problem: impl Into<String>) -> Self {
+        Self { index, key, problem: problem.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::DockerSettings;
+
+    fn read(text: &str) -> Result<Vec<(String, String)>, String> {
+        let settings: Result<DockerSettings, _> = toml::from_str(text);
+        let settings = settings.map_err(|error| error.message().to_owned())?;
+        Ok(settings.hosts.into_iter().map(|host| (host.name.to_string(), host.url)).collect())
+    }
+
+    fn named(name: &str, url: &str) -> String {
+        format!("[[hosts]]\nname = '{name}'\nurl = '{url}'\n")
+    }
+
+    fn pair(name: &str, url: &str) -> (String, String) {
+        (name.to_owned(), url.to_owned())
+    }
+
+    #[test]
+    fn without_any_the_local_engine_is_the_host_local() {
+        assert_eq!(read("hosts = []"), Ok(vec![pair("local", "unix:///var/run/docker.sock")]));
+    }
+
+    #[test]
+    fn hosts_that_are_urls_alone_are_numbered() {
+        assert_eq!(
+            read("hosts = ['unix:///a', 'tcp://b:1']"),
+            Ok(vec![pair("host-1", "unix:///a"), pair("host-2", "tcp://b:1")])
+        );
+    }
+
+    #[test]
+    fn hosts_have_the_names_and_slots_that_they_are_given() {
+        let text = named("near", "unix:///a") + "slots = 3\n" + &named("far", "tcp://b:1");
+        let settings: DockerSettings = toml::from_str(&text).unwrap();
+        let slots: Vec<Option<u32>> =
+            settings.hosts.iter().map(|host| host.slots.map(std::num::NonZeroU32::get)).collect();
+
+        assert_eq!(read(&text), Ok(vec![pair("near", "unix:///a"), pair("far", "tcp://b:1")]));
+        assert_eq!(slots, [Some(3), None]);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_host_is_told_with_its_place() {
+        let fault = |text: &str| read(text).unwrap_err();
+        let first = named("near", "unix:///a");
+
+        assert_eq!(
+            fault(&(first.clone() + &named("Far", "tcp://b:1"))),
+            "docker.hosts[1].name \"Far\" must be 1 to 63 characters of a-z 0-9 -, the first no hyphen"
+        );
+        assert_eq!(
+            fault(&named("a", "http://b:1")),
+            "docker.hosts[0].url \"http://b:1\" must be unix:///path or tcp://host:port"
+        );
+        assert_eq!(
+            fault("hosts = ['/var/run/docker.sock']"),
+            "docker.hosts[0] \"/var/run/docker.sock\" must be unix:///path or tcp://host:port"
+        );
+        assert_eq!(
+            fault(&(first.clone() + &named("near", "unix:///b"))),
+            "docker.hosts[1].name is the name of another host"
+        );
+        assert_eq!(
+            fault(&(first.clone() + &named("far", "unix:///a"))),
+            "docker.hosts[1].url is the URL of another host"
+        );
+        assert!(fault(&(first.clone() + "slots = 0")).contains("nonzero"));
+        assert!(fault(&(first + "ports = 1")).contains("unknown field"));
+        assert!(fault("hosts = [7]").contains("a URL, or a table"));
+    }
+}
