@@ -1,7 +1,7 @@
 //! Who is told what: the logs' followers, places in the queue, wake-ups.
 //!
 //! A follower reads its log from the database until it has caught up. What comes then, one task reads for all of them
-//! ([`tail`]) and puts into their mailboxes, one for each open stream: an entry is shared by all who follow its log, and a
+//! (`tail`) and puts into their mailboxes, one for each open stream: an entry is shared by all who follow its log, and a
 //! stream that takes nothing keeps a few of them waiting and catches up again. Commits give a hint
 //! ([`crate::storage::Change`]); a request that waits for nothing but an end reads once, when a round has ended. Once a second
 //! the tail reads without a hint: one that is lost costs a delay, never an event, and an open stream costs nothing while

@@ -1,6 +1,6 @@
 //! How large a text is, counted while its bytes come and before anything is built of them.
 //!
-//! It parses nothing: what it counts of a text that is no JSON means nothing, and [`super::parse`] refuses such a text
+//! It parses nothing: what it counts of a text that is no JSON means nothing, and `super::parse` refuses such a text
 //! afterwards. All that it keeps are five numbers.
 
 /// What a text may come to.

@@ -1,6 +1,6 @@
 //! Server-sent events: an open stream is the body of its answer, and an end that is always reached.
 //!
-//! It has no task and no timer of its own: its connection takes from a follower what it can write, and [`pulse`] wakes it
+//! It has no task and no timer of its own: its connection takes from a follower what it can write, and `pulse` wakes it
 //! when it was quiet for long or is over. It ends with the log, with the reader, with the reader's token or ticket, when
 //! the reader takes nothing for 30 s, and at the soft stop.
 
