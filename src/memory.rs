@@ -45,7 +45,7 @@ impl Allowed {
         allowed
     }
 
-    /// The least that the machine or a group has, whoever uses it: bytes.
+    /// The least that the machine or a group has, others' use included: bytes.
     pub fn total_bytes(&self) -> u64 {
         let of_machine = machine().map_or(u64::MAX, |(total, _)| total);
         self.groups.iter().filter_map(Group::limit).fold(of_machine, u64::min)

@@ -9,7 +9,7 @@ use super::Feed;
 use crate::domain::ids::SubmissionId;
 use crate::storage::{self, Placed, Storage as _};
 
-/// All who wait, by submission. The lock is never held across an await, and whoever holds it takes no other but those
+/// All who wait, by submission. The lock is never held across an await, and its holder takes no other but those
 /// inside a channel.
 #[derive(Debug, Default)]
 pub(super) struct Waiters {

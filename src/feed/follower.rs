@@ -94,7 +94,7 @@ impl Follower {
         }
     }
 
-    /// Wakes whoever polls the follower, though there may be nothing to tell.
+    /// Wakes the task that polls the follower, though there may be nothing to tell.
     pub fn bell(&self) -> Bell {
         Bell(Arc::clone(&self.mailbox))
     }

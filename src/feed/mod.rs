@@ -43,7 +43,7 @@ const READERS: usize = 2;
 /// Refusals that a slow listener may fall behind.
 const REFUSALS: usize = 256;
 
-/// A draft of an original backend that can't be queued. It has no log: whoever listens now is told, nobody later.
+/// A draft of an original backend that can't be queued. It has no log: those who listen now are told, nobody later.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefusedDraft {
     /// Whose it is.
@@ -152,7 +152,7 @@ impl Feed {
             refusals,
         };
         let feed = Self { inner: Arc::new(inner) };
-        // Until the end: somebody may wait for a run that is going on.
+        // Until the end: a client may wait for a run that is going on.
         tasks.start(feed.clone().listen(tasks.hard().clone()));
         tasks.start(tail::run(feed.clone(), tasks.clone()));
         let (ringing, stop) = (feed.clone(), tasks.hard().clone());
@@ -175,7 +175,7 @@ impl Feed {
         Waiter::new(self.clone(), id)
     }
 
-    /// Tells whoever listens that a draft can't be queued.
+    /// Tells those who listen that a draft can't be queued.
     pub fn refuse_draft(&self, refused: RefusedDraft) {
         // Nobody may be listening.
         drop(self.inner.refusals.send(refused));

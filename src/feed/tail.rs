@@ -31,7 +31,7 @@ const PAGE: usize = 16;
 /// Why it looks.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Cause {
-    /// Something was committed, or somebody begins to follow.
+    /// Something was committed, or a follower begins.
     Hint,
     /// It was time.
     Poll,

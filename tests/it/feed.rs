@@ -136,7 +136,7 @@ async fn an_event_whose_bell_was_lost_is_told_all_the_same() {
 }
 
 #[tokio::test]
-async fn whoever_waits_for_an_end_hears_of_it_though_the_bell_was_lost() {
+async fn a_wait_for_an_end_ends_though_the_bell_was_lost() {
     let heard = Heard::start().await;
     let id = insert(&heard.db, new("alice")).await;
     let mut ended = Box::pin(heard.feed.waiter(id).ended());
