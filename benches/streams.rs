@@ -39,7 +39,7 @@ use support::series::{Series, Spread};
 use support::service::{Build, Service, submission};
 
 const ROUNDS: usize = 2;
-/// Changes that everybody hears of, and how far they are apart: longer than the pause between two rounds of far places.
+/// Changes that all streams hear of, and how far they are apart: longer than the pause between two rounds of far places.
 const CHANGES: usize = 5;
 const APART: Duration = Duration::from_millis(1500);
 /// Changes under constant change, and how far those are apart.
@@ -65,7 +65,7 @@ struct OfBuild {
     kept_kib: Vec<f64>,
     event_us: Vec<f64>,
     last_ms: Vec<f64>,
-    /// With nobody, and with each crowd.
+    /// Without a stream, and with each crowd.
     busy: Vec<Busy>,
 }
 
@@ -164,19 +164,18 @@ impl OfBuild {
         figure("what is kept of it when all are closed", &self.kept_kib, " KiB", None);
         figure("processor of one change, each stream", &self.event_us, " µs", Some(AtMost(15.0)));
         figure(&format!("until the last of {most} has a change"), &self.last_ms, " ms", None);
-        let nobody = &self.busy[0];
+        let none = &self.busy[0];
         for (busy, number) in self.busy.iter().zip([0].iter().chain(crowds)) {
             figure(&format!("graded a second, {number} streams"), &busy.graded_per_s, "/s", None);
             if *number > 0 {
                 let of = |what: &str| format!("{name}, {what}, {number} streams / none");
-                let slow = |crowd: &Series, nobody: &Series| {
-                    Spread::of(&[crowd.middle_and_slow().1 / nobody.middle_and_slow().1])
+                let slow = |crowd: &Series, none: &Series| {
+                    Spread::of(&[crowd.middle_and_slow().1 / none.middle_and_slow().1])
                 };
-                let (cancel, submit) =
-                    (slow(&busy.cancel, &nobody.cancel), slow(&busy.submit, &nobody.submit));
+                let (cancel, submit) = (slow(&busy.cancel, &none.cancel), slow(&busy.submit, &none.submit));
                 report::figure(&of("p95 of cancel"), cancel, " ×", Some(AtMost(1.5)));
                 report::figure(&of("p95 of submit"), submit, " ×", Some(AtMost(1.5)));
-                let graded = Spread::ratio(&busy.graded_per_s, &nobody.graded_per_s);
+                let graded = Spread::ratio(&busy.graded_per_s, &none.graded_per_s);
                 report::figure(&of("graded a second"), graded, " ×", Some(AtLeast(0.67)));
             }
         }

@@ -82,7 +82,6 @@ async fn run(
         tasks.tracker(),
         tasks.hard().clone(),
     );
-    tasks.start(pool::escapes::log_known(urls(config), tasks.soft().clone()));
     let (pace_sender, pace) = watch::channel(Pace::default());
     let feed = Feed::start(storage.clone(), pace.clone(), tasks);
     let parts = scheduler::Parts {
@@ -208,10 +207,6 @@ fn verifier(config: &Config) -> anyhow::Result<Verifier> {
         Keys::from_settings(&config.auth.keys)?
     };
     Ok(Verifier::new(keys, &config.auth))
-}
-
-fn urls(config: &Config) -> Vec<String> {
-    config.docker.hosts.iter().map(|host| host.url.clone()).collect()
 }
 
 /// The hosts of the settings, with what is remembered of them.

@@ -80,7 +80,7 @@ impl Crowd {
         (Self { threads, readers, heard, number }, took)
     }
 
-    /// Does what moves everybody; how long it takes until the last has heard.
+    /// Does what moves all of them; how long it takes until the last has heard.
     pub fn time_until_all_heard(&self, act: impl FnOnce()) -> Duration {
         let all = self.heard.places.load(Ordering::Relaxed) + self.number;
         let begun = Instant::now();

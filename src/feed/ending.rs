@@ -36,7 +36,7 @@ impl Waiters {
         }
     }
 
-    /// Has everybody look.
+    /// Has all who wait look.
     pub(super) fn wake_all(&self) {
         for told in self.lock().values() {
             told.send_replace(());

@@ -148,7 +148,7 @@ impl Mailboxes {
         bells.extend(following.into_iter().filter(|mailbox| mailbox.put_entry(entry)));
     }
 
-    /// Tells everybody who follows the submission or its owner where it stands; whether anybody does. They are rung for
+    /// Tells all followers of the submission or its owner where it stands; whether there are any. They are rung for
     /// later.
     pub fn place(&self, owner: &Owner, place: Position, bells: &mut Vec<Arc<Mailbox>>) -> bool {
         let following = self.following(place.submission, owner);
@@ -157,7 +157,7 @@ impl Mailboxes {
         is_followed
     }
 
-    /// Has everybody who follows the submission or its owner read the log.
+    /// Has all followers of the submission or its owner read the log.
     pub fn have_read(&self, submission: SubmissionId, owner: &Owner) {
         for mailbox in self.following(submission, owner) {
             mailbox.must_read();
@@ -165,7 +165,7 @@ impl Mailboxes {
         }
     }
 
-    /// Has everybody read; they are rung for later.
+    /// Has all followers read; they are rung for later.
     pub fn have_all_read(&self, bells: &mut Vec<Arc<Mailbox>>) {
         let all: Vec<_> = lock(&self.by_topic).all().cloned().collect();
         for mailbox in &all {
@@ -174,7 +174,7 @@ impl Mailboxes {
         bells.extend(all);
     }
 
-    /// Whether nobody follows anything.
+    /// Whether nothing is followed.
     pub fn is_empty(&self) -> bool {
         let by_topic = lock(&self.by_topic);
         by_topic.submissions.is_empty() && by_topic.owners.is_empty()

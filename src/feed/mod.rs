@@ -43,7 +43,8 @@ const READERS: usize = 2;
 /// Refusals that a slow listener may fall behind.
 const REFUSALS: usize = 256;
 
-/// A draft of an original backend that can't be queued. It has no log: those who listen now are told, nobody later.
+/// A draft of an original backend that can't be queued. It has no log: those who listen now are told, and it is not told
+/// again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefusedDraft {
     /// Whose it is.
@@ -177,7 +178,7 @@ impl Feed {
 
     /// Tells those who listen that a draft can't be queued.
     pub fn refuse_draft(&self, refused: RefusedDraft) {
-        // Nobody may be listening.
+        // There may be no listener.
         drop(self.inner.refusals.send(refused));
     }
 

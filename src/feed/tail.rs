@@ -18,7 +18,7 @@ use crate::domain::pace::Pace;
 use crate::shutdown::Tasks;
 use crate::storage::{self, ChangedLog, ChangedLogs, EventPlace, LogChanges, LogMark, Storage as _};
 
-/// Pause between two looks at what is new, should a hint be lost, or while nobody follows anything.
+/// Pause between two looks at what is new, should a hint be lost, or while nothing is followed.
 const POLL: Duration = Duration::from_secs(1);
 /// Pause between two readings that hints ask for.
 const PAUSE: Duration = Duration::from_millis(5);

@@ -1,21 +1,10 @@
 //! Versions of container runtimes that a program is known to have left its container through.
 
-use std::time::Duration;
-
-use futures_util::future::join_all;
-use tokio_util::sync::CancellationToken;
-
-use super::image::Images;
-use crate::chain::Chain;
-
 /// Containers could be left through runc before these versions; each series got its own correction.
 const RUNC: [(&str, &[Version]); 2] = [
     ("CVE-2024-21626", &[Version([1, 1, 12])]),
     ("CVE-2025-31133", &[Version([1, 2, 8]), Version([1, 3, 3]), Version([1, 4, 0])]),
 ];
-
-/// How long an engine may take to tell its version.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What to do about such a version.
 pub const ADVICE: &str = "upgrade runc, unless your distribution has taken the corrections into this version";
@@ -49,36 +38,6 @@ pub fn of_runc(version: &str) -> Option<Vec<&'static str>> {
     let version = Version::of(version)?;
     let open = RUNC.iter().filter(|(_, corrected)| !version.is_corrected(corrected));
     Some(open.map(|(name, _)| *name).collect())
-}
-
-/// Logs which of these engines run containers by a runtime with known escapes.
-///
-/// * `hosts` — addresses; one that does not answer is left out, which its connection will tell.
-pub async fn log_known(hosts: Vec<String>, stop: CancellationToken) {
-    let all = join_all(hosts.iter().map(|host| tokio::time::timeout(PATIENCE, log_known_of(host))));
-    tokio::select! {
-        _answers = all => {}
-        () = stop.cancelled() => {}
-    }
-}
-
-async fn log_known_of(host: &str) {
-    let facts = match Images::connect(host).await {
-        Ok(images) => images.engine_facts().await,
-        Err(error) => Err(error),
-    };
-    let runc = match facts {
-        Ok(facts) => facts.runc_version.unwrap_or_default(),
-        Err(error) => {
-            tracing::debug!(host, error = %Chain(&error), "the Docker host does not tell its versions");
-            return;
-        }
-    };
-    let open = of_runc(&runc).unwrap_or_default();
-    if !open.is_empty() {
-        let open = open.join(" and ");
-        tracing::warn!(host, runc, escapes = open, "programs may leave their containers: {ADVICE}");
-    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ mod agent_client;
 mod container;
 mod docker;
 pub mod docker_settings;
-pub mod escapes;
+mod escapes;
 pub mod facts;
 mod figures;
 mod host;

@@ -1,4 +1,4 @@
-//! The offer to go on over a socket: one connection is taken, the first that comes, and then nobody can any more.
+//! The offer to go on over a socket: one connection is taken, the first that comes, and no other.
 //!
 //! The folder lies below one that only root may enter, and the socket's name is gone before the first command.
 

@@ -60,7 +60,7 @@ impl Places {
         }
     }
 
-    /// Tells nobody any more.
+    /// Tells no place any more.
     pub(super) fn follow_none(&mut self) {
         self.board.follow_none();
         self.are_held_back = false;

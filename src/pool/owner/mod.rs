@@ -23,6 +23,7 @@ use super::docker::{self, Labels};
 use super::figures::Figures;
 use super::host::{HostConnection, News, watch_host};
 use super::host_view::{HostErrorCode, HostView, ImageState};
+use super::review::Matter;
 use super::state::{ContainerPlace, Fate, HostId, Machine, Supplies};
 use super::transport::Transports;
 use super::work::{Idle, Outcome, PrepareError};
@@ -301,6 +302,15 @@ impl Owner {
                 let own = own.map(|slots| usize::try_from(slots.get()).unwrap_or(usize::MAX));
                 let slots = own.or(self.settings.slots).map_or(cores, most);
                 tracing::info!(host = connection.address, slots, "the Docker host is connected");
+                for warning in &connection.warnings {
+                    if warning.matter == Matter::RuncKnownEscape {
+                        let text = &warning.message;
+                        tracing::warn!(
+                            host = connection.address,
+                            "programs may leave their containers: {text}"
+                        );
+                    }
+                }
                 self.complaints.retain(|(of, _), _| *of != host);
                 self.note(&host, HostRecord::forget_connection);
                 self.machine.connected(&host, slots);

@@ -99,7 +99,7 @@ impl Ways {
         let Launched { id, client, .. } = started?;
         drop(client);
         discard(engine, &id).await;
-        // Nobody is left who could fill it meanwhile; what stays all the same is told when it is dropped.
+        // No process is left that could fill it meanwhile; what stays all the same is told when it is dropped.
         match folder.remove().await {
             Ok(()) | Err(_) => Err(LaunchError::Folder(error)),
         }
