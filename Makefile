@@ -1,6 +1,6 @@
 # What one does with Guichet from the repository root. Set-up lies in scripts/, which say what they need.
 
-.PHONY: up down build agent test check fmt clippy rustdoc openapi deny bench setup
+.PHONY: up down build package page sdk agent test check fmt clippy rustdoc openapi deny bench setup
 
 # Builds target/quick/guichet, makes the images, starts the service, shows one graded submission. GUICHET_LISTEN chooses
 # the port.
@@ -14,6 +14,18 @@ down:
 # Everything the service needs to run, as fast as it can be: target/release/guichet with guichet-agent beside it.
 build:
 	@scripts/build.sh
+
+# The Debian package, of what `make build` has built: target/package.
+package:
+	@scripts/package.sh
+
+# The page for people alone, for the next build of the program: web-demo/dist/page.
+page:
+	@scripts/page.sh
+
+# Clients in TypeScript, Python, Go and Java, out of openapi/openapi.json: docs/sdk.md.
+sdk:
+	@scripts/sdk.sh
 
 # The agent alone, static, as containers need it: target/agent/guichet-agent.
 agent:

@@ -8,30 +8,24 @@
 mod support {
     pub mod engine;
     pub mod floor;
+    pub mod pool;
     pub mod report;
     pub mod series;
     pub mod temporary;
 }
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use guichet::domain::exercise::{Isolation, SourceFile};
-use guichet::domain::host::HostMode;
-use guichet::domain::ids::RuntimeId;
-use guichet::domain::time::Timestamp;
-use guichet::pool::docker_settings::ConfiguredHost;
-use guichet::pool::{Container, HostSettings, Pool, Settings, TransportKind};
-use guichet::shutdown::Tasks;
+use guichet::pool::{Container, TransportKind};
 use guichet_agent::{Ended, Exec, Limits};
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use support::engine::{docker, output};
 use support::floor::{Floor, Task, serve_if_asked};
+use support::pool::OwnPool;
 use support::report::Target::{AtLeast, AtMost};
 use support::series::{Series, Spread};
 use support::{engine, report, temporary};
@@ -75,13 +69,14 @@ fn main() {
     let threads = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let mut floor = Floor::start_on_host();
     let measured = threads.block_on(async {
-        let attach = Bench::start(None);
-        let socket = Bench::start(Some(folder.path().join("sockets")));
+        let start = |sockets| OwnPool::start([engine::address()], "c", sockets);
+        let attach = start(None);
+        let socket = start(Some(folder.path().join("sockets")));
         let mut measured = Measured::default();
         for _ in 0..ROUNDS {
             measured.floor.push(floor.run(&hello, RUNS));
-            measured.attach.push(attach.round(TransportKind::Attach).await);
-            measured.socket.push(socket.round(TransportKind::Socket).await);
+            measured.attach.push(round(&attach, TransportKind::Attach).await);
+            measured.socket.push(round(&socket, TransportKind::Socket).await);
             measured.docker_run.measure(DOCKER_RUNS, docker_run);
         }
         attach.stop().await;
@@ -140,71 +135,19 @@ fn docker_run() {
     assert_eq!(output(docker().args(hardened)), "hello");
 }
 
-/// A pool of our own.
-struct Bench {
-    pool: Pool,
-    tasks: Tasks,
-    runtime: RuntimeId,
-}
-
-impl Bench {
-    fn start(sockets: Option<PathBuf>) -> Self {
-        let known = engine::runtime("c");
-        let runtime = known.id.clone();
-        let settings = Settings {
-            hosts: vec![HostSettings {
-                host: ConfiguredHost {
-                    name: "host-1".parse().expect("a name"),
-                    url: engine::address(),
-                    slots: None,
-                },
-                mode: HostMode::Active,
-                created_at: Timestamp::from_millis(0),
-            }],
-            slots: Some(1),
-            agent_path: engine::agent_path(),
-            installation: Uuid::new_v4(),
-            folder: Uuid::new_v4(),
-            instance: Uuid::new_v4(),
-            warm_per_runtime: 1,
-            submissions_per_container: std::num::NonZeroU32::MAX,
-            sockets,
-        };
-        let tasks = Tasks::default();
-        let runtimes = Arc::new(BTreeMap::from([(runtime.clone(), known)]));
-        let pool = Pool::start(settings, runtimes, tasks.tracker(), tasks.hard().clone());
-        Self { pool, tasks, runtime }
+async fn round(pool: &OwnPool, transport: TransportKind) -> Vec<Duration> {
+    let mut container = pool.claim().await;
+    assert_eq!(container.transport(), transport, "the engine has to be one that sees this machine's files");
+    container.prepare(&[SourceFile { path: "hello.c".to_owned(), content: HELLO.into() }]);
+    exec(&mut container, &COMPILE, true, "").await;
+    let mut times = Vec::with_capacity(RUNS);
+    for _ in 0..RUNS {
+        let begun = Instant::now();
+        exec(&mut container, &["./hello"], false, "hello\n").await;
+        times.push(begun.elapsed());
     }
-
-    async fn stop(self) {
-        self.pool.shutdown().await;
-        self.tasks.stop_hard();
-        self.tasks.ended().await;
-    }
-
-    async fn claim(&self) -> Container {
-        let reserved = self.pool.reserve(&self.runtime, Isolation::Reset).await.expect("the pool goes on");
-        reserved.container().await.expect("the pool goes on")
-    }
-
-    async fn round(&self, transport: TransportKind) -> Vec<Duration> {
-        let mut container = self.claim().await;
-        assert_eq!(
-            container.transport(),
-            transport,
-            "the engine has to be one that sees this machine's files"
-        );
-        container.prepare(&[SourceFile { path: "hello.c".to_owned(), content: HELLO.into() }]);
-        exec(&mut container, &COMPILE, true, "").await;
-        let mut times = Vec::with_capacity(RUNS);
-        for _ in 0..RUNS {
-            let begun = Instant::now();
-            exec(&mut container, &["./hello"], false, "hello\n").await;
-            times.push(begun.elapsed());
-        }
-        container.release(Isolation::Reset).await;
-        times
-    }
+    container.release(Isolation::Reset).await;
+    times
 }
 
 async fn exec(container: &mut Container, argv: &[&str], keep: bool, expected: &str) {

@@ -47,6 +47,8 @@ const MANY_CHANGES: usize = 100;
 const CLOSE: Duration = Duration::from_millis(40);
 /// Until memory is looked at again.
 const REST: Duration = Duration::from_secs(2);
+/// Until what a crowd used has gone back.
+const GIVEN_BACK: Duration = Duration::from_secs(12);
 /// Submissions that are graded, so many at a time.
 const GRADED: usize = 240;
 const IN_FLIGHT: usize = 8;
@@ -139,7 +141,7 @@ impl OfBuild {
             self.event_us.push(spent * 1e3 / number as f64);
         }
         crowd.close();
-        rest(REST);
+        rest(GIVEN_BACK);
         self.kept_kib.push((service.memory_kib() - before) / number as f64);
     }
 
@@ -161,7 +163,7 @@ impl OfBuild {
             " KiB",
             Some(AtMost(20.0)),
         );
-        figure("what is kept of it when all are closed", &self.kept_kib, " KiB", None);
+        figure("what is kept of it 12 s after all are closed", &self.kept_kib, " KiB", None);
         figure("processor of one change, each stream", &self.event_us, " µs", Some(AtMost(15.0)));
         figure(&format!("until the last of {most} has a change"), &self.last_ms, " ms", None);
         let none = &self.busy[0];

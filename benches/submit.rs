@@ -18,18 +18,18 @@ mod support {
     pub mod client;
     pub mod engine;
     pub mod floor;
+    pub mod in_flight;
     pub mod report;
     pub mod series;
     pub mod service;
     pub mod temporary;
 }
 
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use guichet::domain::runtime::{Paths, Runtime};
-use support::client::Client;
 use support::floor::{Floor, Task, serve_if_asked};
+use support::in_flight::{PYTHON, in_flight, send};
 use support::report::Target::{AtLeast, AtMost};
 use support::series::{Series, Spread};
 use support::service::{Build, Service, submission};
@@ -41,7 +41,6 @@ const C_RUNS: usize = 10;
 /// Submissions of a round with several in flight, and bare runs on two cores.
 const MANY: usize = 160;
 
-const PYTHON: &str = "a, b = map(int, input().split())\nprint(a + b)\n";
 const C: &str = "#include <stdio.h>\n\nint main(void) {\n    int a, b;\n    if (scanf(\"%d %d\", &a, &b) != 2) return 1;\n    printf(\"%d\\n\", a + b);\n    return 0;\n}\n";
 
 #[derive(Default)]
@@ -210,29 +209,6 @@ impl Bare {
     }
 }
 
-/// Sends `count` Python programs over so many connections at once; the time of each, and how many a second ended.
-fn in_flight(service: &Service, connections: usize, count: usize) -> (Vec<Duration>, f64) {
-    let body = submission("python", "main.py", PYTHON).to_string();
-    let clients: Vec<Client> = (0..connections).map(|_| service.client()).collect();
-    let each = count / connections;
-    let times = Mutex::new(Vec::with_capacity(count));
-    let begun = Instant::now();
-    std::thread::scope(|scope| {
-        for mut client in clients {
-            let (body, times) = (&body, &times);
-            scope.spawn(move || {
-                let mut own = Vec::with_capacity(each);
-                for _ in 0..each {
-                    own.push(send(&mut client, body));
-                }
-                times.lock().unwrap().append(&mut own);
-            });
-        }
-    });
-    let per_s = count as f64 / begun.elapsed().as_secs_f64();
-    (times.into_inner().unwrap(), per_s)
-}
-
 /// Sends C programs one after the other, no two of them the same, so that each has to be compiled.
 fn c_submissions(service: &Service) -> Vec<Duration> {
     let mut client = service.client();
@@ -241,15 +217,6 @@ fn c_submissions(service: &Service) -> Vec<Duration> {
         send(&mut client, &submission("c", "main.c", &content).to_string())
     };
     (0..C_RUNS).map(each).collect()
-}
-
-fn send(client: &mut Client, body: &str) -> Duration {
-    let begun = Instant::now();
-    let answer = client.post_and_wait("/v1/submissions", body);
-    let took = begun.elapsed();
-    let ended = answer.expect(&[200]).json();
-    assert_eq!(ended["result"]["verdict"], "accepted", "{ended}");
-    took
 }
 
 fn tell(measured: &Measured, other: bool) {

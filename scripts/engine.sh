@@ -34,7 +34,7 @@ own_pid() {
 # Waits until the process of id $1 is gone (or dead and not yet reaped), at most $2 tenths of a second.
 wait_gone() {
     left=$2
-    while grep -q '^State:[[:space:]]*[^ZX]' "/proc/$1/status" 2>/dev/null; do
+    while grep -q '^State:[[:space:]]*[^ZX[:space:]]' "/proc/$1/status" 2>/dev/null; do
         [ "$left" -gt 0 ] || return 1
         left=$((left - 1))
         sleep 0.1
@@ -101,6 +101,23 @@ up() {
     done
 }
 
+# Removes all containers. One that ends or is removed by another client meanwhile makes the engine refuse: it is asked again.
+remove_containers() {
+    left=50
+    # What it no longer knows though it lists it counts as removed.
+    until remove_listed; do
+        left=$((left - 1))
+        [ "$left" -gt 0 ] || die "containers stay: $refused"
+        sleep 0.1
+    done
+}
+
+remove_listed() {
+    containers=$(docker -H "$address" ps -aq)
+    # shellcheck disable=SC2086 # one word per container
+    [ -z "$containers" ] || refused=$(docker -H "$address" rm -f $containers 2>&1 >/dev/null)
+}
+
 down() {
     # A dockerd that was killed left its containers running: it has to come back to remove them.
     if ! own_pid >/dev/null && [ -d "$run/exec" ]; then
@@ -108,9 +125,7 @@ down() {
     fi
     if pid=$(own_pid); then
         if answers; then
-            containers=$(docker -H "$address" ps -aq)
-            # shellcheck disable=SC2086 # one word per container
-            [ -z "$containers" ] || docker -H "$address" rm -f $containers >/dev/null
+            remove_containers
         fi
         kill "$pid"
         if ! wait_gone "$pid" 300; then

@@ -52,7 +52,7 @@ service_pid() {
 # Waits until process $1 is gone (or dead and not yet reaped), at most $2 tenths of a second.
 wait_gone() {
     left=$2
-    while grep -q '^State:[[:space:]]*[^ZX]' "/proc/$1/status" 2>/dev/null; do
+    while grep -q '^State:[[:space:]]*[^ZX[:space:]]' "/proc/$1/status" 2>/dev/null; do
         [ "$left" -gt 0 ] || return 1
         left=$((left - 1))
         sleep 0.1

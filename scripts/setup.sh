@@ -24,13 +24,22 @@ needs dockerd docker.io
 if ! command -v docker >/dev/null && apt-cache show docker-cli >/dev/null 2>&1; then
     packages="$packages docker-cli"
 fi
+# The page is built by Node; where this machine's is too old or there is none, it comes from PyPI.
+. scripts/node.sh
+if ! node_will_do; then
+    needs python3 python3
+    python3 -c 'import ensurepip' 2>/dev/null || packages="$packages python3-venv"
+fi
 if [ "${1:-run}" = test ]; then
     needs python3 python3
     needs sqlite3 sqlite3
-    # The original backends and front ends that Guichet is tested with.
+    # The original backends and front ends that Guichet is tested with, and the SDK's client in Java with its generator.
+    # What Go the SDK needs, scripts/go.sh gets.
     needs javac default-jdk-headless
     needs mvn maven
     needs chromium chromium
+    # What reaches the disk before a client is told.
+    needs strace strace
     python3 -c 'import ensurepip' 2>/dev/null || packages="$packages python3-venv"
 fi
 

@@ -4,7 +4,7 @@
 #
 #   scripts/start.sh PROGRAM       PROGRAM is guichet, with guichet-agent beside it
 #
-# .guichet/up.toml then says where the service is: commands of guichet in this folder read it (src/config.rs), and so
+# .guichet/up.toml then says where the service is: commands of guichet in this folder read it (src/config/mod.rs), and so
 # does scripts/down.sh, which ends all this.
 set -eu
 cd "$(dirname "$0")/.."
@@ -38,8 +38,15 @@ write_record() {
         echo "listen = $(quoted "$listen")"
         echo "[data]"
         echo "dir = $(quoted "$(realpath "$data_dir")")"
-        echo "[docker]"
-        echo "hosts = [$(quoted "$hosts" | sed 's/ *, */", "/g')]"
+        if [ -z "${GUICHET_DOCKER_HOSTS:-}" ] && [ "${hosts#*,}" = "$hosts" ]; then
+            # Names that guichet.toml has count.
+            echo "[[docker.hosts]]"
+            echo 'name = "local"'
+            echo "url = $(quoted "$hosts")"
+        else
+            echo "[docker]"
+            echo "hosts = [$(quoted "$hosts" | sed 's/ *, */", "/g')]"
+        fi
     } >"$record"
 }
 
@@ -75,11 +82,13 @@ if service_pid "$pid_file" >/dev/null && ready; then
     say "The service runs already"
 else
     hosts=$(scripts/hosts.sh)
-    export GUICHET_DOCKER_HOSTS="$hosts"
+    # First, since the commands that follow read there which hosts there are.
+    trap 'rm -f "$record"' EXIT
+    write_record
     say "Images of the runtimes on $hosts"
     "$guichet" runtime build >&2
     start_service
-    write_record
+    trap - EXIT
 fi
 
 if ! "$guichet" token --sub demo --ttl 1m >/dev/null; then

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Sets up what the tests need and runs all of them: format, lints, documentation, the API's description, the
-# dependencies, unit and integration tests on a real engine, and schemathesis against a running service.
+# dependencies, unit and integration tests on a real engine, the Debian package on a bare Debian, the page in a real
+# browser, and schemathesis and the clients of four languages against a running service.
 #
 # Nothing of it is skipped: a part that cannot be had ends the run with a message. Needs root for its Docker engine,
 # unless GUICHET_TEST_DOCKER_HOST names one.
@@ -35,6 +36,12 @@ if [ "$(cat "$venv/wanted" 2>/dev/null)" != "$wanted" ]; then
     echo "$wanted" >"$venv/wanted"
 fi
 
+step "the page"
+scripts/page.sh
+. scripts/node.sh
+use_node
+(cd web-demo && npm run --silent types && npm run --silent check && npm test --silent) </dev/null
+
 step "format"
 cargo fmt --all --check
 step "the agent and the program"
@@ -63,11 +70,22 @@ step "tests"
 } 2>&1 | tee "$own_dir/tests.log"
 [ "$(cat "$own_dir/tests.code")" = 0 ] || die "tests failed"
 
+step "the Debian package on a bare Debian"
+package=$(scripts/package.sh target/debug/guichet target/agent/guichet-agent --fast)
+scripts/try-package.sh "$package" "$GUICHET_TEST_DOCKER_HOST"
+
+step "the page in Chromium"
+(cd web-demo && npm run --silent stories) </dev/null
+
 step "lints, documentation, the API's description, the dependencies"
 make --no-print-directory clippy rustdoc openapi deny
 "$venv/bin/openapi-spec-validator" openapi/openapi.json
 
 step "schemathesis"
 scripts/schemathesis.sh "$venv/bin/schemathesis" --max-examples 40
+
+step "clients of other languages"
+scripts/sdk.sh
+"$own_dir/sdk/bin/python" sdk/tests/clients.py target/debug/guichet </dev/null
 
 awk '/^test result:/ { passed += $4; failed += $6 } END { print passed " passed, " failed " failed" }' "$own_dir/tests.log"

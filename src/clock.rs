@@ -59,6 +59,9 @@ const MOST_LATE: u32 = 100;
 #[derive(Debug)]
 pub struct Patience {
     left: Duration,
+    tick: Duration,
+    /// Whether a tick that comes late is spent, too, unless it is the last.
+    spends_late_ticks: bool,
     /// Ticks that came late.
     late: u32,
     /// When the tick that goes on began.
@@ -68,7 +71,13 @@ pub struct Patience {
 impl Patience {
     /// Patience for so long.
     pub const fn new(most: Duration) -> Self {
-        Self { left: most, late: 0, ticking_since: None }
+        Self { left: most, tick: TICK, spends_late_ticks: false, late: 0, ticking_since: None }
+    }
+
+    /// Patience that is spent in fewer and longer ticks, for waits that many tasks are in all the time, and that shall not
+    /// become much longer on a busy machine. Of a pause at most a tick counts, and the last tick comes in time.
+    pub fn in_eighths(most: Duration) -> Self {
+        Self { tick: TICK.max(most / 8), spends_late_ticks: true, ..Self::new(most) }
     }
 
     /// What is left of it.
@@ -85,12 +94,12 @@ impl Patience {
     pub async fn spent(&mut self) {
         while !self.left.is_zero() {
             let since = *self.ticking_since.get_or_insert_with(Instant::now);
-            let tick = self.left.min(TICK);
+            let tick = self.left.min(self.tick);
             sleep_until(since + tick).await;
             self.ticking_since = None;
-            if stood_still(since + tick, Instant::now()) && self.late < MOST_LATE {
-                self.late += 1;
-            } else {
+            let is_late = stood_still(since + tick, Instant::now()) && self.late < MOST_LATE;
+            self.late += u32::from(is_late);
+            if !is_late || (self.spends_late_ticks && tick < self.left) {
                 self.left -= tick;
             }
         }
@@ -131,6 +140,17 @@ mod tests {
         assert_eq!(patience.spent().now_or_never(), None);
 
         assert_eq!((patience.left(), patience.late), (SECOND, 1));
+    }
+
+    #[tokio::test]
+    async fn of_patience_in_eighths_a_pause_spends_a_tick_but_never_the_last() {
+        let begun = Instant::now().checked_sub(SECOND * 16);
+        let mut patience = Patience { ticking_since: begun, ..Patience::in_eighths(SECOND * 8) };
+        let mut last = Patience { left: SECOND, ticking_since: begun, ..Patience::in_eighths(SECOND * 8) };
+
+        assert_eq!((patience.spent().now_or_never(), last.spent().now_or_never()), (None, None));
+
+        assert_eq!((patience.left(), last.left()), (SECOND * 7, SECOND));
     }
 
     #[tokio::test]

@@ -4,16 +4,17 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
-use guichet::cli::{doctor, openapi, runtime, token};
+use clap::{CommandFactory as _, Parser, Subcommand};
+use clap_complete::Shell;
+use guichet::cli::{container, doctor, exercise, host, openapi, runtime, submission, token};
 use guichet::config::Config;
 use guichet::serve;
 
 /// The counter where programming exercises queue and get graded.
 ///
-/// Exit codes: 0 done · 1 failed · 2 wrong arguments · 4 stopped before running submissions had ended.
+/// Exit codes: 0 done · 1 failed · 2 wrong arguments · 3 no service answers · 4 stopped before running submissions had ended.
 #[derive(Debug, Parser)]
-#[command(version, propagate_version = true)]
+#[command(version = env!("GUICHET_VERSION"), propagate_version = true)]
 struct Cli {
     /// Settings file; without it `guichet.toml` in the working folder, if there is one
     #[arg(long, global = true, value_name = "FILE")]
@@ -41,8 +42,35 @@ enum Command {
         #[command(subcommand)]
         action: runtime::Action,
     },
+    /// Show, add, empty or remove the Docker hosts of a running service
+    Host(host::Command),
+    /// Show or kill the containers of a running service
+    Container(container::Command),
+    /// Show or store the exercises of a running service
+    Exercise(exercise::Command),
+    /// Show, cancel or fetch the submissions of a running service
+    Submission(submission::Command),
+    /// Submit a program for an exercise of a running service
+    ///
+    /// Exit codes with --watch: 0 accepted · 10 wrong answer · 11 compilation error · 12 runtime error · 13 time limit ·
+    /// 14 memory limit · 15 output limit · 19 a verdict of a newer service · 20 failed · 21 cancelled.
+    Submit(submission::Submit),
+    /// Run a program without grading it, as the runtimes of a running service run it
+    ///
+    /// What it writes goes where this command writes. Exit codes: as of `guichet submit --watch`.
+    Run(submission::Run),
     /// Look for what keeps the service from its work, and say what to do about it; exits with 1 if something does
     Doctor,
+    /// Print what lets a shell complete these commands
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Write a manual page of each command
+    Man {
+        /// The folder that they go to
+        folder: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
@@ -72,6 +100,20 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Openapi { check } => openapi::run(check),
         Command::Token(arguments) => token::run(&config()?, &arguments),
         Command::Runtime { action } => runtime::run_configured(&config()?, &action).await,
+        Command::Host(command) => Ok(host::run(&config()?, &command).await),
+        Command::Container(command) => Ok(container::run(&config()?, &command).await),
+        Command::Exercise(command) => Ok(exercise::run(&config()?, &command).await),
+        Command::Submission(command) => Ok(submission::run(&config()?, &command).await),
+        Command::Submit(command) => Ok(command.run(&config()?).await),
+        Command::Run(command) => Ok(command.run(&config()?).await),
         Command::Doctor => doctor::run_configured(&config()?).await,
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "guichet", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Man { folder } => {
+            clap_mangen::generate_to(Cli::command(), folder)?;
+            Ok(ExitCode::SUCCESS)
+        }
     }
 }

@@ -5,8 +5,16 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use tokio_util::sync::CancellationToken;
+
 /// How long what was read holds: limits change, and others use memory, too.
 const FRESH: Duration = Duration::from_secs(1);
+
+/// How often it is looked at what the allocator keeps.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// Bytes that the allocator may keep, since asking for them again costs time.
+const MOST_KEPT: u64 = 16 << 20;
 
 /// What the machine has and the control groups that this process is in allow, less what they hold.
 #[derive(Debug)]
@@ -114,6 +122,39 @@ pub fn give_back_what_is_freed() {
     }
 }
 
+/// Gives back what the C library's allocator keeps of what was freed, as when many streams have been closed; returns with
+/// `stop`.
+pub async fn give_back_what_is_kept(stop: CancellationToken) {
+    let mut unavoidable = kept_bytes();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(LOOK) => {}
+        }
+        // It reads a file and goes through all that is free.
+        let looked = tokio::task::spawn_blocking(move || {
+            if kept_bytes() > unavoidable.saturating_add(MOST_KEPT) {
+                give_back();
+                unavoidable = kept_bytes();
+            }
+            unavoidable
+        });
+        match looked.await {
+            Ok(left) => unavoidable = left,
+            Err(error) => tracing::warn!(%error, "what the allocator keeps cannot be looked at"),
+        }
+    }
+}
+
+/// Bytes of this process in memory that are in no use.
+fn kept_bytes() -> u64 {
+    // SAFETY: reads figures of the allocator, under its own locks.
+    #[expect(unsafe_code, reason = "the allocator's figures have no safe form")]
+    let figures = unsafe { libc::mallinfo2() };
+    let in_use = figures.uordblks.saturating_add(figures.hblkhd);
+    used_bytes().saturating_sub(u64::try_from(in_use).unwrap_or(u64::MAX))
+}
+
 /// Gives the kernel back what is free in the C library's allocator.
 fn give_back() {
     // SAFETY: touches only what is free, under the allocator's own locks.
@@ -177,8 +218,12 @@ fn groups_of(line: &str) -> Vec<Group> {
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
+    use std::time::Duration;
 
-    use super::{Allowed, Group, groups_of, used_bytes};
+    use tokio::time::{sleep, timeout};
+    use tokio_util::sync::CancellationToken;
+
+    use super::{Allowed, Group, MOST_KEPT, give_back_what_is_kept, groups_of, kept_bytes, used_bytes};
 
     fn folders(line: &str) -> Vec<PathBuf> {
         groups_of(line).into_iter().map(|group| group.folder).collect()
@@ -223,5 +268,28 @@ mod tests {
 
         assert!((1 << 16..allowed.total_bytes()).contains(&used_bytes()));
         assert!(allowed.free_bytes() < allowed.total_bytes());
+    }
+
+    #[tokio::test]
+    async fn what_was_freed_in_small_pieces_goes_back() {
+        let stop = CancellationToken::new();
+        let crowd = async {
+            let mut pieces: Vec<Vec<u8>> = (0..8192).map(|_| vec![1; 8 << 10]).collect();
+            let before = kept_bytes();
+            // The last piece stays, so that the heap cannot just shrink.
+            pieces.drain(..pieces.len() - 1);
+            assert!(kept_bytes() > before + 2 * MOST_KEPT, "the allocator kept nothing");
+            while kept_bytes() > before + MOST_KEPT {
+                sleep(Duration::from_millis(50)).await;
+            }
+            stop.cancel();
+            drop(pieces);
+        };
+
+        let given = timeout(Duration::from_mins(1), async {
+            tokio::join!(give_back_what_is_kept(stop.clone()), crowd)
+        });
+
+        assert!(given.await.is_ok(), "{} bytes are kept", kept_bytes());
     }
 }

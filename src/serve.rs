@@ -1,6 +1,8 @@
 //! Puts the rooms together and runs them until a stop is asked for: the only composition root.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,25 +13,31 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
-use crate::app::hosts::Hosts;
+use crate::app::hosts::{self, Hosts};
 use crate::app::links::Links;
 use crate::app::{self, App, Budget};
 use crate::auth::{Keys, Verifier, generate_key_if_missing};
+use crate::chain::Chain;
 use crate::clock::{Clock, Patience};
 use crate::config::Config;
-use crate::domain::host::RememberedHost;
+use crate::domain::host::{HostMode, HostSettings, HostSource};
+use crate::domain::ids::RuntimeId;
 use crate::domain::pace::Pace;
+use crate::domain::runtime::Runtime;
 use crate::domain::time::Timestamp;
 use crate::feed::Feed;
 use crate::http::{self, HttpState};
 use crate::legacy::kryonet;
 use crate::legacy::websocket::{self, Sessions};
-use crate::pool::{self, HostSettings, Pool};
+use crate::pool::canary::CanaryProgram;
+use crate::pool::docker_settings::ConfiguredHost;
+use crate::pool::{self, Pool};
+use crate::runtimes::recipe;
 use crate::scheduler::{self, Scheduler};
 use crate::shutdown::Tasks;
 use crate::storage::sqlite::{Options, SqliteStorage};
 use crate::storage::{self, Installation, QueueCaps, Retention, Storage as _, Store};
-use crate::{memory, runtimes, telemetry};
+use crate::{judge, memory, runtimes, telemetry};
 
 /// The process ended at once, with work handed back.
 const EXIT_HARD_STOP: u8 = 4;
@@ -43,6 +51,7 @@ pub async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     let metrics = telemetry::start_metrics()?;
     config.make_data_folder()?;
     let tasks = Tasks::default();
+    tasks.tracker().spawn(memory::give_back_what_is_kept(tasks.hard().clone()));
     let storage = open_storage(&config).await?;
     let served = run(&config, storage.clone(), metrics, &tasks).await;
     tasks.stop_hard();
@@ -76,12 +85,9 @@ async fn run(
     let mut board = Links::default();
     let links = kryonet::Prepared::read(&config.legacy.backends, &clock, &mut board)?;
     let listeners = Listeners::bind(config).await?;
-    let pool = Pool::start(
-        pool_settings(config, hosts(config, &storage, clock.now()).await?, &installation, instance),
-        languages.clone(),
-        tasks.tracker(),
-        tasks.hard().clone(),
-    );
+    let hosts = hosts(config, &storage, clock.now()).await?;
+    let settings = pool_settings(config, hosts, &languages, &installation, instance);
+    let pool = Pool::start(settings, languages.clone(), tasks.tracker(), tasks.hard().clone());
     let (pace_sender, pace) = watch::channel(Pace::default());
     let feed = Feed::start(storage.clone(), pace.clone(), tasks);
     let parts = scheduler::Parts {
@@ -94,7 +100,7 @@ async fn run(
     };
     let scheduler = Scheduler::start(parts, pace_sender, retention(config));
     let app = App::new(app::Inner {
-        hosts: Hosts::start(storage.clone(), pool.clone(), tasks.tracker(), tasks.hard().clone()),
+        hosts: changes_of_hosts(config, &storage, &pool, &clock, tasks),
         storage,
         feed,
         pool: pool.clone(),
@@ -115,16 +121,28 @@ async fn run(
         tracing::info!(address = %listener.local_addr()?, "websockets are taken at every path");
         tasks.start(http::serve(listener, websocket::router_of_any_path(&sessions), tasks.hard().clone()));
     }
-    let state = HttpState::new(app, verifier, metrics.clone(), tasks, http_settings(config));
+    let state = HttpState::new(app, verifier, metrics.clone(), tasks, http_settings(config)?);
     if let Some(listener) = listeners.metrics {
         tasks.start(http::serve(listener, http::metrics_router(metrics), tasks.hard().clone()));
     }
-    tracing::info!(address = %listeners.api.local_addr()?, version = env!("CARGO_PKG_VERSION"), "guichet serves");
+    tracing::info!(address = %listeners.api.local_addr()?, version = env!("GUICHET_VERSION"), "guichet serves");
     // It answers until running work has ended: not ready, and taking nothing new.
     let router = http::router(state).merge(websocket::router(&sessions, &config.legacy.websocket.paths));
     tasks.start(http::serve(listeners.api, router, tasks.hard().clone()));
     signals.next().await;
     Ok(stop(config.server.shutdown_grace, tasks, &pool, &scheduler, &mut links, &mut signals).await)
+}
+
+/// The task that changes hosts.
+fn changes_of_hosts(config: &Config, storage: &Store, pool: &Pool, clock: &Clock, tasks: &Tasks) -> Hosts {
+    let parts = hosts::Parts {
+        storage: storage.clone(),
+        pool: pool.clone(),
+        clock: clock.clone(),
+        configured: config.docker.hosts.clone(),
+        certs_dir: config.certs_dir(),
+    };
+    Hosts::start(parts, tasks.tracker(), tasks.hard().clone())
 }
 
 /// Where it listens. All are bound before any work begins: a port that is taken costs no attempt.
@@ -209,29 +227,39 @@ fn verifier(config: &Config) -> anyhow::Result<Verifier> {
     Ok(Verifier::new(keys, &config.auth))
 }
 
-/// The hosts of the settings, with what is remembered of them.
+/// The hosts of the settings, with what is stored of them, and those of the API.
 async fn hosts(config: &Config, storage: &Store, now: Timestamp) -> storage::Result<Vec<HostSettings>> {
-    let configured = config.docker.hosts.clone();
-    let names = configured.iter().map(|host| host.name.clone()).collect();
-    let remembered = storage.remember_hosts(names, now).await?;
-    let hosts = configured.into_iter().zip(remembered);
-    let known = |(host, RememberedHost { mode, created_at, .. })| HostSettings { host, mode, created_at };
-    Ok(hosts.map(known).collect())
+    let new = |ConfiguredHost { name, url, certs, slots }| HostSettings {
+        name,
+        url,
+        certs,
+        slots,
+        source: HostSource::Config,
+        mode: HostMode::Active,
+        created_at: now,
+    };
+    storage.remember_hosts(config.docker.hosts.iter().cloned().map(new).collect()).await
 }
 
 fn pool_settings(
     config: &Config,
     hosts: Vec<HostSettings>,
+    languages: &BTreeMap<RuntimeId, Runtime>,
     installation: &Installation,
     instance: uuid::Uuid,
 ) -> pool::Settings {
+    let digest =
+        |(id, runtime): (&RuntimeId, &Runtime)| Some((id.clone(), recipe::digest(runtime.build.as_ref()?)));
     pool::Settings {
         hosts,
+        certs_dir: config.certs_dir(),
         slots: (config.execution.slots > 0).then_some(config.execution.slots),
         agent_path: config.agent_path(),
         installation: installation.id,
         folder: installation.folder,
         instance,
+        recipes: languages.iter().filter_map(digest).collect(),
+        canaries: canaries(&config.runtimes_dir(), languages),
         warm_per_runtime: match config.execution.warm_per_runtime {
             0 => usize::MAX,
             some => some,
@@ -241,12 +269,33 @@ fn pool_settings(
     }
 }
 
-fn http_settings(config: &Config) -> http::HttpSettings {
-    http::HttpSettings {
+/// The check programs of the runtimes, for hosts to prove themselves by.
+fn canaries(folder: &Path, languages: &BTreeMap<RuntimeId, Runtime>) -> BTreeMap<RuntimeId, CanaryProgram> {
+    let canary = |(id, runtime): (&RuntimeId, &Runtime)| match runtimes::check_program(folder, id) {
+        Ok(files) => Some((id.clone(), judge::canary(runtime, files))),
+        Err(error) => {
+            let error = Chain(&error);
+            tracing::warn!(
+                runtime = %id, %error,
+                "the runtime has no check program: hosts are not tried with one before they run it"
+            );
+            None
+        }
+    };
+    languages.iter().filter_map(canary).collect()
+}
+
+fn http_settings(config: &Config) -> anyhow::Result<http::HttpSettings> {
+    let public_url = Some(config.server.public_url.as_str()).filter(|url| !url.is_empty());
+    Ok(http::HttpSettings {
         cors_origins: config.server.cors_origins.clone(),
+        public_url: public_url
+            .map(str::parse::<http::origin::PublicUrl>)
+            .transpose()
+            .context("server.public_url")?,
         requests_per_second: config.rate_limit.per_second,
         burst: config.rate_limit.burst,
-    }
+    })
 }
 
 const fn queue_caps(config: &Config) -> QueueCaps {

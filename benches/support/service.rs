@@ -70,7 +70,12 @@ impl Service {
 
     /// The same of any build.
     pub fn start_of(build: &Build) -> Self {
-        let service = Self::launch(build, &engine::address());
+        Self::start_on(build, &engine::address())
+    }
+
+    /// The same on other engines, by their URLs with commas between them.
+    pub fn start_on(build: &Build, engines: &str) -> Self {
+        let service = Self::launch(build, engines);
         let mut client = service.client();
         wait_for("warm containers", || {
             let queue = client.get("/v1/queue").expect(&[200]).json();
@@ -93,7 +98,7 @@ impl Service {
         Self::launch(build, "unix:///nonexistent/docker.sock")
     }
 
-    fn launch(build: &Build, engine: &str) -> Self {
+    fn launch(build: &Build, engines: &str) -> Self {
         let data = temporary::folder();
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let log = File::create(data.path().join("log")).unwrap();
@@ -101,7 +106,7 @@ impl Service {
             .command(data.path())
             .arg("serve")
             .env("GUICHET_LISTEN", address.to_string())
-            .env("GUICHET_DOCKER_HOSTS", engine)
+            .env("GUICHET_DOCKER_HOSTS", engines)
             .env("GUICHET_QUEUE__MAX_PER_OWNER", "1000000")
             .stdout(log.try_clone().unwrap())
             .stderr(log)

@@ -4,6 +4,7 @@
 //! exercises and batches        a half, so that single submissions are not refused because of them
 //! all other bodies             three tenths
 //! streams                      a fifth
+//! bodies that prove a caller   a hundredth, beside these
 //! ```
 //!
 //! The parts are of what the process might still use when it started, and count what is known of. Beside that, nothing
@@ -24,6 +25,8 @@ const MOST_STREAMS: u64 = 1 << 30;
 const MOST_LARGE: u64 = 512 << 20;
 /// Most memory for other bodies on their way.
 const MOST_SMALL: u64 = 256 << 20;
+/// Most memory for bodies of callers that are not known yet.
+const MOST_PROOFS: u64 = 4 << 20;
 /// What one stream takes, with its connection.
 const STREAM_BYTES: usize = 32 << 10;
 
@@ -34,6 +37,8 @@ pub enum Purpose {
     Small,
     /// An exercise or a batch.
     Large,
+    /// A body that proves its caller, who is not known before.
+    Proof,
 }
 
 /// There is no memory left for this now.
@@ -47,6 +52,7 @@ pub struct Budget {
     streams: Part,
     large: Part,
     small: Part,
+    proofs: Part,
     /// What the whole process may use; `None`: nothing but the parts counts.
     allowed: Option<Arc<Allowed>>,
     /// KiB that bodies of students and teachers hold. The lock is held for map operations only.
@@ -92,6 +98,7 @@ impl Budget {
             streams: Part::new(bytes / 5, MOST_STREAMS),
             large: Part::new(bytes / 2, MOST_LARGE),
             small: Part::new(bytes / 10 * 3, MOST_SMALL),
+            proofs: Part::new(bytes / 100, MOST_PROOFS),
             allowed: None,
             by_subject: Arc::default(),
         }
@@ -101,14 +108,15 @@ impl Budget {
     ///
     /// A student or teacher has either one body or bodies that hold a quarter of their part together: no one keeps the
     /// others out by sending slowly.
-    pub fn share(&self, purpose: Purpose, caller: &Caller) -> Result<Share, Overloaded> {
-        let subject = match caller.role {
+    pub fn share(&self, purpose: Purpose, caller: Option<&Caller>) -> Result<Share, Overloaded> {
+        let subject = caller.and_then(|caller| match caller.role {
             Role::Student | Role::Teacher => Some(caller.subject.clone()),
             Role::Backend | Role::Admin => None,
-        };
+        });
         let part = match purpose {
             Purpose::Small => &self.small,
             Purpose::Large => &self.large,
+            Purpose::Proof => &self.proofs,
         };
         self.share_of(part, subject)
     }
@@ -197,7 +205,7 @@ mod tests {
         let budget = Budget::new(40 << 20);
         let [alice, bob] = ["alice", "bob"].map(|name| caller(name, Role::Student));
         let share = |caller: &Caller, bytes: usize| {
-            let mut share = budget.share(Purpose::Small, caller).unwrap();
+            let mut share = budget.share(Purpose::Small, Some(caller)).unwrap();
             share.grow_to(bytes).map(|()| share)
         };
 
@@ -215,8 +223,8 @@ mod tests {
     #[test]
     fn what_would_spend_more_is_refused_and_what_is_given_back_is_there_again() {
         let budget = Budget::new(4 << 20);
-        let mut one = budget.share(Purpose::Large, &caller("platform", Role::Backend)).unwrap();
-        let mut other = budget.share(Purpose::Large, &caller("platform", Role::Backend)).unwrap();
+        let mut one = budget.share(Purpose::Large, Some(&caller("platform", Role::Backend))).unwrap();
+        let mut other = budget.share(Purpose::Large, Some(&caller("platform", Role::Backend))).unwrap();
 
         assert_eq!(one.grow_to(MIB), Ok(()));
         assert_eq!(other.grow_to(MIB), Ok(()));
@@ -229,7 +237,8 @@ mod tests {
 
     #[test]
     fn what_can_never_fit_is_told_with_what_can() {
-        let share = Budget::new(10 << 20).share(Purpose::Large, &caller("platform", Role::Backend)).unwrap();
+        let share =
+            Budget::new(10 << 20).share(Purpose::Large, Some(&caller("platform", Role::Backend))).unwrap();
 
         assert_eq!(share.too_small_for(5 * MIB), None);
         assert_eq!(share.too_small_for(5 * MIB + 1), Some(5 * MIB));
@@ -238,13 +247,13 @@ mod tests {
     #[test]
     fn batches_streams_and_single_submissions_take_nothing_from_each_other() {
         let budget = Budget::new(10 << 20);
-        let mut large = budget.share(Purpose::Large, &caller("platform", Role::Backend)).unwrap();
+        let mut large = budget.share(Purpose::Large, Some(&caller("platform", Role::Backend))).unwrap();
         large.grow_to(5 * MIB).unwrap();
         let streams: Vec<_> = (0..2 * MIB / STREAM_BYTES).map(|_| budget.stream().unwrap()).collect();
 
         assert!(budget.stream().is_err());
         assert_eq!(
-            budget.share(Purpose::Small, &caller("platform", Role::Backend)).unwrap().grow_to(3 * MIB),
+            budget.share(Purpose::Small, Some(&caller("platform", Role::Backend))).unwrap().grow_to(3 * MIB),
             Ok(())
         );
         drop(streams);

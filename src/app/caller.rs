@@ -1,41 +1,9 @@
 //! Who asks, and what he may see.
 
 use crate::domain::ids::Owner;
+pub use crate::domain::sign_in::Role;
 
-/// What a caller is here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Role {
-    /// Creates, reads, streams and cancels his own submissions.
-    Student,
-    /// Writes exercises; reads and cancels anyone's submissions.
-    Teacher,
-    /// A platform: creates submissions for any owner.
-    Backend,
-    /// All.
-    Admin,
-}
-
-impl Role {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Student, Self::Teacher, Self::Backend, Self::Admin];
-
-    /// Its name in tokens and in the API.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Student => "student",
-            Self::Teacher => "teacher",
-            Self::Backend => "backend",
-            Self::Admin => "admin",
-        }
-    }
-
-    /// The role of that name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|role| role.name() == name)
-    }
-}
-
-/// A caller whose token was checked.
+/// A caller who was proved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     /// Subject of the token; the owner of what he sends.

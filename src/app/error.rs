@@ -52,6 +52,12 @@ pub enum Conflict {
     SubmissionActive,
     /// The submission finished or failed.
     SubmissionEnded,
+    /// Another host has the name.
+    HostExists,
+    /// Something runs on the host.
+    HostBusy,
+    /// The host is one of the settings.
+    HostConfigured,
     /// Another submission has the backend's id.
     LegacyIdTaken {
         /// Where the id stands in the body.
@@ -132,6 +138,9 @@ impl Error {
             Self::Forbidden(_) => "forbidden",
             Self::Conflict(Conflict::SubmissionActive) => "submission_active",
             Self::Conflict(Conflict::SubmissionEnded) => "submission_ended",
+            Self::Conflict(Conflict::HostExists) => "host_exists",
+            Self::Conflict(Conflict::HostBusy) => "host_busy",
+            Self::Conflict(Conflict::HostConfigured) => "host_configured",
             Self::Conflict(Conflict::LegacyIdTaken { .. }) => "legacy_id_taken",
             Self::PreconditionFailed => "precondition_failed",
             Self::TooLarge(_) => "payload_too_large",

@@ -190,7 +190,8 @@ fn check_tests(tests: &[TestCase], faults: &mut Faults) {
     }
 }
 
-fn bytes_of(spec: &ExerciseSpec) -> usize {
+/// Bytes of what is in an exercise: its tests, files and statement.
+pub fn bytes_of(spec: &ExerciseSpec) -> usize {
     let graded_by: usize = match &spec.kind {
         Kind::Stdio(stdio) => stdio.tests.iter().map(|test| test.stdin.len() + test.expected.len()).sum(),
     };

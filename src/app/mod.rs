@@ -5,8 +5,10 @@
 
 pub mod budget;
 pub mod caller;
+pub mod containers;
 pub mod error;
 pub mod exercises;
+pub mod host_events;
 pub mod hosts;
 pub mod legacy;
 mod legacy_lookup;
@@ -14,6 +16,8 @@ pub mod links;
 mod open_streams;
 pub mod queue;
 pub mod read;
+pub mod results;
+pub mod sign_in;
 pub mod submit;
 pub mod validate;
 pub mod write;
@@ -24,12 +28,18 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-pub use crate::storage::{ExercisePut, Expected, ListCursor, ListedExercise, Placed, SubmissionFilter};
+pub use crate::pool::Hindrance;
+pub use crate::storage::{
+    ExercisePut, ExerciseResults, Expected, ListCursor, ListedExercise, Placed, ResultsPage,
+    SubmissionFilter, Tests,
+};
 pub use budget::Budget;
 pub use caller::{Caller, Role};
 pub use error::{Conflict, Error, FieldError, InvalidCode, Location};
 pub use legacy::LegacyEnqueue;
 pub use open_streams::{NoStream, OpenStream, OpenStreams};
+
+use host_events::HostEvents;
 
 use crate::clock::Clock;
 use crate::domain::ids::RuntimeId;
@@ -43,6 +53,7 @@ use crate::storage::{Installation, QueueCaps, Store};
 #[derive(Clone, Debug)]
 pub struct App {
     inner: Arc<Inner>,
+    host_events: HostEvents,
 }
 
 /// What the use cases work with.
@@ -77,7 +88,7 @@ pub struct Inner {
 impl App {
     /// The use cases over these parts.
     pub fn new(parts: Inner) -> Self {
-        Self { inner: Arc::new(parts) }
+        Self { inner: Arc::new(parts), host_events: HostEvents::default() }
     }
 
     /// The clock that all use cases go by.
@@ -95,9 +106,10 @@ impl App {
         &self.inner.installation.secret
     }
 
-    /// The languages, by id, and whether each can run now.
-    pub fn runtimes(&self) -> Vec<(&Runtime, bool)> {
-        self.inner.runtimes.values().map(|runtime| (runtime, self.inner.pool.ready(&runtime.id))).collect()
+    /// The languages, by id, and why those can't run now that can't.
+    pub fn runtimes(&self) -> Vec<(&Runtime, Option<Hindrance>)> {
+        let all = self.inner.runtimes.values();
+        all.map(|runtime| (runtime, self.inner.pool.hindrance(&runtime.id))).collect()
     }
 
     /// When a submission at `position` may start if it is of that runtime.

@@ -2,7 +2,8 @@
 
 use super::{App, Caller, Error};
 use crate::domain::pace::Eta;
-use crate::storage::{QueueFigures, Storage as _};
+use crate::pool::Hindrance;
+use crate::storage::{self, QueueFigures, Storage as _};
 
 /// The queue as everybody may see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub struct QueueView {
     pub slots_free: u64,
     /// Age of the oldest queued submission in seconds, 0 if none is queued.
     pub oldest_queued_s: u64,
+    /// Why nothing of what is queued can run; `None` while some runtime is ready.
+    pub blocked_by: Option<Hindrance>,
     /// When a submission sent now may start.
     pub eta: Option<Eta>,
 }
@@ -31,18 +34,25 @@ pub struct Standing {
 impl App {
     /// The queue in figures.
     pub async fn queue(&self, _caller: &Caller) -> Result<QueueView, Error> {
+        Ok(self.queue_now().await?)
+    }
+
+    /// The same, for no caller.
+    pub(super) async fn queue_now(&self) -> storage::Result<QueueView> {
         let now = self.inner.clock.now();
         let figures = self.inner.storage.queue_figures(now).await?;
         let slots = self.inner.pool.free();
-        let (total, free) = {
+        let (total, free, blocked_by) = {
             let free = slots.borrow();
-            (free.total, free.free)
+            let nearest = free.hindrances.values().max().copied();
+            (free.total, free.free, nearest.filter(|_hindrance| free.ready.is_empty()))
         };
         Ok(QueueView {
             figures,
             slots_total: u64::try_from(total).unwrap_or(u64::MAX),
             slots_free: u64::try_from(free).unwrap_or(u64::MAX),
             oldest_queued_s: figures.oldest_queued_at.map_or(0, |at| now.millis_since(at) / 1000),
+            blocked_by,
             eta: self.pace().eta_if_ready(figures.queued.saturating_add(1)),
         })
     }

@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use aws_lc_rs::digest::{self, Digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::DecodingKey;
 
 use super::jwks::RemoteSet;
@@ -126,6 +129,8 @@ struct NamedKey {
 pub struct Keys {
     fixed: Vec<NamedKey>,
     pub(super) remote: Vec<RemoteSet>,
+    /// SHA-256 over what they were read from.
+    digest: Digest,
 }
 
 impl Keys {
@@ -135,20 +140,27 @@ impl Keys {
     /// [`KeyError`] for a file that can't be read or holds no key of its algorithm, a short secret, or an entry
     /// that names no source, several, or an id that another has.
     pub fn from_settings(settings: &[KeySettings]) -> Result<Self, KeyError> {
-        let mut keys = Self { fixed: Vec::new(), remote: Vec::new() };
+        let mut keys =
+            Self { fixed: Vec::new(), remote: Vec::new(), digest: digest::digest(&digest::SHA256, &[]) };
         for (index, entry) in settings.iter().enumerate() {
             match (&entry.secret_file, &entry.pem_file, &entry.jwks_url) {
                 (Some(path), None, None) if entry.algorithm == Algorithm::Hs256 => {
                     let secret = read_secret(path)?;
+                    keys.mark(entry, &secret);
                     keys.add(index, entry.kid.clone(), Key::from_secret(&secret))?;
                 }
                 (None, Some(path), None) => {
-                    let key = Key::from_pem(entry.algorithm, &read(path)?).map_err(|reason| {
-                        KeyError::NotAKey { path: path.clone(), algorithm: entry.algorithm, reason }
+                    let pem = read(path)?;
+                    keys.mark(entry, &pem);
+                    let key = Key::from_pem(entry.algorithm, &pem).map_err(|reason| KeyError::NotAKey {
+                        path: path.clone(),
+                        algorithm: entry.algorithm,
+                        reason,
                     })?;
                     keys.add(index, entry.kid.clone(), key)?;
                 }
                 (None, None, Some(url)) if entry.algorithm != Algorithm::Hs256 => {
+                    keys.mark(entry, url.as_bytes());
                     keys.remote.push(
                         RemoteSet::new(url.clone(), entry.algorithm, entry.kid.clone())
                             .map_err(KeyError::Client)?,
@@ -171,8 +183,26 @@ impl Keys {
 
     /// The single secret in a file, without an id: the one that [`super::mint()`] signs with.
     pub fn from_generated(path: &Path) -> Result<Self, KeyError> {
-        let key = Key::from_secret(&read_secret(path)?);
-        Ok(Self { fixed: vec![NamedKey { kid: None, key }], remote: Vec::new() })
+        let secret = read_secret(path)?;
+        let fixed = vec![NamedKey { kid: None, key: Key::from_secret(&secret) }];
+        Ok(Self { fixed, remote: Vec::new(), digest: digest::digest(&digest::SHA256, &secret) })
+    }
+
+    /// What tells these keys from others, without telling them.
+    pub(super) fn fingerprint(&self) -> String {
+        URL_SAFE_NO_PAD.encode(self.digest.as_ref())
+    }
+
+    /// Notes one more key in the digest: `source` is what it was read from.
+    fn mark(&mut self, entry: &KeySettings, source: &[u8]) {
+        let mut context = digest::Context::new(&digest::SHA256);
+        context.update(self.digest.as_ref());
+        context.update(entry.algorithm.name().as_bytes());
+        context.update(
+            digest::digest(&digest::SHA256, entry.kid.as_deref().unwrap_or("\0").as_bytes()).as_ref(),
+        );
+        context.update(digest::digest(&digest::SHA256, source).as_ref());
+        self.digest = context.finish();
     }
 
     fn add(&mut self, index: usize, kid: Option<String>, key: Key) -> Result<(), KeyError> {

@@ -54,6 +54,8 @@ pub struct Verifier {
     issuer: String,
     /// Empty: anything.
     audience: String,
+    /// What tells the keys from others.
+    fingerprint: String,
 }
 
 struct Parts<'a> {
@@ -66,7 +68,14 @@ struct Parts<'a> {
 impl Verifier {
     /// A verifier with these keys, and issuer and audience of the settings.
     pub fn new(keys: Keys, settings: &AuthSettings) -> Self {
-        Self { keys, issuer: settings.issuer.clone(), audience: settings.audience.clone() }
+        let fingerprint = keys.fingerprint();
+        Self { keys, issuer: settings.issuer.clone(), audience: settings.audience.clone(), fingerprint }
+    }
+
+    /// What tells the keys of the settings from others, without telling them: what is bound to it ends with a change of
+    /// them. It stays where an issuer changes the keys that it publishes.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
     }
 
     /// The caller that `token` proves.

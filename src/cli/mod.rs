@@ -1,7 +1,13 @@
 //! What the command line does besides serving.
 
+mod api;
+pub mod container;
 pub mod doctor;
+pub mod exercise;
+pub mod host;
 mod image;
 pub mod openapi;
 pub mod runtime;
+pub mod submission;
+mod table;
 pub mod token;

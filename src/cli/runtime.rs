@@ -12,8 +12,10 @@ use crate::chain::Chain;
 use crate::config::Config;
 use crate::domain::ids::RuntimeId;
 use crate::domain::runtime::Runtime;
+use crate::pool::docker_settings::ConfiguredHost;
 use crate::pool::image::{self as host_image, Images, Presence};
 use crate::pool::trial::{self, Trial};
+use crate::runtimes::recipe;
 use crate::{judge, runtimes};
 
 /// What to do about the runtimes.
@@ -21,10 +23,15 @@ use crate::{judge, runtimes};
 pub enum Action {
     /// Show the runtimes and whether their images are on each host
     List,
-    /// Make the images that are missing or whose recipe has changed, on every host
+    /// Make the images that are missing or whose recipe has changed, once each, and bring them to every host
+    ///
+    /// What one host has is brought to the others through their engines; no registry is asked.
     Build {
         /// Only these runtimes
         ids: Vec<RuntimeId>,
+        /// Make them anew even if hosts have them, of the packages' newest versions
+        #[arg(long)]
+        anew: bool,
     },
     /// Run every runtime's check program on every host, as students' programs run there
     ///
@@ -42,8 +49,8 @@ pub enum Error {
     /// There is no such runtime.
     #[error("there is no runtime {0}")]
     Unknown(RuntimeId),
-    /// The runtime names an image that a host lacks, and says nothing of how it is made.
-    #[error("{host} lacks {image} of runtime {runtime}, which has no [build]: bring it there yourself")]
+    /// The runtime names an image that no host has, and says nothing of how it is made.
+    #[error("no host has {image} of runtime {runtime}, which has no [build]: bring it to {host} yourself")]
     NoRecipe {
         /// The runtime.
         runtime: RuntimeId,
@@ -77,21 +84,34 @@ pub enum Error {
 /// Carries `action` out for the runtimes and hosts that the settings name.
 ///
 /// # Errors
-/// The first failure of `build`; what was made before it stays. [`Error::NotInOrder`] after a whole `check`. If the
-/// runtimes cannot be read or a host cannot be reached.
+/// What keeps an image from being made; what was made before it stays. [`Error::NotInOrder`] after a whole `check`, or if an
+/// image could not be brought to each host. If the runtimes cannot be read or a host cannot be reached; `build` serves the
+/// others first.
 pub async fn run_configured(config: &Config, action: &Action) -> anyhow::Result<ExitCode> {
     let languages: Vec<Runtime> = runtimes::load(&config.runtimes_dir())?.into_values().collect();
-    let mut hosts = Vec::new();
+    let (mut hosts, mut silent) = (Vec::new(), None);
+    let certs_dir = config.certs_dir();
     for host in &config.docker.hosts {
-        hosts.push(Images::connect(&host.url).await.map_err(Error::NoAnswer)?);
+        match (Images::connect(host.endpoint(&certs_dir)).await.map_err(Error::NoAnswer), action) {
+            (Ok(host), _) => hosts.push(host),
+            // The others get their images all the same.
+            (Err(error), Action::Build { .. }) => silent = silent.or(Some(error)),
+            (Err(error), Action::List | Action::Check) => return Err(error.into()),
+        }
     }
     let out = &mut std::io::stdout();
     match action {
         Action::List => list(&languages, &hosts, out).await?,
-        Action::Build { ids } => {
+        Action::Build { ids, anew } => {
+            let made = if *anew { Made::All } else { Made::Missing };
+            let mut faults = 0;
             for runtime in chosen(&languages, ids)? {
-                build(runtime, &hosts, out).await?;
+                faults += build(runtime, &hosts, made, out).await?;
             }
+            if let Some(error) = silent {
+                return Err(error.into());
+            }
+            in_order(faults)?;
         }
         Action::Check => check(config, &languages, &hosts, out).await?,
     }
@@ -123,34 +143,89 @@ async fn list(runtimes: &[Runtime], hosts: &[Images], out: &mut (dyn Write + Sen
     Ok(())
 }
 
-async fn build(runtime: &Runtime, hosts: &[Images], out: &mut (dyn Write + Send)) -> Result<(), Error> {
-    let mut lacking = Vec::new();
+/// Which images are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Made {
+    /// Those that no host has, or that are of an older recipe.
+    Missing,
+    /// All that have a recipe.
+    All,
+}
+
+/// Sees to it that every host has the image; returns how many it could not be brought to.
+async fn build(
+    runtime: &Runtime,
+    hosts: &[Images],
+    made: Made,
+    out: &mut (dyn Write + Send),
+) -> Result<usize, Error> {
+    let (id, image) = (&runtime.id, &runtime.image);
+    let anew = made == Made::All && runtime.build.is_some();
+    let (mut having, mut lacking) = (Vec::new(), Vec::new());
+    let mut faults = 0;
     for host in hosts {
-        if presence(runtime, host).await? != Presence::Current {
-            lacking.push(host);
+        match presence(runtime, host).await {
+            Ok(Presence::Current) if !anew => having.push(host),
+            Ok(_) => lacking.push(host),
+            Err(error) => faults += tell(id, &error, out)?,
         }
     }
-    let Some(first) = lacking.first() else {
-        writeln!(out, "{}: {} is on every host", runtime.id, runtime.image)?;
-        return Ok(());
+    let mut lacking = lacking.into_iter();
+    let source = match (having.first(), lacking.len()) {
+        (Some(_), 0) => {
+            writeln!(out, "{id}: {image} is on every host")?;
+            return Ok(faults);
+        }
+        (Some(host), _) => host,
+        (None, _) => {
+            let Some(first) = lacking.next() else { return Ok(faults) };
+            make(runtime, first, out).await?;
+            first
+        }
     };
-    let Some(recipe) = &runtime.build else {
-        return Err(Error::NoRecipe {
-            runtime: runtime.id.clone(),
-            image: runtime.image.clone(),
-            host: first.host().to_owned(),
-        });
-    };
-    writeln!(out, "{}: unpacking {} and what they need", runtime.id, recipe.packages.join(", "))?;
-    let tree = image::make_tree(recipe)
-        .await
-        .map_err(|source| Error::Make { runtime: runtime.id.clone(), source })?;
-    let digest = image::recipe_digest(recipe);
     for host in lacking {
-        host.import(&runtime.image, &tree.path(), &digest).await?;
-        writeln!(out, "{}: {} is now on {}", runtime.id, runtime.image, host.host())?;
+        match host.bring(image, source).await {
+            Ok(bytes) => {
+                let (place, from, mib) = (host.host(), source.host(), bytes >> 20);
+                writeln!(out, "{id}: {image} is now on {place}, {mib} MiB from {from}")?;
+            }
+            Err(error) => faults += tell(id, &error, out)?,
+        }
     }
+    for host in hosts {
+        if let Err(error) = host.prune().await {
+            faults += tell(id, &error, out)?;
+        }
+    }
+    Ok(faults)
+}
+
+/// Says what failed on one host, so that the others are served all the same; counts it.
+fn tell(
+    runtime: &RuntimeId,
+    error: &dyn std::error::Error,
+    out: &mut (dyn Write + Send),
+) -> Result<usize, Error> {
+    writeln!(out, "{runtime}: {}", Chain(error))?;
+    Ok(1)
+}
+
+async fn make(runtime: &Runtime, host: &Images, out: &mut (dyn Write + Send)) -> Result<(), Error> {
+    let (id, image) = (&runtime.id, &runtime.image);
+    let Some(recipe) = &runtime.build else {
+        let host = host.host().to_owned();
+        return Err(Error::NoRecipe { runtime: id.clone(), image: image.clone(), host });
+    };
+    writeln!(out, "{id}: unpacking {} and what they need", recipe.packages.join(", "))?;
+    let tree =
+        image::make_tree(recipe).await.map_err(|source| Error::Make { runtime: id.clone(), source })?;
+    host.import(image, &tree.path(), &recipe::digest(recipe)).await?;
+    writeln!(out, "{id}: {image} is now on {}", host.host())?;
     Ok(())
+}
+
+fn in_order(faults: usize) -> Result<(), Error> {
+    if faults == 0 { Ok(()) } else { Err(Error::NotInOrder(faults)) }
 }
 
 async fn check(
@@ -161,9 +236,9 @@ async fn check(
 ) -> Result<(), Error> {
     let mut faults = 0;
     for runtime in runtimes {
-        for host in hosts {
+        for (host, configured) in hosts.iter().zip(&config.docker.hosts) {
             let proven = match state(runtime, host).await {
-                Ok(()) => prove(config, runtime, host).await,
+                Ok(()) => prove(config, runtime, configured).await,
                 defect => defect,
             };
             faults += usize::from(proven.is_err());
@@ -174,7 +249,7 @@ async fn check(
             writeln!(out, "{}: {} on {}: {text}", runtime.id, runtime.image, host.host())?;
         }
     }
-    if faults == 0 { Ok(()) } else { Err(Error::NotInOrder(faults)) }
+    in_order(faults)
 }
 
 /// Why the image of a runtime is not as it should be on a host.
@@ -186,7 +261,7 @@ pub(super) struct Defect {
 }
 
 /// Whether the runtime's check program ends well in a container like those of students' programs.
-async fn prove(config: &Config, runtime: &Runtime, host: &Images) -> Result<(), Defect> {
+async fn prove(config: &Config, runtime: &Runtime, host: &ConfiguredHost) -> Result<(), Defect> {
     let files = runtimes::check_program(&config.runtimes_dir(), &runtime.id).map_err(|error| Defect {
         reason: format!("has no check program: {}", Chain(&error)),
         advice: "put one into the folder check beside its runtime.toml",
@@ -195,8 +270,9 @@ async fn prove(config: &Config, runtime: &Runtime, host: &Images) -> Result<(), 
         reason: format!("cannot be tried: {}", Chain(&error)),
         advice: "see to the engine, and to the agent (guichet doctor tells about both)",
     };
-    let mut trial = Trial::start(host.host(), &config.agent_path(), runtime).await.map_err(untried)?;
-    let checked = judge::check(runtime, &files, &mut trial).await;
+    let (name, endpoint) = (host.name.clone(), host.endpoint(&config.certs_dir()));
+    let mut trial = Trial::start(name, &endpoint, &config.agent_path(), runtime).await.map_err(untried)?;
+    let checked = trial.run(&judge::canary(runtime, files)).await;
     if let Err(error) = trial.end().await {
         tracing::warn!(error = %Chain(&error), "the check's container could not be removed");
     }
@@ -225,13 +301,13 @@ pub(super) async fn state(runtime: &Runtime, host: &Images) -> Result<(), Defect
             &format!("does not start: {reason}"),
             "remove the image (docker rmi) and let guichet runtime build make it anew, or correct its probe",
         ),
-        host_image::Error::Engine { .. } | host_image::Error::Tar(_) => {
+        host_image::Error::Engine { .. } | host_image::Error::Tar(_) | host_image::Error::Copy { .. } => {
             defect(&format!("cannot be tried: {}", Chain(&failed)), NO_ANSWER)
         }
     }
 }
 
 async fn presence(runtime: &Runtime, host: &Images) -> Result<Presence, host_image::Error> {
-    let digest = runtime.build.as_ref().map(image::recipe_digest);
+    let digest = runtime.build.as_ref().map(recipe::digest);
     host.presence(&runtime.image, digest.as_deref()).await
 }

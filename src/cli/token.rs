@@ -38,19 +38,32 @@ fn ttl(text: &str) -> Result<Duration, String> {
 /// Prints the token alone on standard output.
 ///
 /// # Errors
+/// That there is no key here, or that no token can be made with it.
+pub fn run(config: &Config, arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let token = local_token(config, &arguments.sub, arguments.role, arguments.ttl)?;
+    writeln!(std::io::stdout(), "{token}")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A token signed with the generated key.
+///
+/// # Errors
 /// If keys are configured: only who has the private key can sign then. If there is no key, or this user may not read
 /// it; none is made then, since no service would take its tokens.
-pub fn run(config: &Config, arguments: &Arguments) -> anyhow::Result<ExitCode> {
+pub(super) fn local_token(
+    config: &Config,
+    subject: &str,
+    role: Role,
+    ttl: Duration,
+) -> anyhow::Result<String> {
     anyhow::ensure!(
         config.auth.keys.is_empty(),
         "auth.keys is set: tokens come from who holds those keys, not from here"
     );
     let key = std::path::absolute(config.generated_key_path())?;
     look_for_key(&key)?;
-    let caller = Caller { subject: arguments.sub.parse()?, role: arguments.role };
-    let token = mint(&key, &config.auth, &caller, arguments.ttl, Clock::System.now())?;
-    writeln!(std::io::stdout(), "{token}")?;
-    Ok(ExitCode::SUCCESS)
+    let caller = Caller { subject: subject.parse()?, role };
+    Ok(mint(&key, &config.auth, &caller, ttl, Clock::System.now())?)
 }
 
 fn look_for_key(path: &Path) -> anyhow::Result<()> {

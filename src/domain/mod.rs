@@ -16,6 +16,8 @@ pub mod pace;
 pub mod queue;
 pub mod quote;
 pub mod runtime;
+pub mod sign_in;
+pub mod standing;
 pub mod submission;
 pub mod time;
 pub mod verdict;

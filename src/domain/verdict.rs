@@ -59,6 +59,11 @@ impl Verdict {
             Self::OutputLimitExceeded => "output_limit_exceeded",
         }
     }
+
+    /// The verdict of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|verdict| verdict.name() == name)
+    }
 }
 
 /// What a command used.

@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 
 use super::mailboxes::{Mailbox, Topic, Waiting as Mail};
 use super::reading::{self, Read, Reading};
-use super::{Feed, Follow, LogEntry, Notice, Position, Resume};
+use super::{Bell, Feed, Follow, LogEntry, Notice, Position, Resume};
 use crate::domain::event::{EventBody, LogPlace};
 use crate::domain::ids::{Owner, SubmissionId};
 use crate::domain::queue::PositionReason;
@@ -26,6 +26,8 @@ pub struct Follower {
     /// How far the log was read.
     after: LogPlace,
     pending: VecDeque<Notice>,
+    /// Whether it has read anything: who opens it learns at once that the log cannot be read.
+    has_read: bool,
     /// Whether the log was read to its end once.
     live: bool,
     /// Whether places were told that may not have been taken over: of what the log had still to say.
@@ -88,6 +90,7 @@ impl Follower {
             state: State::MustRead(first),
             after: LogPlace::Start,
             pending: VecDeque::new(),
+            has_read: false,
             live: false,
             must_ask: false,
             waiting: HashMap::new(),
@@ -96,7 +99,7 @@ impl Follower {
 
     /// Wakes the task that polls the follower, though there may be nothing to tell.
     pub fn bell(&self) -> Bell {
-        Bell(Arc::clone(&self.mailbox))
+        self.mailbox.bell().clone()
     }
 
     /// The next thing to tell, or `None` after the ending event of the last round. Dropping the future loses
@@ -105,7 +108,8 @@ impl Follower {
         poll_fn(|context| self.poll_next(context)).await
     }
 
-    /// The same, polled. After a fault it goes on where it was.
+    /// The same, polled. A fault comes at once if nothing was read yet, and later after half a minute in which the log could not
+    /// be read; it goes on where it was.
     pub fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<storage::Result<Option<Notice>>> {
         loop {
             if let Some(notice) = self.pending.pop_front() {
@@ -117,8 +121,13 @@ impl Follower {
             match &mut self.state {
                 State::Over => return Poll::Ready(Ok(None)),
                 State::MustRead(what) => {
-                    let (feed, topic) = (self.feed.clone(), self.topic.clone());
-                    self.state = State::Reads(*what, Box::pin(reading::read(feed, topic, *what)));
+                    let (feed, topic, what) = (self.feed.clone(), self.topic.clone(), *what);
+                    let read: Pin<Box<dyn Future<Output = _> + Send>> = if self.has_read {
+                        Box::pin(reading::read_patiently(feed, topic, what))
+                    } else {
+                        Box::pin(reading::read(feed, topic, what))
+                    };
+                    self.state = State::Reads(what, read);
                 }
                 State::Reads(what, read) => match ready!(read.as_mut().poll(context)) {
                     Ok(read) => self.take_read(read),
@@ -140,6 +149,7 @@ impl Follower {
 
     /// Takes over what was read.
     fn take_read(&mut self, read: Read) {
+        self.has_read = true;
         match read {
             Read::Placed { items, then } => {
                 self.expect_places(&items);
@@ -182,6 +192,7 @@ impl Follower {
 
     fn go_live(&mut self) -> State {
         self.live = true;
+        self.mailbox.note_draft(self.after == LogPlace::Start && matches!(self.topic, Topic::Submission(_)));
         if std::mem::take(&mut self.must_ask) {
             self.feed.tell_places_of(self.waiting.keys().copied().collect());
         }
@@ -311,16 +322,5 @@ impl std::fmt::Debug for Follower {
 impl Drop for Follower {
     fn drop(&mut self) {
         self.feed.inner.mailboxes.close(&self.topic, &self.mailbox);
-    }
-}
-
-/// Wakes the reader of one stream; the default one wakes none.
-#[derive(Clone, Debug, Default)]
-pub struct Bell(Arc<Mailbox>);
-
-impl Bell {
-    /// Wakes it.
-    pub fn ring(&self) {
-        self.0.ring();
     }
 }

@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::hash::Hash;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 
-use futures_util::task::AtomicWaker;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::{LogEntry, Position};
+use super::{Bell, LogEntry, Position};
 use crate::domain::ids::{Owner, SubmissionId};
 
 /// Entries of a log that wait for one stream; with more of them it reads the log itself when it comes to it.
@@ -32,8 +32,10 @@ pub enum Topic {
 /// What waits for one stream, and a bell.
 #[derive(Debug, Default)]
 pub struct Mailbox {
-    bell: AtomicWaker,
+    bell: Bell,
     waiting: Mutex<Waiting>,
+    /// Whether its log had no event when it was read: of its submission's removal none will tell.
+    is_of_draft: AtomicBool,
 }
 
 /// What waits for one stream.
@@ -63,7 +65,17 @@ impl Mailbox {
 
     /// Wakes the stream's reader.
     pub fn ring(&self) {
-        self.bell.wake();
+        self.bell.ring();
+    }
+
+    /// What wakes the stream's reader.
+    pub const fn bell(&self) -> &Bell {
+        &self.bell
+    }
+
+    /// Notes whether its submission is a draft.
+    pub fn note_draft(&self, is_draft: bool) {
+        self.is_of_draft.store(is_draft, Ordering::Relaxed);
     }
 
     /// Puts an entry in; whether no other waited before.
@@ -174,6 +186,23 @@ impl Mailboxes {
         bells.extend(all);
     }
 
+    /// Drafts that are followed.
+    pub fn drafts(&self) -> Vec<SubmissionId> {
+        let by_topic = lock(&self.by_topic);
+        let is_draft = |mailbox: &Arc<Mailbox>| mailbox.is_of_draft.load(Ordering::Relaxed);
+        let topics = by_topic.submissions.iter().filter(|(_, mailboxes)| mailboxes.iter().any(is_draft));
+        topics.map(|(submission, _)| *submission).collect()
+    }
+
+    /// Has all followers of a submission itself read the log.
+    pub fn have_followers_read(&self, submission: SubmissionId) {
+        let following = lock(&self.by_topic).submissions.get(&submission).cloned().unwrap_or_default();
+        for mailbox in following {
+            mailbox.must_read();
+            mailbox.ring();
+        }
+    }
+
     /// Whether nothing is followed.
     pub fn is_empty(&self) -> bool {
         let by_topic = lock(&self.by_topic);
@@ -258,24 +287,6 @@ impl Crowd {
             mailbox.ring();
         }
         are_left
-    }
-}
-
-/// Queued submissions whose followers have just begun. The lock is held for operations of the list only.
-#[derive(Debug, Default)]
-pub struct Begun {
-    submissions: Mutex<Vec<SubmissionId>>,
-}
-
-impl Begun {
-    /// Adds some.
-    pub fn add(&self, mut submissions: Vec<SubmissionId>) {
-        lock(&self.submissions).append(&mut submissions);
-    }
-
-    /// Takes all of them.
-    pub fn take(&self) -> Vec<SubmissionId> {
-        std::mem::take(&mut lock(&self.submissions))
     }
 }
 

@@ -9,6 +9,8 @@
 //!
 //! Invariant: a follower's mailbox is open before it first reads the log.
 
+mod begun;
+mod bell;
 mod ending;
 mod entry;
 mod follower;
@@ -31,11 +33,13 @@ use crate::domain::queue::PositionReason;
 use crate::shutdown::Tasks;
 use crate::storage::{self, Change, Placed, Storage as _, Store};
 
+use begun::Begun;
+pub use bell::Bell;
 pub use ending::Waiter;
 use ending::Waiters;
 pub use entry::LogEntry;
-pub use follower::{Bell, Follower};
-use mailboxes::{Begun, Crowd, Mailboxes};
+pub use follower::Follower;
+use mailboxes::{Crowd, Mailboxes};
 
 /// Followers that read their logs again at the same time: there may be thousands, and requests read, too.
 const READERS: usize = 2;
@@ -215,7 +219,7 @@ impl Feed {
                     self.inner.mailboxes.have_read(submission, &owner);
                     self.inner.waiters.wake(submission);
                 }
-                Ok(Change::Queue | Change::Cancel { .. }) => {}
+                Ok(Change::Queued | Change::Unqueued | Change::Cancel { .. }) => {}
                 Err(RecvError::Lagged(_)) => {
                     self.inner.waiters.wake_all();
                     // A draft may have been deleted, which no event tells.

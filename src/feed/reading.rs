@@ -1,13 +1,21 @@
 //! What a follower reads from the database until it is live.
 
+use std::time::Duration;
+
 use super::mailboxes::Topic;
 use super::{Feed, LogEntry, Resume};
+use crate::chain::Chain;
 use crate::domain::event::{Event, LogPlace};
 use crate::domain::ids::{Owner, SubmissionId};
 use crate::storage::{self, LogPage, Placed, Snapshot, Storage as _};
 
 /// Events read at one time. An ending event carries a whole result, and each open stream may hold a page.
 const PAGE: u32 = 16;
+/// How often it is read again before a database that can't be reached ends a follower's reading; with the pauses, about
+/// half a minute.
+const TRIES: u32 = 12;
+/// Pause before it is read again, doubled each time, and its longest.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(4));
 
 /// What is to be read.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +57,26 @@ pub(super) enum Read {
         /// Where his log ended.
         end: LogPlace,
     },
+}
+
+/// The same as [`read`], again and again while the database can't be reached, for about half a minute: a reader outlives
+/// a fault that passes.
+///
+/// # Errors
+/// The last one.
+pub(super) async fn read_patiently(feed: Feed, topic: Topic, what: Reading) -> storage::Result<Read> {
+    let mut pause = PAUSE.0;
+    for _ in 0..TRIES {
+        match read(feed.clone(), topic.clone(), what).await {
+            Err(error @ storage::Error::Unavailable(_)) => {
+                tracing::debug!(error = %Chain(&error), "a log cannot be read yet");
+            }
+            done => return done,
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(PAUSE.1);
+    }
+    read(feed, topic, what).await
 }
 
 /// Reads from the log of `topic`.

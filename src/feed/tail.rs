@@ -48,6 +48,8 @@ pub(super) async fn run(feed: Feed, tasks: Tasks) {
     let mut poll = tokio::time::interval(POLL);
     poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let ending = feed.inner.ending.clone();
+    // A hard stop right behind the soft one may be seen first; what waits for the end of the streams ends all the same.
+    let _ends_them = ending.clone().drop_guard();
     let mut tail = Tail { feed, mark: None, places: Places::default() };
     loop {
         let due = tail.places.due();
@@ -92,7 +94,7 @@ impl Tail {
             }
         }
         if cause != Cause::Places
-            && let Err(error) = self.read().await
+            && let Err(error) = self.read(cause).await
         {
             tracing::warn!(error = %Chain(&error), "it could not be read what is new in the logs");
             self.feed.inner.committed.notify_one();
@@ -102,11 +104,26 @@ impl Tail {
         (cause == Cause::Hint).then_some(PAUSE)
     }
 
+    /// Has the followers of drafts read that are not there any more: no event tells it.
+    async fn look_for_drafts(&self) -> storage::Result<()> {
+        let drafts = self.feed.inner.mailboxes.drafts();
+        if drafts.is_empty() {
+            return Ok(());
+        }
+        for gone in self.feed.inner.storage.missing(drafts).await? {
+            self.feed.inner.mailboxes.have_followers_read(gone);
+        }
+        Ok(())
+    }
+
     /// Reads what is new. What followers that have just begun wait for was committed before.
     ///
     /// # Errors
     /// The same is read the next time; what was handed out already is known by its number.
-    async fn read(&mut self) -> storage::Result<()> {
+    async fn read(&mut self, cause: Cause) -> storage::Result<()> {
+        if cause == Cause::Poll {
+            self.look_for_drafts().await?;
+        }
         let begun = self.feed.inner.begun.take();
         let read = self.read_logs().await;
         if read.is_err() {
@@ -134,7 +151,7 @@ impl Tail {
         };
         if !are_known {
             let queue = self.feed.inner.storage.queue().await?;
-            self.places.set_all(queue, &self.feed.inner.mailboxes);
+            self.places.set_all(queue, &self.feed.inner.mailboxes).await;
         }
         self.mark = Some(mark);
         Ok(())

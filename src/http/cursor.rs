@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::app::containers::{ContainerCursor, ContainerView};
 use crate::app::{Caller, ListCursor, Location};
-use crate::domain::ids::{ExerciseId, SubmissionId};
+use crate::domain::ids::{ExerciseId, Owner, SubmissionId};
 use crate::domain::time::Timestamp;
 use crate::http::problem::Problem;
 use crate::http::seal::{self, Purpose};
@@ -42,6 +43,12 @@ struct SubmissionPlace {
     id: SubmissionId,
 }
 
+#[derive(Serialize, Deserialize)]
+struct ContainerPlace {
+    created_at: i64,
+    serial: u64,
+}
+
 impl<'a> Cursors<'a> {
     /// Cursors of `list` for this caller and these filters.
     pub const fn new(secret: &'a [u8], caller: &'a Caller, list: &'static str, filters: &'a str) -> Self {
@@ -72,6 +79,19 @@ impl<'a> Cursors<'a> {
         Ok(ListCursor { created_at: Timestamp::from_millis(place.created_at), id: place.id })
     }
 
+    /// The cursor behind a container.
+    pub fn behind_container(&self, container: &ContainerView) -> String {
+        let ContainerCursor { created_at, serial } = ContainerCursor::behind(container);
+        self.seal(&json!(ContainerPlace { created_at: created_at.millis(), serial }).to_string())
+    }
+
+    /// The place that a cursor of containers means.
+    pub fn container(&self, cursor: &str) -> Result<ContainerCursor, Problem> {
+        let place: ContainerPlace = serde_json::from_str(&self.open(cursor)?).map_err(|_source| refused())?;
+        let created_at = Timestamp::from_millis(place.created_at);
+        Ok(ContainerCursor { created_at, serial: place.serial })
+    }
+
     /// The cursor behind an exercise.
     pub fn behind_exercise(&self, id: &str) -> String {
         self.seal(id)
@@ -79,6 +99,16 @@ impl<'a> Cursors<'a> {
 
     /// The place that a cursor of exercises means.
     pub fn exercise(&self, cursor: &str) -> Result<ExerciseId, Problem> {
+        self.open(cursor)?.parse().map_err(|_malformed| refused())
+    }
+
+    /// The cursor behind an owner.
+    pub fn behind_owner(&self, owner: &Owner) -> String {
+        self.seal(owner.as_str())
+    }
+
+    /// The place that a cursor of owners means.
+    pub fn owner(&self, cursor: &str) -> Result<Owner, Problem> {
         self.open(cursor)?.parse().map_err(|_malformed| refused())
     }
 }

@@ -25,7 +25,7 @@ use crate::http::stream;
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
-/// What is asked of the events of one submission.
+/// What is asked of the events of one submission, or of the hosts.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -34,7 +34,7 @@ pub struct FollowQuery {
     #[serde(rename = "ticket")]
     _ticket: Option<String>,
     /// Go on behind this event; the header `Last-Event-ID` wins.
-    last_event_id: Option<String>,
+    pub(super) last_event_id: Option<String>,
 }
 
 /// What is asked of the events of all submissions.
@@ -54,7 +54,7 @@ pub struct FollowOwnerQuery {
 
 /// Where a stream goes on: the header wins over the query. What is no event's id of this kind of stream can't be gone
 /// on from.
-fn resume(headers: &HeaderMap, query: Option<&str>, prefix: &str) -> Resume {
+pub(super) fn resume(headers: &HeaderMap, query: Option<&str>, prefix: &str) -> Resume {
     let header = headers.get(LAST_EVENT_ID).map(|value| value.to_str().unwrap_or("?"));
     match header.or(query) {
         None | Some("") => Resume::Start,
@@ -72,7 +72,7 @@ fn resume(headers: &HeaderMap, query: Option<&str>, prefix: &str) -> Resume {
     get,
     path = "/v1/submissions/{id}/events",
     tag = "events",
-    security(("bearer" = []), ("ticket" = [])),
+    security(("bearer" = []), ("session" = []), ("ticket" = [])),
     params(
         ("id" = String, Path, description = "The submission.", format = Uuid),
         ("Last-Event-ID" = Option<String>, Header, description = "Go on behind this event."),
@@ -107,7 +107,7 @@ pub async fn follow_submission_events(
     stream::respond(&state, follow, listener.audience(Some(id)))
 }
 
-fn outside() -> Problem {
+pub(super) fn outside() -> Problem {
     Problem::unauthorized("the ticket opens another stream")
 }
 
@@ -118,7 +118,7 @@ fn outside() -> Problem {
     get,
     path = "/v1/events",
     tag = "events",
-    security(("bearer" = []), ("ticket" = [])),
+    security(("bearer" = []), ("session" = []), ("ticket" = [])),
     params(
         ("Last-Event-ID" = Option<String>, Header, description = "Go on behind this event."),
         FollowOwnerQuery,

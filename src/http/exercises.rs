@@ -10,15 +10,16 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::app::{self, ExercisePut, Expected};
+use crate::chain::Chain;
 use crate::domain::exercise;
 use crate::domain::ids::ExerciseId;
 use crate::http::auth::Caller;
 use crate::http::auth::extract::{Anyone, Teach};
-use crate::http::body::{ExercisePath, JsonBody, Query, refuse};
+use crate::http::body::{ExercisePath, JsonBody, Query, READ_AT_ONCE, refuse};
 use crate::http::cursor::{self, Cursors};
 use crate::http::dto::exercise::{Exercise, ExerciseList};
 use crate::http::dto::exercise_request::ExerciseRequest;
-use crate::http::headers::{Tags, tagged};
+use crate::http::headers::{Tags, tagged_bytes};
 use crate::http::problem::Problem;
 use crate::http::problem_sets::{DeletingExercise, Listing, Reading, WritingExercise};
 use crate::http::state::HttpState;
@@ -79,7 +80,9 @@ pub async fn put_exercise(
         ExercisePut::Changed(stored) | ExercisePut::Unchanged(stored) => (StatusCode::OK, stored),
         ExercisePut::VersionMismatch => return Err(app::Error::PreconditionFailed.into()),
     };
-    let mut response = (status, Json(Exercise::of(&stored, &caller))).into_response();
+    let stored = Arc::new(stored);
+    let shown = written(&state, Arc::clone(&stored), &caller).await?;
+    let mut response = (status, [(header::CONTENT_TYPE, JSON)], shown).into_response();
     let mut set = |name, value: &str| {
         if let Ok(value) = HeaderValue::from_str(value) {
             response.headers_mut().insert(name, value);
@@ -104,6 +107,8 @@ async fn stored(
         Err(error) => Err(error.into()),
     }
 }
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// What no stored exercise meets. The use case still looks at the rest first: a precondition counts only for what
 /// would be done without it (RFC 9110 §13.2.1).
@@ -163,7 +168,29 @@ pub async fn get_exercise(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let stored = state.app.exercise(&caller, &path.existing()?).await?;
-    tagged(&headers, &Exercise::of(&stored, &caller), Some(&tag(&stored, &caller)))
+    let tag = tag(&stored, &caller);
+    let shown = written(&state, stored, &caller).await?;
+    Ok(tagged_bytes(&headers, shown, JSON, Some(&tag)))
+}
+
+/// An exercise as its caller sees it, as JSON. A long one is written on a thread that serves no requests.
+async fn written(
+    state: &HttpState,
+    stored: Arc<exercise::Exercise>,
+    caller: &app::Caller,
+) -> Result<Vec<u8>, Problem> {
+    let is_long = app::exercises::bytes_of(&stored.spec) > READ_AT_ONCE;
+    let caller = caller.clone();
+    let write = move || serde_json::to_vec(&Exercise::of(&stored, &caller));
+    let written = if is_long {
+        state.tasks.tracker().spawn_blocking(write).await.map_err(|_panicked| Problem::internal())?
+    } else {
+        write()
+    };
+    written.map_err(|error| {
+        tracing::error!(error = %Chain(&error), "an exercise cannot be written as JSON");
+        Problem::internal()
+    })
 }
 
 /// What is asked of a list of exercises.

@@ -78,6 +78,37 @@ pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     Ok(Some(key.to_owned()))
 }
 
+/// Whether `Accept` asks for `wanted` rather than for `usual`, which is answered if it says nothing of either
+/// (RFC 9110 §12.5.1).
+pub fn prefers(headers: &HeaderMap, wanted: &str, usual: &str) -> bool {
+    let ranges: Vec<(&str, f32)> = headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(range)
+        .collect();
+    let named = |kind: &str| {
+        ranges.iter().find(|(range, _)| range.eq_ignore_ascii_case(kind)).map(|(_, quality)| *quality)
+    };
+    let family = |kind: &str| {
+        let (family, _) = kind.split_once('/').unwrap_or((kind, ""));
+        named(&format!("{family}/*"))
+    };
+    // Any kind would do for `*/*`: what is usual does.
+    let asked = named(wanted).or_else(|| family(wanted)).unwrap_or(0.0);
+    let otherwise = named(usual).or_else(|| family(usual));
+    asked > 0.0 && otherwise.is_none_or(|otherwise| asked > otherwise)
+}
+
+/// A range of `Accept` and its quality; one that makes no sense is wanted as little as can be said.
+fn range(text: &str) -> (&str, f32) {
+    let mut parts = text.split(';').map(str::trim);
+    let kind = parts.next().unwrap_or_default();
+    let quality = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
+    (kind, quality.map_or(1.0, |quality| quality.parse().unwrap_or(0.0)))
+}
+
 /// Entity tags of a precondition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tags {
@@ -155,7 +186,7 @@ pub fn tagged_bytes(request: &HeaderMap, bytes: Vec<u8>, kind: HeaderValue, tag:
         headers.insert(header::ETAG, tag);
     }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
-    headers.insert(header::VARY, HeaderValue::from_static("Authorization"));
+    headers.insert(header::VARY, HeaderValue::from_static("Authorization, Cookie"));
     response
 }
 
@@ -169,7 +200,7 @@ fn tag_of(bytes: &[u8]) -> String {
 mod tests {
     use axum::http::{HeaderMap, HeaderValue, header};
 
-    use super::{Tags, Wait, idempotency_key, tagged};
+    use super::{Tags, Wait, idempotency_key, prefers, tagged};
 
     fn with(name: &'static str, value: &'static str) -> HeaderMap {
         HeaderMap::from_iter([(name.parse().unwrap(), HeaderValue::from_static(value))])
@@ -199,6 +230,23 @@ mod tests {
         assert!(idempotency_key(&with("idempotency-key", "")).is_err());
         assert!(idempotency_key(&with("idempotency-key", "\"\"")).is_err());
         assert!(idempotency_key(&with("idempotency-key", "a b")).is_err());
+    }
+
+    #[test]
+    fn what_accept_prefers_is_asked_for() {
+        let asks = |value| prefers(&with("accept", value), "text/csv", "application/json");
+
+        assert!(asks("text/csv"));
+        assert!(asks("text/csv, */*;q=0.1"));
+        assert!(asks("Text/CSV;charset=utf-8, application/json;q=0.5"));
+        assert!(asks("text/*"));
+        assert!(!asks("application/json"));
+        assert!(!asks("*/*"));
+        assert!(!asks("text/csv;q=0.5, application/json"));
+        assert!(!asks("application/json, text/csv"));
+        assert!(!asks("text/csv;q=0"));
+        assert!(!asks("text/csv;q=x"));
+        assert!(!prefers(&HeaderMap::new(), "text/csv", "application/json"));
     }
 
     #[test]

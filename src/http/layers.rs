@@ -1,5 +1,6 @@
 //! What happens around every handler: request ids, log lines, figures, problems written down, safe headers.
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,6 +14,7 @@ use axum::response::{IntoResponse as _, Response};
 use futures_util::StreamExt as _;
 use tracing::Instrument as _;
 
+use crate::clock::Patience;
 use crate::http::body;
 use crate::http::problem::{Code, Problem};
 
@@ -87,6 +89,14 @@ fn write_problem(mut response: Response, id: &str) -> Response {
     written
 }
 
+/// What a request is answered that no route sees.
+pub fn refuse(request: &HeaderMap, problem: Problem) -> Response {
+    let id = request_id(request);
+    let mut response = write_problem(problem.into_response(), &id);
+    set_headers(response.headers_mut(), &id);
+    response
+}
+
 fn is_typed(response: &Response) -> bool {
     let json = HeaderValue::from_static("application/problem+json");
     response.headers().get(header::CONTENT_TYPE) == Some(&json)
@@ -126,7 +136,6 @@ pub fn after_panic(_panic: Box<dyn std::any::Any + Send + 'static>) -> Response 
 /// Reads the rest of a body that a handler left, so that a client that still sends it reads the answer and not a
 /// broken connection. Nothing of it is kept.
 pub async fn drain(request: Request, next: Next) -> Response {
-    let begun = Instant::now();
     if request.body().is_end_stream() {
         return next.run(request).await;
     }
@@ -142,7 +151,12 @@ pub async fn drain(request: Request, next: Next) -> Response {
             shared.lock().unwrap_or_else(PoisonError::into_inner).poll_next_unpin(context)
         })
     };
-    let response = next.run(Request::from_parts(parts, Body::from_stream(reader))).await;
+    let mut answering = pin!(next.run(Request::from_parts(parts, Body::from_stream(reader))));
+    let mut patience = Patience::in_eighths(body::WITHIN);
+    let response = match patience.wait_for(&mut answering).await {
+        Some(response) => response,
+        None => answering.await,
+    };
     if response.status().as_u16() < 400 || (waits && !touched.load(Ordering::Relaxed)) {
         return response;
     }
@@ -158,8 +172,8 @@ pub async fn drain(request: Request, next: Next) -> Response {
             }
         }
     };
-    let left = body::WITHIN.saturating_sub(begun.elapsed()).min(DRAIN);
-    if tokio::time::timeout(left, throw_away).await.is_err() {
+    patience.shorten_to(DRAIN);
+    if patience.wait_for(throw_away).await.is_none() {
         tracing::debug!("a body that nobody wanted did not end");
     }
     response

@@ -1,11 +1,13 @@
-//! REST, server-sent events, tokens and the OpenAPI document: bytes in, a use case of `app`, bytes out.
+//! REST, server-sent events, tokens, the OpenAPI document and the page: bytes in, a use case of `app`, bytes out.
 //!
 //! Nothing is decided here that another way in would have to decide again. JSON names live in [`dto`], status codes in
-//! [`problem`], who asks in [`auth`]. Invariant: every route stands in the one list of `routes`, which is also what
-//! the OpenAPI document is made of.
+//! [`problem`], who asks in [`auth`]. Invariant: every route of the API stands in the one list of `routes`, which is also
+//! what the OpenAPI document is made of.
 
 pub mod auth;
 pub mod body;
+pub mod containers;
+pub mod csv;
 pub mod cursor;
 pub mod dto;
 pub mod events;
@@ -14,21 +16,29 @@ pub mod files;
 pub mod framing;
 pub mod headers;
 pub mod health;
+pub mod host_events;
 pub mod hosts;
 pub mod layers;
 pub mod links;
 pub mod openapi;
+pub mod origin;
+pub mod page;
 pub mod problem;
 mod problem_of;
 pub mod problem_pages;
 pub mod problem_sets;
 pub mod queue;
 pub mod rate;
+mod request_tasks;
+pub mod results;
 pub mod seal;
 pub mod server;
+pub mod sign_in;
+mod sign_in_page;
 pub mod state;
 pub mod stream;
 pub mod submissions;
+mod timer;
 
 use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, Method, header};
@@ -48,7 +58,7 @@ pub use state::{HttpSettings, HttpState};
 
 use problem::{Code, Problem};
 
-/// Routes that want a token, with their operations in the document.
+/// Routes that want a token or a session, with their operations in the document.
 fn with_token() -> OpenApiRouter<HttpState> {
     OpenApiRouter::new()
         .routes(routes!(submissions::create_submission, submissions::list_submissions))
@@ -59,30 +69,37 @@ fn with_token() -> OpenApiRouter<HttpState> {
         .routes(routes!(files::get_submission_file))
         .routes(routes!(submissions::cancel_submission))
         .routes(routes!(events::create_stream_ticket))
+        .routes(routes!(sign_in::create_sign_in_link))
         .routes(routes!(exercises::list_exercises))
         .routes(routes!(exercises::get_exercise, exercises::put_exercise, exercises::delete_exercise))
+        .routes(routes!(results::get_exercise_results))
         .routes(routes!(queue::list_runtimes))
         .routes(routes!(queue::get_queue))
         .routes(routes!(queue::get_me))
         .routes(routes!(links::list_links))
-        .routes(routes!(hosts::list_hosts))
-        .routes(routes!(hosts::get_host, hosts::update_host))
+        .routes(routes!(hosts::list_hosts, hosts::add_host))
+        .routes(routes!(hosts::get_host, hosts::update_host, hosts::remove_host))
+        .routes(routes!(containers::list_containers))
+        .routes(routes!(containers::delete_container))
         .routes(routes!(health::get_metrics))
 }
 
-/// Routes that want a token or a stream ticket.
+/// Routes that want a token, a session or a stream ticket.
 fn with_ticket() -> OpenApiRouter<HttpState> {
     OpenApiRouter::new()
         .routes(routes!(events::follow_submission_events))
         .routes(routes!(events::follow_events))
+        .routes(routes!(host_events::follow_host_events))
 }
 
-/// Routes that want nothing.
+/// Routes that want nothing, or look for themselves at what they want.
 fn open() -> OpenApiRouter<HttpState> {
     OpenApiRouter::new()
         .routes(routes!(health::get_liveness))
         .routes(routes!(health::get_readiness))
         .routes(routes!(problem_pages::explain_problem))
+        .routes(routes!(sign_in::show_sign_in_link, sign_in::use_sign_in_link))
+        .routes(routes!(sign_in::create_session, sign_in::delete_session))
 }
 
 /// All routes of the API, for the document.
@@ -101,6 +118,7 @@ pub fn router(state: HttpState) -> Router {
         .merge(Router::from(open()))
         .route("/openapi.json", get(move || async move { json(document) }))
         .merge(documentation())
+        .merge(page::router())
         .fallback(|| async { Problem::not_found() })
         .method_not_allowed_fallback(|| async {
             Problem::new(Code::MethodNotAllowed, "the header Allow names those it has")

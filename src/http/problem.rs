@@ -18,8 +18,12 @@ use crate::domain::ids::SubmissionId;
 pub enum Code {
     /// 400: the body is no JSON, or nested too deep.
     MalformedBody,
+    /// 400: the head of the request could be read in two ways.
+    MalformedRequest,
     /// 401: no token, or one that proves nobody.
     InvalidToken,
+    /// 401: the session was ended, or its time is over.
+    SessionExpired,
     /// 403: the role never has this operation or field.
     Forbidden,
     /// 404: there is no such thing, or the caller may not see it.
@@ -34,6 +38,14 @@ pub enum Code {
     SubmissionEnded,
     /// 409: another submission has this backend's id.
     LegacyIdTaken,
+    /// 409: another Docker host has this name.
+    HostExists,
+    /// 409: something runs on the Docker host.
+    HostBusy,
+    /// 409: the Docker host is one of the settings.
+    HostConfigured,
+    /// 410: the sign-in link was used, or its time is over.
+    SignInLinkOver,
     /// 412: the stored version is another one.
     PreconditionFailed,
     /// 413: more bytes than are taken.
@@ -54,6 +66,8 @@ pub enum Code {
     TooManyDrafts,
     /// 500: something is broken here.
     Internal,
+    /// 501: the body comes in another transfer coding than `chunked`.
+    UnsupportedTransferCoding,
     /// 503: the queue takes no more.
     QueueFull,
     /// 503: the service is about to stop and takes nothing new.
@@ -66,9 +80,11 @@ pub enum Code {
 
 impl Code {
     /// All of them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 30] = [
         Self::MalformedBody,
+        Self::MalformedRequest,
         Self::InvalidToken,
+        Self::SessionExpired,
         Self::Forbidden,
         Self::NotFound,
         Self::MethodNotAllowed,
@@ -76,6 +92,10 @@ impl Code {
         Self::SubmissionActive,
         Self::SubmissionEnded,
         Self::LegacyIdTaken,
+        Self::HostExists,
+        Self::HostBusy,
+        Self::HostConfigured,
+        Self::SignInLinkOver,
         Self::PreconditionFailed,
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
@@ -86,6 +106,7 @@ impl Code {
         Self::TooManyQueued,
         Self::TooManyDrafts,
         Self::Internal,
+        Self::UnsupportedTransferCoding,
         Self::QueueFull,
         Self::Stopping,
         Self::Unavailable,
@@ -95,13 +116,19 @@ impl Code {
     /// The status that goes with it.
     pub const fn status(self) -> StatusCode {
         match self {
-            Self::MalformedBody => StatusCode::BAD_REQUEST,
-            Self::InvalidToken => StatusCode::UNAUTHORIZED,
+            Self::MalformedBody | Self::MalformedRequest => StatusCode::BAD_REQUEST,
+            Self::InvalidToken | Self::SessionExpired => StatusCode::UNAUTHORIZED,
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
-            Self::SubmissionActive | Self::SubmissionEnded | Self::LegacyIdTaken => StatusCode::CONFLICT,
+            Self::SubmissionActive
+            | Self::SubmissionEnded
+            | Self::LegacyIdTaken
+            | Self::HostExists
+            | Self::HostBusy
+            | Self::HostConfigured => StatusCode::CONFLICT,
+            Self::SignInLinkOver => StatusCode::GONE,
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -110,6 +137,7 @@ impl Code {
             }
             Self::RateLimited | Self::TooManyQueued | Self::TooManyDrafts => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::UnsupportedTransferCoding => StatusCode::NOT_IMPLEMENTED,
             Self::QueueFull | Self::Stopping | Self::Unavailable | Self::Overloaded => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
@@ -120,7 +148,9 @@ impl Code {
     pub const fn title(self) -> &'static str {
         match self {
             Self::MalformedBody => "The body is not JSON",
+            Self::MalformedRequest => "The request could be read in two ways",
             Self::InvalidToken => "A valid token is needed",
+            Self::SessionExpired => "Your session is over",
             Self::Forbidden => "Your role does not have this",
             Self::NotFound => "Not found",
             Self::MethodNotAllowed => "The resource does not have this method",
@@ -128,6 +158,10 @@ impl Code {
             Self::SubmissionActive => "The submission is queued or running",
             Self::SubmissionEnded => "The submission has ended",
             Self::LegacyIdTaken => "Another submission has this legacy_id",
+            Self::HostExists => "Another Docker host has this name",
+            Self::HostBusy => "Something runs on the Docker host",
+            Self::HostConfigured => "The Docker host is one of the settings",
+            Self::SignInLinkOver => "The sign-in link is over",
             Self::PreconditionFailed => "The stored version is another one",
             Self::PayloadTooLarge => "Too many bytes",
             Self::UnsupportedMediaType => "The body must be application/json",
@@ -138,6 +172,7 @@ impl Code {
             Self::TooManyQueued => "Too many of your submissions are queued",
             Self::TooManyDrafts => "Too many of your drafts are stored",
             Self::Internal => "Something is broken here",
+            Self::UnsupportedTransferCoding => "The only transfer coding is chunked",
             Self::QueueFull => "The queue is full",
             Self::Stopping => "The service is stopping",
             Self::Unavailable => "Not available now",

@@ -28,6 +28,16 @@ impl From<app::Error> for Problem {
             app::Error::Conflict(Conflict::SubmissionEnded) => {
                 Self::new(Code::SubmissionEnded, "it finished or failed before")
             }
+            app::Error::Conflict(Conflict::HostExists) => Self {
+                errors: vec![FieldError::body("/name", "is taken")],
+                ..Self::new(Code::HostExists, "names of hosts differ")
+            },
+            app::Error::Conflict(Conflict::HostBusy) => {
+                Self::new(Code::HostBusy, "drain it first, or remove it with ?force=true")
+            }
+            app::Error::Conflict(Conflict::HostConfigured) => {
+                Self::new(Code::HostConfigured, "cordon or drain it, or take it out of the settings")
+            }
             app::Error::Conflict(Conflict::LegacyIdTaken { pointer, submission }) => Self {
                 submission: Some(submission),
                 errors: vec![FieldError::body(pointer, "is taken")],

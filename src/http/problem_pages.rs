@@ -150,12 +150,28 @@ const fn explanation(code: Code) -> [&'static str; 3] {
             NOTHING_STORED,
             "Let a JSON library write the body, and send it as UTF-8.",
         ],
+        Code::MalformedRequest => [
+            "The head of the request has no `Host`, or two of them, so that two servers could read it in two ways. The \
+             connection is closed.",
+            NOTHING_STORED,
+            "Let an HTTP library write the request. A proxy in front must send one `Host`.",
+        ],
+        Code::UnsupportedTransferCoding => [
+            "The header `Transfer-Encoding` names another coding than `chunked`, or several. The connection is closed.",
+            NOTHING_STORED,
+            "Send the body with `Content-Length`, or `chunked` alone.",
+        ],
         Code::InvalidToken => [
             "The request has no token, or one that is over, was signed with another key, or is meant for another service. \
              A stream ticket opens streams of events only, until it is over.",
             NOTHING_STORED,
             "Get a fresh token and send it as `Authorization: Bearer …`. A page gets a fresh ticket by \
              `POST /v1/stream-tickets` and opens its stream again with `last_event_id`.",
+        ],
+        Code::SessionExpired => [
+            "The session of the cookie `guichet_session` is over: its time has passed, or its user signed out.",
+            NOTHING_STORED,
+            "Sign in again: by a new sign-in link, or by a token and `POST /v1/session`. Then send the request again.",
         ],
         Code::Forbidden => [
             "Your role never has this operation, or a field that you sent; `detail` says which role has it.",
@@ -195,6 +211,28 @@ const fn explanation(code: Code) -> [&'static str; 3] {
             NOTHING_STORED,
             "If it is the one that you meant to make, use it: `GET /v1/submissions/{submission_id}`. Else send another \
              `legacy_id`.",
+        ],
+        Code::HostExists => [
+            "Another Docker host has this name; those of the settings have names, too.",
+            NOTHING_STORED,
+            "Choose another name, or change the host that has it: `PATCH /v1/hosts/{name}`.",
+        ],
+        Code::HostBusy => [
+            "Submissions run on the Docker host, or something of one is being removed there.",
+            "The host is as it was, and what runs there goes on.",
+            "Drain it by `PATCH /v1/hosts/{name}` with `{\"mode\": \"draining\"}`, wait until `drained` is true, and remove it \
+             then. With `?force=true` it goes at once, and what runs there is queued again at its old place.",
+        ],
+        Code::HostConfigured => [
+            "The Docker host stands in the settings of the service.",
+            "The host is as it was.",
+            "Cordon or drain it, or take it out of the settings and start the service again.",
+        ],
+        Code::SignInLinkOver => [
+            "The sign-in link was used, its time has passed, or there was none like it. The answer is the same, so that links \
+             can't be tried out.",
+            "This request signed no one in.",
+            "Ask for a new link where you got this one; a platform makes it by `POST /v1/sign-in-links`.",
         ],
         Code::PreconditionFailed => [
             "The stored version is not the one that `If-Match` or `If-None-Match` asks for: it was changed, made or deleted \

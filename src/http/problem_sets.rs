@@ -11,8 +11,11 @@ use crate::app::{self, Conflict, FieldError, Location};
 use crate::domain::ids::SubmissionId;
 use crate::http::problem::{Code, Problem};
 
-/// What every operation that wants a token may answer.
-const COMMON: [Code; 4] = [Code::InvalidToken, Code::RateLimited, Code::Internal, Code::Unavailable];
+/// What every operation that wants a token or a session may answer.
+const COMMON: [Code; 5] =
+    [Code::InvalidToken, Code::SessionExpired, Code::RateLimited, Code::Internal, Code::Unavailable];
+/// What the operations answer that look at a link or a session by themselves.
+const SIGNING_IN: [Code; 3] = [Code::RateLimited, Code::Internal, Code::Unavailable];
 /// What every operation that takes a body may answer besides.
 const BODY: [Code; 6] = [
     Code::MalformedBody,
@@ -89,6 +92,10 @@ problem_set!(
     DeletingExercise: COMMON, [Code::Forbidden, Code::NotFound, Code::PreconditionFailed]
 );
 problem_set!(
+    /// Of reading the results of an exercise.
+    ReadingResults: COMMON, [Code::Forbidden, Code::NotFound, Code::ValidationFailed]
+);
+problem_set!(
     /// Of what only admins and backends read.
     Administering: COMMON, [Code::Forbidden]
 );
@@ -97,12 +104,45 @@ problem_set!(
     ListingHosts: COMMON, [Code::Forbidden, Code::Stopping]
 );
 problem_set!(
-    /// Of reading a host.
+    /// Of listing containers.
+    ListingContainers: COMMON, [Code::Forbidden, Code::ValidationFailed, Code::Stopping]
+);
+problem_set!(
+    /// Of reading a host, or ending a container.
     ReadingHost: COMMON, [Code::Forbidden, Code::NotFound, Code::Stopping]
 );
 problem_set!(
     /// Of changing a host.
     ChangingHost: COMMON, BODY, [Code::Forbidden, Code::NotFound, Code::Stopping]
+);
+problem_set!(
+    /// Of adding a host.
+    AddingHost: COMMON, BODY, [Code::Forbidden, Code::HostExists, Code::Stopping]
+);
+problem_set!(
+    /// Of removing a host.
+    RemovingHost: COMMON,
+        [Code::Forbidden, Code::NotFound, Code::HostBusy, Code::HostConfigured, Code::ValidationFailed, Code::Stopping]
+);
+problem_set!(
+    /// Of making a sign-in link.
+    MakingLink: COMMON, BODY, [Code::Forbidden]
+);
+problem_set!(
+    /// Of showing a sign-in link.
+    OpeningLink: [Code::SignInLinkOver, Code::ValidationFailed, Code::Internal, Code::Unavailable]
+);
+problem_set!(
+    /// Of using a sign-in link.
+    UsingLink: SIGNING_IN, [Code::Forbidden, Code::SignInLinkOver, Code::ValidationFailed]
+);
+problem_set!(
+    /// Of making a session.
+    MakingSession: SIGNING_IN, BODY, [Code::InvalidToken, Code::Forbidden]
+);
+problem_set!(
+    /// Of ending a session.
+    EndingSession: SIGNING_IN, [Code::InvalidToken]
 );
 problem_set!(
     /// Of explaining a code.
@@ -117,6 +157,10 @@ fn describe(codes: &[Code]) -> BTreeMap<String, RefOr<Response>> {
     let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
     for code in codes {
         by_status.entry(code.status().as_u16()).or_default().push(*code);
+    }
+    // The same codes are described in the same words, whatever set they come from.
+    for codes in by_status.values_mut() {
+        codes.sort_unstable_by_key(|code| code.name());
     }
     by_status.into_iter().map(|(status, codes)| (status.to_string(), response(&codes).into())).collect()
 }
@@ -157,7 +201,11 @@ fn example(code: Code) -> Problem {
     };
     match code {
         Code::MalformedBody => plain("EOF while parsing an object at line 1 column 1"),
+        Code::MalformedRequest => plain("a request has one Host header"),
+        Code::UnsupportedTransferCoding => plain("the only transfer coding is chunked"),
         Code::InvalidToken => plain("the token has expired or is not valid yet"),
+        Code::SessionExpired => plain("sign in again"),
+        Code::SignInLinkOver => plain("ask for a new one where you got it"),
         Code::Forbidden => plain("a student may not set the priority"),
         Code::NotFound => Problem::not_found(),
         Code::MethodNotAllowed => plain("the header Allow names those it has"),
@@ -169,6 +217,9 @@ fn example(code: Code) -> Problem {
             let pointer = "/legacy_id".to_owned();
             app::Error::Conflict(Conflict::LegacyIdTaken { pointer, submission }).into()
         }
+        Code::HostExists => app::Error::Conflict(Conflict::HostExists).into(),
+        Code::HostBusy => app::Error::Conflict(Conflict::HostBusy).into(),
+        Code::HostConfigured => app::Error::Conflict(Conflict::HostConfigured).into(),
         Code::PreconditionFailed => app::Error::PreconditionFailed.into(),
         Code::PayloadTooLarge => plain("the files of a submission may have 1048576 bytes together"),
         Code::UnsupportedMediaType => plain("Content-Type must be application/json"),

@@ -3,9 +3,10 @@
 use axum::Json;
 use axum::extract::State;
 
+use crate::auth::Verified;
 use crate::http::auth::Caller;
 use crate::http::auth::extract::Anyone;
-use crate::http::dto::queue::{Me, Queue, Runtime, RuntimeList, Slots};
+use crate::http::dto::queue::{Me, Queue, Runtime, RuntimeList};
 use crate::http::problem::Problem;
 use crate::http::problem_sets::Looking;
 use crate::http::state::HttpState;
@@ -20,7 +21,7 @@ use crate::http::state::HttpState;
 pub async fn list_runtimes(State(state): State<HttpState>, _caller: Caller<Anyone>) -> Json<RuntimeList> {
     let runtimes = state.app.runtimes();
     Json(RuntimeList {
-        items: runtimes.into_iter().map(|(runtime, ready)| Runtime::of(runtime, ready)).collect(),
+        items: runtimes.into_iter().map(|(runtime, hindrance)| Runtime::of(runtime, hindrance)).collect(),
     })
 }
 
@@ -35,18 +36,10 @@ pub async fn get_queue(
     State(state): State<HttpState>,
     caller: Caller<Anyone>,
 ) -> Result<Json<Queue>, Problem> {
-    let view = state.app.queue(&caller).await?;
-    Ok(Json(Queue {
-        queued: view.figures.queued,
-        running: view.figures.running,
-        slots: Slots { total: view.slots_total, free: view.slots_free },
-        oldest_queued_s: view.oldest_queued_s,
-        finished_last_minute: view.figures.finished_last_minute,
-        eta: view.eta.map(Into::into),
-    }))
+    Ok(Json(state.app.queue(&caller).await?.into()))
 }
 
-/// Shows who the token proves.
+/// Shows who the token or session proves.
 #[utoipa::path(
     get,
     path = "/v1/me",
@@ -54,12 +47,17 @@ pub async fn get_queue(
     responses((status = 200, description = "The caller.", body = Me), Looking),
 )]
 pub async fn get_me(State(state): State<HttpState>, caller: Caller<Anyone>) -> Result<Json<Me>, Problem> {
-    let standing = state.app.standing(&caller).await?;
-    Ok(Json(Me {
+    me(&state, caller.verified()).await.map(Json)
+}
+
+/// That caller, as he is shown.
+pub async fn me(state: &HttpState, Verified { caller, expires_at }: &Verified) -> Result<Me, Problem> {
+    let standing = state.app.standing(caller).await?;
+    Ok(Me {
         sub: caller.subject.to_string(),
         role: caller.role.into(),
-        expires_at: caller.expires_at().to_string(),
+        expires_at: expires_at.to_string(),
         queued: standing.queued,
         max_queued: standing.max_queued,
-    }))
+    })
 }

@@ -1,4 +1,4 @@
-//! Text that leaves the house and comes back unchanged: tickets and cursors, signed with the installation's secret.
+//! Text that leaves the house and comes back unchanged: tickets, cursors and sessions, signed with the installation's secret.
 //!
 //! `base64url(payload) "." base64url(HMAC-SHA256(secret, purpose ‖ bound ‖ payload))`; what it is bound to is not in
 //! the text, so it opens only where the same is known again.
@@ -17,6 +17,8 @@ pub enum Purpose {
     Ticket,
     /// A place in a list.
     Cursor,
+    /// A session of the page.
+    Session,
 }
 
 impl Purpose {
@@ -24,6 +26,7 @@ impl Purpose {
         match self {
             Self::Ticket => "guichet stream ticket",
             Self::Cursor => "guichet list cursor",
+            Self::Session => "guichet session",
         }
     }
 }

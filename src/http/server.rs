@@ -1,5 +1,6 @@
 //! The serve loop: HTTP/1 and HTTP/2 without TLS, with a limit of time for everything a peer may leave undone.
 
+use std::convert::Infallible;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,21 +9,26 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::extract::ConnectInfo;
+use axum::http::Request;
+use axum::response::Response;
 use axum::{Extension, Router, middleware};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::Service;
+use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 use tower::Layer as _;
 
-use super::framing;
+use super::framing::{self, Refusals};
+use super::request_tasks::RequestTasks;
+use super::timer::{Timer, Wait};
 
-/// How long peers may leave things undone.
+/// How long peers may leave things undone, in time that this process lives through.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
     /// Until a request's head is there, also the first after a quiet time.
@@ -56,8 +62,8 @@ impl Stalled {
 
 /// Pause after the system refused a connection, as when all file descriptors are in use.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Bytes that tell HTTP/2 from HTTP/1.
-const PREFACE_BYTES: u64 = 24;
+/// What a connection of HTTP/2 begins with (RFC 9113, 3.4).
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Longest head of a request, in bytes.
 const MAX_HEAD_BYTES: usize = 64 << 10;
 /// Requests of one connection at the same time.
@@ -73,9 +79,9 @@ pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToke
 
 /// [`serve`] with another patience.
 pub async fn serve_with(patience: Patience, listener: TcpListener, router: Router, stop: CancellationToken) {
-    let router = router.layer(middleware::from_fn(framing::require_one_meaning));
-    let http = builder(&patience);
-    let open = GracefulShutdown::new();
+    let refusals = Arc::new(Refusals::default());
+    let router = router.layer(middleware::from_fn_with_state(refusals, framing::require_one_meaning));
+    let http = Arc::new(Versions::new(patience));
     let mut connections = JoinSet::new();
     loop {
         let (stream, peer) = tokio::select! {
@@ -100,40 +106,108 @@ pub async fn serve_with(patience: Patience, listener: TcpListener, router: Route
         let stalled = Stalled::default();
         let of_connection = (Extension(ConnectInfo(peer)), Extension(stalled.clone()));
         let service = TowerToHyperService::new(of_connection.layer(router.clone()));
-        let connection = http
-            .serve_connection_with_upgrades(TokioIo::new(Guarded::new(stream, &patience, stalled)), service)
-            .into_owned();
-        let watched = open.watch(connection);
+        let (http, stop) = (Arc::clone(&http), stop.clone());
         connections.spawn(async move {
-            if let Err(error) = watched.await {
+            if let Err(error) = http.serve(stream, stalled, service, &stop).await {
                 tracing::debug!(error, "a connection broke");
             }
         });
     }
     drop(listener);
-    let answered = async {
-        open.shutdown().await;
-        while connections.join_next().await.is_some() {}
-    };
+    let answered = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(patience.end, answered).await.is_err() {
         tracing::warn!("some requests were not answered to their end");
     }
 }
 
-fn builder(patience: &Patience) -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(patience.head)
-        .max_buf_size(MAX_HEAD_BYTES)
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(MAX_H2_STREAMS)
-        .max_header_list_size(u32::try_from(MAX_HEAD_BYTES).unwrap_or(u32::MAX))
-        .keep_alive_interval(patience.head)
-        .keep_alive_timeout(patience.stalled);
-    builder
+/// Why a connection ended before its time.
+type Broken = Box<dyn std::error::Error + Send + Sync>;
+
+/// What serves a connection, by what is known of it.
+struct Versions {
+    patience: Patience,
+    http_1: http1::Builder,
+    any: auto::Builder<RequestTasks>,
+}
+
+impl Versions {
+    fn new(patience: Patience) -> Self {
+        let mut http_1 = http1::Builder::new();
+        http_1.timer(Timer).header_read_timeout(patience.head).max_buf_size(MAX_HEAD_BYTES);
+        let mut any = auto::Builder::new(RequestTasks);
+        any.http1()
+            .timer(Timer)
+            .header_read_timeout(patience.head)
+            .max_buf_size(MAX_HEAD_BYTES)
+            .http2()
+            .timer(Timer)
+            .max_concurrent_streams(MAX_H2_STREAMS)
+            .max_header_list_size(u32::try_from(MAX_HEAD_BYTES).unwrap_or(u32::MAX))
+            .keep_alive_interval(patience.head)
+            .keep_alive_timeout(patience.stalled);
+        Self { patience, http_1, any }
+    }
+
+    /// Serves one connection to its end, which `stop` brings as soon as no request is open.
+    async fn serve<S>(
+        &self,
+        stream: TcpStream,
+        stalled: Stalled,
+        service: S,
+        stop: &CancellationToken,
+    ) -> Result<(), Broken>
+    where
+        S: Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + Send + 'static,
+        S::Future: 'static,
+    {
+        let begins = tokio::select! {
+            begins = beginning(&stream, self.patience.head) => begins?,
+            () = stop.cancelled() => return Ok(()),
+        };
+        let guarded = TokioIo::new(Guarded::new(stream, &self.patience, stalled));
+        match begins {
+            Beginning::Http1 => {
+                let connection = self.http_1.serve_connection(guarded, service).with_upgrades();
+                let mut connection = std::pin::pin!(connection);
+                tokio::select! {
+                    biased;
+                    ended = connection.as_mut() => return Ok(ended?),
+                    () = stop.cancelled() => connection.as_mut().graceful_shutdown(),
+                }
+                Ok(connection.await?)
+            }
+            Beginning::Any => {
+                let connection = self.any.serve_connection_with_upgrades(guarded, service);
+                let mut connection = std::pin::pin!(connection);
+                tokio::select! {
+                    biased;
+                    ended = connection.as_mut() => return ended,
+                    () = stop.cancelled() => connection.as_mut().graceful_shutdown(),
+                }
+                connection.await
+            }
+        }
+    }
+}
+
+/// What a connection's first bytes say.
+enum Beginning {
+    /// It speaks HTTP/1.
+    Http1,
+    /// It speaks HTTP/2, or what has come does not tell yet.
+    Any,
+}
+
+/// Looks at the first bytes and leaves them there. A server that takes them itself to tell the versions apart gives each
+/// connection of HTTP/1 twice the buffer to read into.
+async fn beginning(stream: &TcpStream, patience: Duration) -> io::Result<Beginning> {
+    let mut first = [0; PREFACE.len()];
+    let come = tokio::select! {
+        come = stream.peek(&mut first) => come?,
+        () = Wait::of(patience) => return Err(io::ErrorKind::TimedOut.into()),
+    };
+    let begins = first.get(..come).unwrap_or_default();
+    Ok(if PREFACE.starts_with(begins) { Beginning::Any } else { Beginning::Http1 })
 }
 
 fn is_of_one_connection(error: &io::Error) -> bool {
@@ -144,18 +218,18 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 /// A connection that breaks when its peer leaves it undone: the first bytes late, or writes not taken.
 struct Guarded<S> {
     stream: S,
-    read: u64,
+    read: usize,
     /// Set until the first bytes are there.
-    opening: Option<Pin<Box<Sleep>>>,
+    opening: Option<Wait>,
     patience: Duration,
     /// Set while a write waits for the peer.
-    waiting: Option<Pin<Box<Sleep>>>,
+    waiting: Option<Wait>,
     stalled: Stalled,
 }
 
 impl<S> Guarded<S> {
     fn new(stream: S, patience: &Patience, stalled: Stalled) -> Self {
-        let opening = Some(Box::pin(tokio::time::sleep(patience.head)));
+        let opening = Some(Wait::of(patience.head));
         Self { stream, read: 0, opening, patience: patience.stalled, waiting: None, stalled }
     }
 
@@ -166,8 +240,8 @@ impl<S> Guarded<S> {
             return outcome;
         }
         let patience = self.patience;
-        let waiting = self.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
-        match waiting.as_mut().poll(context) {
+        let waiting = self.waiting.get_or_insert_with(|| Wait::of(patience));
+        match Pin::new(waiting).poll(context) {
             Poll::Ready(()) => {
                 self.stalled.note();
                 Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
@@ -186,12 +260,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
         let before = buffer.filled().len();
         let outcome = Pin::new(&mut self.stream).poll_read(context, buffer);
         let Some(opening) = &mut self.opening else { return outcome };
-        if outcome.is_pending() && opening.as_mut().poll(context).is_ready() {
+        if outcome.is_pending() && Pin::new(opening).poll(context).is_ready() {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         let taken = buffer.filled().len().saturating_sub(before);
-        self.read = self.read.saturating_add(u64::try_from(taken).unwrap_or(u64::MAX));
-        if self.read >= PREFACE_BYTES {
+        self.read = self.read.saturating_add(taken);
+        if self.read >= PREFACE.len() {
             self.opening = None;
         }
         outcome

@@ -213,7 +213,8 @@ impl SubmissionQuery {
     }
 }
 
-fn read<T>(text: Option<&String>, name: &str, errors: &mut Vec<FieldError>) -> Option<T>
+/// A parameter of the query, if it is there and fits.
+pub fn read<T>(text: Option<&String>, name: &str, errors: &mut Vec<FieldError>) -> Option<T>
 where
     T: std::str::FromStr<Err: std::fmt::Display>,
 {

@@ -1,48 +1,18 @@
-//! Whether a runtime holds what every program is promised: its own program says so, built and run as any other.
+//! The program of a runtime's own that tells whether it holds what every program is promised, built and run as any other.
 
-use super::classify::{Meaning, classify};
 use super::setting::Setting;
 use crate::domain::exercise::SourceFile;
-use crate::domain::runtime::Runtime;
-use crate::domain::verdict::Exit;
-use crate::pool::trial::{Error, Trial};
+use crate::domain::runtime::{Runtime, Step};
+use crate::pool::canary::CanaryProgram;
 
-/// Builds and runs the program of `files`; what is wrong, in words, if it does not exit with 0.
-///
-/// # Errors
-/// That the container is gone or could not be used.
-pub async fn check(
-    runtime: &Runtime,
-    files: &[SourceFile],
-    trial: &mut Trial,
-) -> Result<Result<(), String>, Error> {
+/// The check program of these files, with the limits that hold if nothing else is said.
+pub fn canary(runtime: &Runtime, files: Vec<SourceFile>) -> CanaryProgram {
     let paths = runtime.paths(files.iter().map(|file| file.path.as_str()), guichet_agent::OUTPUT_FOLDER);
     let setting = Setting { runtime, exercise: None, paths };
-    trial.prepare(files)?;
     let steps = runtime.compile.iter().map(|step| (step, true)).chain([(&runtime.run, false)]);
-    for (step, keep) in steps {
-        let limits = step.limits.default;
-        let request = setting.request(step, step.argv(&setting.paths), &limits, keep);
-        let (report, written) = trial.exec(request).await?;
-        let meaning = classify(&report, &limits);
-        if meaning.verdict.is_some() {
-            return Ok(Err(told(&meaning, &written)));
-        }
-    }
-    Ok(Ok(()))
-}
-
-fn told(meaning: &Meaning, written: &[u8]) -> String {
-    let end = match (meaning.limit, meaning.exit) {
-        (Some(limit), _) => format!("is stopped by its limit of {}", limit.kind.described()),
-        (None, Exit::Code(code)) => format!("ends with {code}"),
-        (None, Exit::Signal(signal)) => format!("is killed by signal {signal}"),
+    let command = |(step, keep): (&Step, bool)| {
+        setting.request(step, step.argv(&setting.paths), &step.limits.default, keep)
     };
-    let text = String::from_utf8_lossy(written);
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    if lines.is_empty() {
-        format!("its check program {end}")
-    } else {
-        format!("its check program {end}: {}", lines.join("; "))
-    }
+    let commands = steps.map(command).collect();
+    CanaryProgram { files, commands }
 }

@@ -11,5 +11,5 @@ mod evaluate;
 mod output;
 mod setting;
 
-pub use check::check;
+pub use check::canary;
 pub use evaluate::{Outcome, evaluate};

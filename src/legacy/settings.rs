@@ -155,6 +155,7 @@ mod tests {
         assert_eq!(fault_of_websocket("paths", "['/ws', '/a/b']"), "");
         assert!(fault_of_websocket("paths", "['/']").contains("must not be paths of the API"));
         assert!(fault_of_websocket("paths", "['/v1/ws']").contains("must not be paths of the API"));
+        assert!(fault_of_websocket("paths", "['/run']").contains("must not be paths of the API"));
         assert!(fault_of_websocket("paths", "['/{id}']").contains("must be plain"));
         assert!(fault_of_websocket("paths", "['/:id']").contains("must be plain"));
         assert!(fault_of_websocket("paths", "['/ws', '/ws']").contains("must be different"));

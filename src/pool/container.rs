@@ -1,5 +1,6 @@
 //! What one submission gets: a container until it's released, and the reason if it is lost.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use guichet_agent::{Exec, Report, Stream, UsageSource};
@@ -8,7 +9,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::agent_client;
-use super::host::HostConnection;
+use super::hosts::HostConnection;
 use super::owner::Message;
 use super::state::{ContainerPlace, Fate};
 use super::transport::TransportKind;
@@ -45,6 +46,8 @@ enum Condition {
     Used,
     /// A command was begun and its report did not come.
     Unknown,
+    /// The same, for reasons of infrastructure.
+    Lost,
 }
 
 /// A container for one submission. Dropped without [`Container::release`], it is destroyed and replaced.
@@ -72,8 +75,37 @@ impl Held {
         let _heard = self.owner.try_send(Message::Emptying { place: self.place.clone() });
     }
 
-    fn give_back(self, fate: impl FnOnce(Idle) -> Fate<Idle>) {
-        self.way_back.send(Message::GiveBack { place: self.place, fate: fate(self.idle) });
+    /// * `served` — whether a submission ran in it to its end.
+    fn give_back(self, fate: impl FnOnce(Idle) -> Fate<Idle>, served: bool) {
+        self.way_back.send(Message::GiveBack { place: self.place, fate: fate(self.idle), served });
+    }
+
+    async fn exec(
+        &mut self,
+        exec: Exec,
+        stdin: &[u8],
+        abort: &CancellationToken,
+        sink: &mut (impl FnMut(Stream, &[u8]) + Send),
+    ) -> Result<Report, Lost> {
+        let Idle { id, host, client, killed, stop, .. } = &mut self.idle;
+        let ended = tokio::select! {
+            biased;
+            ended = client.exec(exec, stdin, abort, sink) => ended,
+            () = host.gone.cancelled() => return Err(gone(host)),
+            () = killed.cancelled() => return Err(was_killed()),
+            () = stop.stopped() => {
+                return Err(diagnose(host, id, "the container died or was paused", true).await);
+            }
+        };
+        match ended {
+            Ok(report) => Ok(report),
+            Err(_end) if killed.is_cancelled() => Err(was_killed()),
+            Err(_broken) if host.gone.is_cancelled() => Err(gone(host)),
+            Err(error) => {
+                let ended = matches!(error, agent_client::Error::Closed | agent_client::Error::Transport(_));
+                Err(diagnose(host, id, &error.to_string(), ended).await)
+            }
+        }
     }
 }
 
@@ -94,6 +126,20 @@ impl Container {
         self.held.as_ref().map(|held| held.idle.id.as_str())
     }
 
+    /// The connection to its host; `None` once it was given back.
+    pub(super) fn connection(&self) -> Option<Arc<HostConnection>> {
+        self.held.as_ref().map(|held| Arc::clone(&held.idle.host))
+    }
+
+    /// What an operator took from under the submission, its host or the container itself: what ran has not failed.
+    pub fn interrupted(&self) -> Option<LostReason> {
+        let idle = self.held.as_ref().map(|held| &held.idle)?;
+        if idle.host.was_removed() {
+            return Some(LostReason::HostLost);
+        }
+        idle.killed.is_cancelled().then_some(LostReason::ContainerLost)
+    }
+
     /// Asks its agent whether it is there, before the submission's first command.
     ///
     /// # Errors
@@ -108,7 +154,7 @@ impl Container {
     /// Gives it back to be replaced, with nothing of the submission in it.
     pub(super) fn retire(mut self) {
         if let Some(held) = self.held.take() {
-            held.give_back(Fate::Retired);
+            held.give_back(Fate::Retired, false);
         }
     }
 
@@ -169,25 +215,16 @@ impl Container {
                 detail: "the container was given back".to_owned(),
             });
         };
-        if self.condition == Condition::Unknown {
+        if matches!(self.condition, Condition::Unknown | Condition::Lost) {
             return Err(Lost {
                 reason: LostReason::ContainerLost,
                 detail: "the command before did not end".to_owned(),
             });
         }
         self.condition = Condition::Unknown;
-        let Idle { id, host, client, .. } = &mut held.idle;
-        let ended = tokio::select! {
-            ended = client.exec(exec, stdin, abort, sink) => ended,
-            () = host.gone.cancelled() => return Err(lost(LostReason::HostLost, "the host went away".to_owned())),
-        };
-        match ended {
-            Ok(report) => {
-                self.condition = Condition::Used;
-                Ok(report)
-            }
-            Err(error) => Err(diagnose(host, id, &error).await),
-        }
+        let ended = held.exec(exec, stdin, abort, sink).await;
+        self.condition = if ended.is_ok() { Condition::Used } else { Condition::Lost };
+        ended
     }
 
     /// Ends the submission: the container is emptied and verified, or replaced in the background.
@@ -195,7 +232,7 @@ impl Container {
     /// Returns as soon as it's decided which; after [`Isolation::Fresh`] or any doubt it is replaced.
     pub async fn release(mut self, isolation: Isolation) {
         let emptied = match (&mut self.held, self.condition) {
-            (None, _) | (_, Condition::Unknown) => return,
+            (None, _) | (_, Condition::Unknown | Condition::Lost) => return,
             (Some(_), Condition::Untouched) => true,
             (Some(held), Condition::Used) => {
                 if isolation == Isolation::Reset {
@@ -205,18 +242,20 @@ impl Container {
             }
         };
         let Some(held) = self.held.take() else { return };
+        let served = self.condition == Condition::Used;
         match isolation {
-            Isolation::Reset if emptied => held.give_back(Fate::Reusable),
-            Isolation::Fresh if emptied => held.give_back(Fate::Retired),
-            Isolation::Reset | Isolation::Fresh => held.give_back(Fate::Doubtful),
+            Isolation::Reset if emptied => held.give_back(Fate::Reusable, served),
+            Isolation::Fresh if emptied => held.give_back(Fate::Retired, served),
+            Isolation::Reset | Isolation::Fresh => held.give_back(Fate::Doubtful, served),
         }
     }
 }
 
 impl Drop for Container {
     fn drop(&mut self) {
+        let lost = self.condition == Condition::Lost && self.interrupted().is_none();
         if let Some(held) = self.held.take() {
-            held.give_back(Fate::Doubtful);
+            held.give_back(if lost { Fate::Lost } else { Fate::Doubtful }, false);
         }
     }
 }
@@ -227,7 +266,7 @@ async fn empty(idle: &mut Idle) -> bool {
         Ok(clean) if clean.ok => true,
         Ok(clean) => {
             tracing::warn!(
-                host = idle.host.address,
+                host = %idle.host.host,
                 container.id = idle.id,
                 problems = clean.problems.join("; "),
                 "a container is not clean and will be replaced"
@@ -236,11 +275,25 @@ async fn empty(idle: &mut Idle) -> bool {
         }
         Err(error) => {
             tracing::warn!(
-                host = idle.host.address, container.id = idle.id, %error,
+                host = %idle.host.host, container.id = idle.id, %error,
                 "a container could not be emptied and will be replaced"
             );
             false
         }
+    }
+}
+
+fn gone(host: &HostConnection) -> Lost {
+    if host.was_removed() {
+        return Lost { reason: LostReason::HostLost, detail: "the host was removed".to_owned() };
+    }
+    lost(LostReason::HostLost, "the host went away".to_owned())
+}
+
+fn was_killed() -> Lost {
+    Lost {
+        reason: LostReason::ContainerLost,
+        detail: "the container was killed, as an admin asked".to_owned(),
     }
 }
 
@@ -250,13 +303,14 @@ fn lost(reason: LostReason, detail: String) -> Lost {
 }
 
 /// Tells a lost host from a lost container: the end of a connection alone says neither.
-async fn diagnose(host: &HostConnection, id: &str, error: &agent_client::Error) -> Lost {
+///
+/// * `ended` — whether the container may have died with its engine.
+async fn diagnose(host: &HostConnection, id: &str, error: &str, ended: bool) -> Lost {
     host.doubt();
     let runs = match host.engine.runs(id).await {
         Ok(runs) => runs,
         Err(silence) => return lost(LostReason::HostLost, format!("{error}; the engine: {silence}")),
     };
-    let ended = matches!(error, agent_client::Error::Closed | agent_client::Error::Transport(_));
     // An engine that is stopping ends its containers first and its answers a little later.
     for _ in 0..if ended { LAST_QUESTIONS } else { 0 } {
         if let Err(silence) = host.engine.ping().await {
@@ -264,7 +318,7 @@ async fn diagnose(host: &HostConnection, id: &str, error: &agent_client::Error) 
         }
         tokio::select! {
             () = sleep(QUESTION_PAUSE) => {}
-            () = host.gone.cancelled() => return lost(LostReason::HostLost, "the host went away".to_owned()),
+            () = host.gone.cancelled() => return gone(host),
         }
     }
     let state = if runs { "still runs" } else { "has ended" };

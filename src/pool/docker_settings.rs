@@ -2,11 +2,13 @@
 
 use std::collections::HashSet;
 use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 
-use crate::domain::host::HostName;
+use super::endpoint::{Endpoint, URL_FORM, is_engine_url, takes_certs};
+use crate::domain::host::{CertsName, HostName};
 
 /// The engine of this machine.
 const LOCAL_ENGINE: &str = "unix:///var/run/docker.sock";
@@ -17,6 +19,8 @@ const LOCAL_ENGINE: &str = "unix:///var/run/docker.sock";
 pub struct DockerSettings {
     /// The Docker hosts, at least one; names and URLs differ.
     pub hosts: Vec<ConfiguredHost>,
+    /// The folder of the folders with the hosts' certificates; empty: one in the data folder.
+    pub certs_dir: PathBuf,
 }
 
 /// A Docker host of the settings.
@@ -24,10 +28,21 @@ pub struct DockerSettings {
 pub struct ConfiguredHost {
     /// Its name.
     pub name: HostName,
-    /// Where its engine is: `unix:///…` or `tcp://host:port` (plain).
+    /// Where its engine is: `unix:///…` or `tcp://host:port`.
     pub url: String,
+    /// The folder of its certificates, for TLS; `None`: plain.
+    pub certs: Option<CertsName>,
     /// Its slots; `None`: as many as `execution.slots` says.
     pub slots: Option<NonZeroU32>,
+}
+
+impl ConfiguredHost {
+    /// How it is reached.
+    ///
+    /// * `certs_dir` — the folder of the folders with the hosts' certificates.
+    pub fn endpoint(&self, certs_dir: &Path) -> Endpoint {
+        Endpoint::new(&self.url, self.certs.as_ref(), certs_dir)
+    }
 }
 
 /// Why hosts of the settings can't be used.
@@ -36,7 +51,7 @@ pub struct ConfiguredHost {
 pub struct InvalidHost {
     /// Which one, from 0.
     index: usize,
-    /// `.name` or `.url`; empty for an entry that is a URL itself.
+    /// `.name`, `.url` or `.certs`; empty for an entry that is a URL itself.
     key: &'static str,
     /// What is wrong.
     problem: String,
@@ -47,6 +62,8 @@ pub struct InvalidHost {
 #[serde(deny_unknown_fields)]
 struct Section {
     hosts: Vec<Entry>,
+    #[serde(default)]
+    certs_dir: PathBuf,
 }
 
 /// A URL alone, or a table.
@@ -60,7 +77,14 @@ enum Entry {
 struct Table {
     name: String,
     url: String,
+    certs: Option<String>,
     slots: Option<NonZeroU32>,
+}
+
+impl Table {
+    const fn plain(name: String, url: String) -> Self {
+        Self { name, url, certs: None, slots: None }
+    }
 }
 
 impl<'de> Deserialize<'de> for Entry {
@@ -90,16 +114,16 @@ impl<'de> Deserialize<'de> for Entry {
 impl TryFrom<Section> for DockerSettings {
     type Error = InvalidHost;
 
-    fn try_from(Section { hosts: entries }: Section) -> Result<Self, InvalidHost> {
+    fn try_from(Section { hosts: entries, certs_dir }: Section) -> Result<Self, InvalidHost> {
         if entries.is_empty() {
-            let local = Table { name: "local".to_owned(), url: LOCAL_ENGINE.to_owned(), slots: None };
-            return Ok(Self { hosts: vec![host(0, "", local)?] });
+            let local = Table::plain("local".to_owned(), LOCAL_ENGINE.to_owned());
+            return Ok(Self { hosts: vec![host(0, "", local)?], certs_dir });
         }
         let (mut names, mut urls) = (HashSet::new(), HashSet::new());
         let mut hosts = Vec::new();
         for (index, entry) in entries.into_iter().enumerate() {
             let (key, table) = match entry {
-                Entry::Url(url) => ("", Table { name: format!("host-{}", index + 1), url, slots: None }),
+                Entry::Url(url) => ("", Table::plain(format!("host-{}", index + 1), url)),
                 Entry::Host(table) => (".url", table),
             };
             let host = host(index, key, table)?;
@@ -111,20 +135,25 @@ impl TryFrom<Section> for DockerSettings {
             }
             hosts.push(host);
         }
-        Ok(Self { hosts })
+        Ok(Self { hosts, certs_dir })
     }
 }
 
 /// * `url_key` — how the settings name its URL.
 fn host(index: usize, url_key: &'static str, table: Table) -> Result<ConfiguredHost, InvalidHost> {
-    let Table { name, url, slots } = table;
+    let Table { name, url, certs, slots } = table;
     let name = name.parse().map_err(|error| InvalidHost::new(index, ".name", format!("{name:?} {error}")))?;
-    let place = url.strip_prefix("unix://").or_else(|| url.strip_prefix("tcp://"));
-    if place.is_none_or(str::is_empty) {
-        let problem = format!("{url:?} must be unix:///path or tcp://host:port");
-        return Err(InvalidHost::new(index, url_key, problem));
+    if !is_engine_url(&url) {
+        return Err(InvalidHost::new(index, url_key, format!("{url:?} must be {URL_FORM}")));
     }
-    Ok(ConfiguredHost { name, url, slots })
+    if certs.is_some() && !takes_certs(&url) {
+        return Err(InvalidHost::new(index, ".certs", "is for tcp://host:port only"));
+    }
+    let named = |certs: String| {
+        let wrong = |error| InvalidHost::new(index, ".certs", format!("{certs:?} {error}"));
+        certs.parse().map_err(wrong)
+    };
+    Ok(ConfiguredHost { name, url, certs: certs.map(named).transpose()?, slots })
 }
 
 impl InvalidHost {
@@ -176,6 +205,17 @@ mod tests {
     }
 
     #[test]
+    fn the_certificates_of_a_host_are_in_a_folder_below_that_of_all() {
+        let text =
+            format!("certs_dir = '/etc/guichet/certs'\n{}certs = 'judge'\n", named("far", "tcp://b:1"));
+        let settings: DockerSettings = toml::from_str(&text).unwrap();
+        let endpoint = settings.hosts[0].endpoint(&settings.certs_dir);
+
+        assert_eq!(endpoint.url, "tcp://b:1");
+        assert_eq!(endpoint.certs, Some("/etc/guichet/certs/judge".into()));
+    }
+
+    #[test]
     fn what_is_wrong_with_a_host_is_told_with_its_place() {
         let fault = |text: &str| read(text).unwrap_err();
         let first = named("near", "unix:///a");
@@ -199,6 +239,14 @@ mod tests {
         assert_eq!(
             fault(&(first.clone() + &named("far", "unix:///a"))),
             "docker.hosts[1].url is the URL of another host"
+        );
+        assert_eq!(
+            fault(&(first.clone() + "certs = 'near'")),
+            "docker.hosts[0].certs is for tcp://host:port only"
+        );
+        assert_eq!(
+            fault(&(named("far", "tcp://b:1") + "certs = '../far'")),
+            "docker.hosts[0].certs \"../far\" must be 1 to 63 characters of A-Z a-z 0-9 . _ -, the first no dot"
         );
         assert!(fault(&(first.clone() + "slots = 0")).contains("nonzero"));
         assert!(fault(&(first + "ports = 1")).contains("unknown field"));

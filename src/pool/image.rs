@@ -4,23 +4,28 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
+use bollard::Docker;
 use bollard::errors::Error as DockerError;
 use bollard::models::{ContainerCreateBody, HostConfig};
 use bollard::query_parameters::{
     CreateContainerOptions, CreateImageOptionsBuilder, StartContainerOptions, WaitContainerOptionsBuilder,
 };
-use bollard::{API_DEFAULT_VERSION, Docker};
 use futures_util::TryStreamExt;
 use tokio_util::io::ReaderStream;
 
-/// Label of an image: the digest of the recipe that it was made by.
-pub const RECIPE_LABEL: &str = "guichet.recipe";
+use super::docker::{self, AtWork, CopyError, ImageCopy, Progress, RECIPE_LABEL, reach, superseded};
+use super::endpoint::Endpoint;
+
+pub use super::docker::Presence;
 
 /// How long a probe may take.
 const PROBE_DEADLINE: Duration = Duration::from_mins(1);
 
 /// Longest time for one answer; importing a large image takes some seconds.
 const CLIENT_DEADLINE_SECONDS: u64 = 600;
+
+/// Longest time for bringing an image; a copy that stands still ends long before.
+const COPY_DEADLINE: Duration = Duration::from_hours(24);
 
 const PROBE_MEMORY_BYTES: i64 = 256 << 20;
 
@@ -34,11 +39,24 @@ pub enum Error {
         host: String,
         /// What the client says.
         #[source]
-        source: DockerError,
+        source: docker::Error,
     },
     /// The tar could not be read.
     #[error("cannot read the image's tar")]
     Tar(#[from] std::io::Error),
+    /// It did not come from another host.
+    #[error("{image} does not come from {from} to {host}")]
+    Copy {
+        /// The host's address.
+        host: String,
+        /// The other one's.
+        from: String,
+        /// The image.
+        image: String,
+        /// Why.
+        #[source]
+        source: Box<CopyError>,
+    },
     /// The probe ended badly.
     #[error("{host}: {image} does not start: {reason}")]
     Probe {
@@ -51,48 +69,38 @@ pub enum Error {
     },
 }
 
-/// Whether an image is on a host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Presence {
-    /// It is there and, if it has a recipe, was made by it as it is now.
-    Current,
-    /// It is there, but its recipe has changed.
-    Outdated,
-    /// It is not there.
-    Missing,
+impl Error {
+    /// Whether there is no TLS with the engine.
+    pub const fn is_tls(&self) -> bool {
+        match self {
+            Self::Engine { source, .. } => source.is_tls(),
+            Self::Tar(_) | Self::Copy { .. } | Self::Probe { .. } => false,
+        }
+    }
 }
 
 /// The images of one host.
 #[derive(Clone, Debug)]
 pub struct Images {
-    host: String,
+    endpoint: Endpoint,
     docker: Docker,
 }
 
 impl Images {
-    /// Reaches the engine at `address` (`unix:///…` or `tcp://host:port`).
+    /// Reaches the engine at `endpoint`.
     ///
     /// # Errors
-    /// [`Error::Engine`] if nobody answers there.
-    pub async fn connect(address: &str) -> Result<Self, Error> {
-        let host = address.to_owned();
-        let reached = async {
-            let docker = if address.starts_with("unix://") {
-                Docker::connect_with_unix(address, CLIENT_DEADLINE_SECONDS, API_DEFAULT_VERSION)?
-            } else {
-                Docker::connect_with_http(address, CLIENT_DEADLINE_SECONDS, API_DEFAULT_VERSION)?
-            };
-            docker.negotiate_version().await
-        };
-        match reached.await {
-            Ok(docker) => Ok(Self { host, docker }),
-            Err(source) => Err(Error::Engine { host, source }),
+    /// [`Error::Engine`] if nothing answers there.
+    pub async fn connect(endpoint: Endpoint) -> Result<Self, Error> {
+        match reach(&endpoint, CLIENT_DEADLINE_SECONDS).await {
+            Ok(docker) => Ok(Self { endpoint, docker }),
+            Err(source) => Err(Error::Engine { host: endpoint.url, source }),
         }
     }
 
     /// The host's address.
     pub fn host(&self) -> &str {
-        &self.host
+        &self.endpoint.url
     }
 
     /// Whether `image` is there, made by the recipe with this digest (`None`: by whomever).
@@ -107,13 +115,7 @@ impl Images {
             }
             Err(source) => return Err(self.engine(source)),
         };
-        let label =
-            found.config.and_then(|config| config.labels).and_then(|mut all| all.remove(RECIPE_LABEL));
-        Ok(if recipe_digest.is_none() || label.as_deref() == recipe_digest {
-            Presence::Current
-        } else {
-            Presence::Outdated
-        })
+        Ok(Presence::of(&found, recipe_digest))
     }
 
     /// Makes the file tree of the tar at `path` the image `image` (`name:tag`), in place of one that has the name.
@@ -138,6 +140,38 @@ impl Images {
             .try_for_each(|_progress| async { Ok(()) })
             .await
             .map_err(|source| self.engine(source))
+    }
+
+    /// Brings `image` here from another host, in place of one that has the name. Returns how many bytes passed.
+    ///
+    /// # Errors
+    /// [`Error::Copy`]; the host is as it was then.
+    pub async fn bring(&self, image: &str, from: &Self) -> Result<u64, Error> {
+        let progress = Progress::default();
+        let end = |host: &Self| (host.docker.clone().with_timeout(COPY_DEADLINE), AtWork::default());
+        let copy = ImageCopy {
+            image: image.to_owned(),
+            from: end(from),
+            to: end(self),
+            progress: progress.clone(),
+            counter: metrics::Counter::noop(),
+        };
+        let copied = copy.run().await;
+        copied.map(|()| progress.moved_bytes()).map_err(|source| Error::Copy {
+            host: self.endpoint.url.clone(),
+            from: from.endpoint.url.clone(),
+            image: image.to_owned(),
+            source: Box::new(source),
+        })
+    }
+
+    /// Removes images that were made by a recipe and have no name any more, as far as nothing uses them.
+    ///
+    /// # Errors
+    /// [`Error::Engine`]; some may be gone then.
+    pub async fn prune(&self) -> Result<(), Error> {
+        let pruning = self.docker.prune_images(Some(superseded()));
+        pruning.await.map(drop).map_err(|source| self.engine(source))
     }
 
     /// Runs `command` in a container of `image`, without network, rights or a writable root, and removes it.
@@ -180,11 +214,11 @@ impl Images {
     }
 
     pub(super) fn engine(&self, source: DockerError) -> Error {
-        Error::Engine { host: self.host.clone(), source }
+        Error::Engine { host: self.endpoint.url.clone(), source: source.into() }
     }
 
     fn failed_probe(&self, image: &str, reason: &str) -> Error {
-        Error::Probe { host: self.host.clone(), image: image.to_owned(), reason: reason.to_owned() }
+        Error::Probe { host: self.endpoint.url.clone(), image: image.to_owned(), reason: reason.to_owned() }
     }
 }
 

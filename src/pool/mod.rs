@@ -5,14 +5,17 @@
 //! container as soon as there is one; the [`Container`] gives it back. This room knows nothing of queues, verdicts or storage.
 
 mod agent_client;
+pub mod canary;
 mod container;
+mod container_view;
+mod copying;
 mod docker;
 pub mod docker_settings;
+pub mod endpoint;
 mod escapes;
 pub mod facts;
 mod figures;
-mod host;
-mod host_view;
+mod hosts;
 pub mod image;
 mod owner;
 mod reservation;
@@ -32,26 +35,29 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::domain::exercise::Isolation;
-use crate::domain::host::{HostMode, HostName};
-use crate::domain::ids::RuntimeId;
+use crate::domain::host::{HostName, HostSettings, HostUpdate};
+use crate::domain::ids::{RuntimeId, SubmissionId};
 use crate::domain::runtime::Runtime;
-use crate::domain::time::Timestamp;
-use docker_settings::ConfiguredHost;
-use owner::{CHANNEL_PLACES, Message, Owner};
+use canary::CanaryProgram;
+use owner::{CHANNEL_PLACES, ContainerRequest, Message, Owner, Publishing, Wanted};
 
 pub use container::{Container, Lost};
-pub use host_view::{
+pub use container_view::{ContainerState, ContainerView};
+pub use hosts::{
     HostError, HostErrorCode, HostRuntime, HostState, HostView, ImageState, SlotCounts, SubmissionCounts,
     Warning,
 };
 pub use reservation::Reservation;
+pub use state::Hindrance;
 pub use transport::{TransportKind, sockets_folder};
 
 /// What the pool is told at its start.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The Docker hosts; names and URLs differ.
+    /// The Docker hosts at the start; names and URLs differ.
     pub hosts: Vec<HostSettings>,
+    /// The folder of the folders with the hosts' certificates.
+    pub certs_dir: PathBuf,
     /// Slots of each host that has no number of its own; `None`, or more than it has cores: one for each core.
     pub slots: Option<usize>,
     /// The agent's program, a static executable for the hosts' architecture.
@@ -61,6 +67,11 @@ pub struct Settings {
     /// The data folder, which one process at a time has: containers that other instances made for it are removed, and
     /// those of other folders only once they have ended.
     pub folder: uuid::Uuid,
+    /// Digests of the recipes that images are made by, for the runtimes that have one: an image made by another is outdated.
+    pub recipes: BTreeMap<RuntimeId, String>,
+    /// For runtimes that have one, the program that has to end well on a host before it runs others of the runtime; of the
+    /// rest a container has to start.
+    pub canaries: BTreeMap<RuntimeId, CanaryProgram>,
     /// This process.
     pub instance: uuid::Uuid,
     /// Free slots of each host that shall hold a warm container of each runtime, if there are as many.
@@ -72,28 +83,19 @@ pub struct Settings {
     pub sockets: Option<PathBuf>,
 }
 
-/// A Docker host, as the pool is told of it at its start.
-#[derive(Clone, Debug)]
-pub struct HostSettings {
-    /// What the settings say.
-    pub host: ConfiguredHost,
-    /// What an operator wanted of it last.
-    pub mode: HostMode,
-    /// When it was first heard of.
-    pub created_at: Timestamp,
-}
-
 /// What could be reserved now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Free {
-    /// Slots of all hosts that answer and take new submissions.
+    /// Slots of all hosts that answer, are in no quarantine and take new submissions.
     pub total: usize,
     /// Slots without a submission, or whose container is being emptied after one, that nobody waits for.
     pub free: usize,
     /// Runtimes of which there would be a container, though maybe no fresh one: at once, or as soon as it is empty.
     pub runtimes: BTreeSet<RuntimeId>,
-    /// Runtimes of which a container has started on such a host that still has the image.
+    /// Runtimes that work on such a host that still has the image: their canary has passed there.
     pub ready: BTreeSet<RuntimeId>,
+    /// Why the others are not ready.
+    pub hindrances: BTreeMap<RuntimeId, Hindrance>,
 }
 
 /// The containers of all hosts.
@@ -102,6 +104,7 @@ pub struct Pool {
     messages: mpsc::Sender<Message>,
     free: watch::Receiver<Free>,
     swept: watch::Receiver<bool>,
+    changes: watch::Receiver<()>,
 }
 
 impl Pool {
@@ -119,12 +122,13 @@ impl Pool {
         let (messages, inbox) = mpsc::channel(CHANNEL_PLACES);
         let (free_sender, free) = watch::channel(Free::default());
         let (swept_sender, swept) = watch::channel(false);
+        let (changes_sender, changes) = watch::channel(());
         let runtimes = Arc::unwrap_or_clone(runtimes);
         let runtimes = runtimes.into_iter().map(|(id, runtime)| (id, Arc::new(runtime))).collect();
-        let owner =
-            Owner::new(settings, runtimes, tasks.clone(), messages.clone(), free_sender, swept_sender);
+        let publishing = Publishing { free: free_sender, swept: swept_sender, changes: changes_sender };
+        let owner = Owner::new(settings, runtimes, tasks.clone(), messages.clone(), publishing);
         tasks.spawn(owner.run(inbox, stop));
-        Self { messages, free, swept }
+        Self { messages, free, swept, changes }
     }
 
     /// What could be claimed, always the newest.
@@ -132,22 +136,34 @@ impl Pool {
         self.free.clone()
     }
 
-    /// Reserves a container for one submission; `None` if the pool has ended or doesn't know the runtime.
+    /// Reserves a container for this submission; `None` if the pool has ended or doesn't know the runtime.
     ///
     /// When this returns, [`Pool::free`] counts one less. Reservations are served in their order.
-    pub async fn reserve(&self, runtime: &RuntimeId, isolation: Isolation) -> Option<Reservation> {
+    pub async fn reserve(
+        &self,
+        submission: SubmissionId,
+        runtime: &RuntimeId,
+        isolation: Isolation,
+    ) -> Option<Reservation> {
         let (reply, container) = oneshot::channel();
         let (counted, is_counted) = oneshot::channel();
-        let message = Message::Reserve { runtime: runtime.clone(), isolation, reply, counted };
-        self.messages.send(message).await.ok()?;
+        let wanted = Wanted { runtime: runtime.clone(), isolation, submission };
+        self.messages.send(Message::Reserve { wanted: wanted.clone(), reply, counted }).await.ok()?;
         is_counted.await.ok()?;
-        let (runtime, messages) = (runtime.clone(), self.messages.clone());
-        Some(Reservation { runtime, isolation, container, messages })
+        Some(Reservation { wanted, container, messages: self.messages.clone() })
     }
 
-    /// Whether the runtime's image is on some host that answers and a container of it has started there.
-    pub fn ready(&self, runtime: &RuntimeId) -> bool {
-        self.free.borrow().ready.contains(runtime)
+    /// Changes when something of the hosts or their containers may have changed; ends with the pool.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.changes.clone()
+    }
+
+    /// Why no program of the runtime can run now; `None` if its image is on some host that answers and takes work, and its
+    /// canary has passed there.
+    pub fn hindrance(&self, runtime: &RuntimeId) -> Option<Hindrance> {
+        let free = self.free.borrow();
+        let is_ready = free.ready.contains(runtime);
+        (!is_ready).then(|| free.hindrances.get(runtime).copied().unwrap_or(Hindrance::Starting))
     }
 
     /// Waits until each host was swept of what earlier instances left there, or could not be reached.
@@ -156,18 +172,51 @@ impl Pool {
         drop(self.swept.clone().wait_for(|swept| *swept).await);
     }
 
-    /// The hosts as they are now, in the order of the settings; `None` if the pool has ended.
+    /// The hosts as they are now, in the order in which they came, those of the settings first; `None` if the pool has ended.
     pub async fn hosts(&self) -> Option<Vec<HostView>> {
         let (reply, hosts) = oneshot::channel();
         self.messages.send(Message::ShowHosts { reply }).await.ok()?;
         hosts.await.ok()
     }
 
-    /// Lets a host take new submissions, or none; when this returns, it does so, and [`Pool::free`] counts so.
-    pub async fn set_mode(&self, host: &HostName, mode: HostMode) {
+    /// All containers that the engines have made for this process, in no order; `None` if the pool has ended.
+    pub async fn containers(&self) -> Option<Vec<ContainerView>> {
+        let (reply, containers) = oneshot::channel();
+        self.messages.send(Message::Containers(ContainerRequest::Show { reply })).await.ok()?;
+        containers.await.ok()
+    }
+
+    /// Has a container be killed and replaced, whatever it is doing; what runs in it is given up and has not failed
+    /// ([`Container::interrupted`]). Answers at once; `None` if there is none of that id at its engine.
+    pub async fn kill(&self, id: &str) -> Option<ContainerView> {
+        let (reply, killed) = oneshot::channel();
+        let request = ContainerRequest::Kill { id: id.to_owned(), reply };
+        self.messages.send(Message::Containers(request)).await.ok()?;
+        killed.await.ok()?
+    }
+
+    /// Takes a new host in, and begins to connect to it; its name and URL are no other's.
+    pub async fn add_host(&self, settings: HostSettings) {
+        self.ask(|done| Message::AddHost { settings, done }).await;
+    }
+
+    /// Forgets a host. What runs there is given up at once and has not failed ([`Container::interrupted`]); our containers there
+    /// are removed soon after.
+    pub async fn remove_host(&self, host: &HostName) {
+        self.ask(|done| Message::RemoveHost { host: host.clone(), done }).await;
+    }
+
+    /// Lets a host take new submissions, or none, or gives it more slots or fewer; when this returns, it is so, and
+    /// [`Pool::free`] counts so. What runs in slots that are to go ends as usual.
+    pub async fn update_host(&self, host: &HostName, change: HostUpdate) {
+        self.ask(|done| Message::UpdateHost { host: host.clone(), change, done }).await;
+    }
+
+    /// Returns when it is done.
+    async fn ask(&self, message: impl FnOnce(oneshot::Sender<()>) -> Message) {
         let (done, is_done) = oneshot::channel();
-        if self.messages.send(Message::SetMode { host: host.clone(), mode, done }).await.is_ok() {
-            // An error means that the pool has ended: no host takes anything any more.
+        if self.messages.send(message(done)).await.is_ok() {
+            // An error means that the pool has ended: no host does anything any more.
             let _ended = is_done.await;
         }
     }
@@ -176,10 +225,6 @@ impl Pool {
     ///
     /// Afterwards, and already meanwhile, there is nothing to reserve.
     pub async fn shutdown(&self) {
-        let (done, ended) = oneshot::channel();
-        if self.messages.send(Message::Close { done }).await.is_ok() {
-            // An error means that the pool has ended, for whatever reason: nothing is left then either.
-            let _ended = ended.await;
-        }
+        self.ask(|done| Message::Close { done }).await;
     }
 }

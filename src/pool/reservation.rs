@@ -1,14 +1,14 @@
 //! A place in line for a container.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::container::Container;
-use super::owner::Message;
+use super::hosts::HostConnection;
+use super::owner::{Message, Wanted};
 use crate::clock::Patience;
-use crate::domain::exercise::Isolation;
-use crate::domain::ids::RuntimeId;
 
 /// How long a container may take: it is being emptied, or the one that was promised died and another one starts.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -16,8 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A container to come: at once, or when the one that was promised has been emptied. It is given up when dropped.
 #[derive(Debug)]
 pub struct Reservation {
-    pub(super) runtime: RuntimeId,
-    pub(super) isolation: Isolation,
+    pub(super) wanted: Wanted,
     pub(super) container: oneshot::Receiver<Container>,
     pub(super) messages: mpsc::Sender<Message>,
 }
@@ -34,8 +33,9 @@ impl Reservation {
                 container.id = container.id(), %error,
                 "a container that was to serve does not answer and is replaced"
             );
+            let silent = container.connection().filter(|_host| error.is_silence());
             // First, so that nothing else is leased for the slot in between.
-            self.reserve_again().await?;
+            self.reserve_again(silent).await?;
             if error.is_silence() {
                 container.retire();
             }
@@ -43,10 +43,14 @@ impl Reservation {
     }
 
     /// Takes the first place in line.
-    async fn reserve_again(&mut self) -> Option<()> {
+    ///
+    /// * `silent` — the host of a container that was silent.
+    async fn reserve_again(&mut self, silent: Option<Arc<HostConnection>>) -> Option<()> {
         let (reply, container) = oneshot::channel();
-        let (runtime, isolation) = (self.runtime.clone(), self.isolation);
-        self.messages.send(Message::ReserveAgain { runtime, isolation, reply }).await.ok()?;
+        self.messages
+            .send(Message::ReserveAgain { wanted: self.wanted.clone(), reply, silent })
+            .await
+            .ok()?;
         self.container = container;
         Some(())
     }

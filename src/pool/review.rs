@@ -39,6 +39,10 @@ pub enum Matter {
     Clock,
     /// What agents found missing in its containers.
     WeakerIsolation,
+    /// That its disk has no room.
+    DiskFull,
+    /// An image that is not there.
+    MissingImage,
 }
 
 impl Matter {
@@ -53,6 +57,8 @@ impl Matter {
             Self::LiveRestore => "live_restore",
             Self::Clock => "clock",
             Self::WeakerIsolation => "weaker_isolation",
+            Self::DiskFull => "disk_full",
+            Self::MissingImage => "missing_image",
         }
     }
 }

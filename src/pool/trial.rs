@@ -3,17 +3,17 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use guichet_agent::{Exec, Report};
-use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::agent_client;
+use super::canary::{CanaryError, CanaryProgram};
 use super::docker::{self, Engine, LAST_SLOT, Labels};
-use super::host::HostConnection;
-use super::state::{ContainerPlace, HostId};
+use super::endpoint::Endpoint;
+use super::hosts::HostConnection;
+use super::state::ContainerPlace;
 use super::transport::Ways;
-use super::work::{self, Idle, NotLaunched, PrepareError};
-use crate::domain::exercise::SourceFile;
+use super::work::{self, Birth, Idle, Launch, NotLaunched, PrepareError};
+use crate::domain::host::HostName;
 use crate::domain::runtime::Runtime;
 
 /// Why a trial could not be made.
@@ -46,47 +46,41 @@ pub struct Trial {
 }
 
 impl Trial {
-    /// Starts a container of `runtime` on the engine at `address`.
+    /// Starts a container of `runtime` on a host.
     ///
     /// * `agent` — path of the agent's program, which is brought to the host if it is not there.
     ///
     /// # Errors
     /// What kept it from starting; no container is left then.
-    pub async fn start(address: &str, agent: &Path, runtime: &Runtime) -> Result<Self, Error> {
-        let engine = Engine::connect(address).await?;
+    pub async fn start(
+        host: HostName,
+        endpoint: &Endpoint,
+        agent: &Path,
+        runtime: &Runtime,
+    ) -> Result<Self, Error> {
+        let engine = Engine::connect(endpoint).await?;
         let facts = engine.facts().await?;
-        let image = work::prepare_image(&engine, &runtime.image, agent.to_owned()).await?;
-        let host = Arc::new(HostConnection::new(
-            address.to_owned(),
-            engine,
-            facts,
-            Ways::through_engine(address.to_owned()),
-        ));
+        let image = work::prepare_image(&engine, &runtime.image, None, agent.to_owned()).await?.name;
+        let ways = Ways::through_engine(host.clone());
+        let connection = Arc::new(HostConnection::new(host.clone(), engine, facts, ways));
         // An installation of its own, so that no service takes it for its own.
         let [installation, folder, instance] = std::array::from_fn(|_| Uuid::new_v4());
         let labels = Labels { installation, folder, instance };
-        let (host_id, runtime_id) = (HostId::new(address), runtime.id.clone());
-        let place = ContainerPlace { host: host_id, slot: LAST_SLOT, runtime: runtime_id, serial: 0 };
-        Ok(Self { idle: work::launch(host, &place, labels, runtime, &image).await? })
+        let place = ContainerPlace { host, slot: LAST_SLOT, runtime: runtime.id.clone(), serial: 0 };
+        let launch = Launch { labels, runtime, image: &image, canary: None };
+        Ok(Self { idle: work::launch(connection, &place, launch, &Birth::default()).await? })
     }
 
-    /// Puts files into the work folder, before the first command.
-    ///
-    /// # Errors
-    /// That a path is longer than a message.
-    pub fn prepare(&mut self, files: &[SourceFile]) -> Result<(), Error> {
-        Ok(self.idle.client.open(files)?)
-    }
-
-    /// Runs a command without input to its end; what it wrote comes with the report.
+    /// Runs the runtime's check program; what is wrong, in words, if it does not end well.
     ///
     /// # Errors
     /// That the container is gone or its agent broke the protocol.
-    pub async fn exec(&mut self, exec: Exec) -> Result<(Report, Vec<u8>), Error> {
-        let mut written = Vec::new();
-        let mut take = |_stream, bytes: &[u8]| written.extend_from_slice(bytes);
-        let report = self.idle.client.exec(exec, &[], &CancellationToken::new(), &mut take).await?;
-        Ok((report, written))
+    pub async fn run(&mut self, program: &CanaryProgram) -> Result<Result<(), String>, Error> {
+        match program.run(&mut self.idle.client).await {
+            Ok(()) => Ok(Ok(())),
+            Err(CanaryError::Agent(error)) => Err(error.into()),
+            Err(bad @ (CanaryError::Ended(_) | CanaryError::Unclean(_))) => Ok(Err(bad.to_string())),
+        }
     }
 
     /// Removes the container.

@@ -16,6 +16,8 @@ use crate::storage::{Ending, Leased, Storage as _};
 
 /// How long progress may wait for more, to share a commit.
 const SHARE_COMMIT: Duration = Duration::from_millis(20);
+/// For so long a result lets the next lease pass, for which a core waits.
+const GIVE_WAY: Duration = Duration::from_millis(2);
 /// Pause before a write is tried again, doubled each time.
 const RETRY: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 /// Room for the progress of a whole attempt: a run is never held up by the database.
@@ -59,23 +61,41 @@ impl Scheduler {
         let ((outcome, judged), unrecorded) = tokio::join!(evaluation, self.record(&lease, reported, &stop));
         match outcome {
             Ok(outcome) => {
-                let isolation = work.isolation();
-                let release = container.release(isolation);
+                let release = container.release(work.isolation());
+                tokio::pin!(release);
+                let released = tokio::time::timeout(GIVE_WAY, &mut release).await.is_ok();
                 let outcome = timed(outcome, begun.millis_since(queued_at), judged);
                 let store = self.store(&lease, outcome, unrecorded, &stop);
-                tokio::join!(release, store);
+                if released {
+                    store.await;
+                } else {
+                    tokio::join!(release, store);
+                }
             }
-            Err(Lost { reason, detail }) => {
-                tracing::warn!(
-                    submission.id = %lease.submission, attempt = lease.attempt, reason = reason.name(), detail,
-                    "an attempt was lost"
-                );
-                let died = container.id().filter(|_id| reason == LostReason::ContainerLost);
-                let given_up = GivenUp { reason, container: died.map(str::to_owned) };
-                container.destroy().await;
-                self.give_up(&lease, given_up).await;
-            }
+            Err(lost) => self.lose(&lease, container, lost).await,
         }
+    }
+
+    /// Ends an attempt whose container or host is gone. What an operator took from under it counts as no loss.
+    async fn lose(&self, lease: &Lease, container: Container, lost: Lost) {
+        let Lost { reason, detail } = lost;
+        let interrupted = container.interrupted();
+        let reason = interrupted.unwrap_or(reason);
+        let died = container.id().filter(|_id| reason == LostReason::ContainerLost);
+        let given_up = GivenUp { reason, container: died.map(str::to_owned) };
+        container.destroy().await;
+        if interrupted.is_some() {
+            tracing::info!(
+                submission.id = %lease.submission, attempt = lease.attempt, reason = reason.name(),
+                "an operator took what a submission ran on; it goes back to its place"
+            );
+            return self.hand_back(lease, given_up).await;
+        }
+        tracing::warn!(
+            submission.id = %lease.submission, attempt = lease.attempt, reason = reason.name(), detail,
+            "an attempt was lost"
+        );
+        self.give_up(lease, given_up).await;
     }
 
     /// The container that was reserved for a leased submission; `None` if it is not to run, or none came.
@@ -142,7 +162,7 @@ impl Scheduler {
             Outcome::Finished(result) => Ending::Finished(result),
             Outcome::Aborted if stop.cancel.is_cancelled() => Ending::Cancelled,
             Outcome::Aborted if stop.lost.is_cancelled() => return,
-            Outcome::Aborted => return self.hand_back(lease).await,
+            Outcome::Aborted => return self.hand_back(lease, LostReason::InstanceLost.into()).await,
         };
         crate::failpoint!("result_read");
         let write =
@@ -172,9 +192,10 @@ impl Scheduler {
         }
     }
 
-    /// Gives an attempt back that did not take place: this process ends, or no container came.
-    async fn hand_back(&self, lease: &Lease) {
-        let write = || self.inner.storage.hand_back(lease, self.inner.clock.now());
+    /// Gives an attempt back that was stopped on purpose or did not take place: this process ends, an operator took
+    /// host or container away, or no container came.
+    async fn hand_back(&self, lease: &Lease, given_up: GivenUp) {
+        let write = || self.inner.storage.hand_back(lease, given_up.clone(), self.inner.clock.now());
         if self.persist(write, lease, &Stop::default()).await == Some(Guarded::LeaseHeld) {
             metrics::counter!("guichet_hand_backs_total").increment(1);
         }

@@ -1,11 +1,13 @@
 //! First a free slot, then the lease: what can't run is never leased.
 //!
-//! While a slot is free and nothing is queued, a hint or the poll has the queue looked at again.
+//! While nothing is queued for what is free, a hint or the poll has the queue looked at again.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::time::{Instant, sleep_until};
 
 use super::{LEASE, RETRY, Scheduler};
 use crate::domain::ids::RuntimeId;
@@ -21,35 +23,33 @@ impl Scheduler {
         let stop = self.inner.tasks.soft().clone();
         let mut free = self.inner.pool.free();
         let mut changes = self.inner.storage.changes();
+        // Nothing was queued for these when they were asked for, until something is, or it is time to look.
+        let (mut in_vain, mut look_again) = (BTreeSet::new(), Instant::now());
         loop {
             // The stop is asked for afterwards: a stop that then sees nothing run has seen the last lease.
             let leasing = self.inner.running.leasing();
             if stop.is_cancelled() || free.has_changed().is_err() {
                 return;
             }
-            let runtimes: Vec<RuntimeId> = free.borrow_and_update().runtimes.iter().cloned().collect();
-            if runtimes.is_empty() {
+            let runtimes = free.borrow_and_update().runtimes.clone();
+            if runtimes.is_subset(&in_vain) {
                 drop(leasing);
+                let may_wait = !in_vain.is_empty();
                 tokio::select! {
                     () = stop.cancelled() => return,
-                    changed = free.changed() => if changed.is_err() { return },
+                    // This fails when the pool has ended, which is seen above.
+                    _others = free.changed() => {}
+                    () = something_queued(&mut changes), if may_wait => in_vain.clear(),
+                    () = sleep_until(look_again), if may_wait => in_vain.clear(),
                 }
                 continue;
             }
-            // All that was told until now is committed and will be seen.
+            // All that was told until now is committed and will be seen, whichever runtime it was for.
             changes = changes.resubscribe();
-            match self.lease(&runtimes).await {
+            in_vain.clear();
+            match self.lease(&runtimes.iter().cloned().collect::<Vec<_>>()).await {
                 Ok(Some(leased)) => self.start_attempt(leased).await,
-                Ok(None) => {
-                    drop(leasing);
-                    tokio::select! {
-                        () = stop.cancelled() => return,
-                        // This fails when the pool has ended, which is seen above.
-                        _others = free.changed() => {}
-                        () = queue_changed(&mut changes) => {}
-                        () = tokio::time::sleep(POLL) => {}
-                    }
-                }
+                Ok(None) => (in_vain, look_again) = (runtimes, Instant::now() + POLL),
                 Err(error) => {
                     drop(leasing);
                     tracing::warn!(error = %crate::chain::Chain(&error), "nothing could be leased");
@@ -67,21 +67,24 @@ impl Scheduler {
 
     /// Reserves a container for a leased submission and starts its attempt.
     async fn start_attempt(&self, leased: Leased) {
+        crate::failpoint!("leased");
         metrics::counter!("guichet_leases_total").increment(1);
         let registered = self.inner.running.register(leased.work.lease.clone());
         let runtime = &leased.work.submission.runtime;
-        let reservation = self.inner.pool.reserve(runtime, leased.work.isolation()).await;
+        let reservation =
+            self.inner.pool.reserve(leased.work.lease.submission, runtime, leased.work.isolation()).await;
         self.inner.tasks.start(self.clone().attempt(leased, registered, reservation));
     }
 }
 
-/// Waits until it is told that the queue changed, or something that was told was missed.
-async fn queue_changed(changes: &mut broadcast::Receiver<Change>) {
+/// Waits until it is told that something was queued, or something that was told was missed.
+async fn something_queued(changes: &mut broadcast::Receiver<Change>) {
     loop {
         match changes.recv().await {
-            Ok(Change::Queue) | Err(RecvError::Lagged(_)) => return,
+            Ok(Change::Queued) | Err(RecvError::Lagged(_)) => return,
             Ok(
-                Change::Log { .. }
+                Change::Unqueued
+                | Change::Log { .. }
                 | Change::RoundEnded { .. }
                 | Change::Deleted { .. }
                 | Change::Cancel { .. },

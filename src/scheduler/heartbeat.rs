@@ -64,7 +64,11 @@ impl Scheduler {
             match change {
                 Ok(Change::Cancel { submission, round }) => self.inner.running.cancel(submission, round),
                 Ok(
-                    Change::Log { .. } | Change::RoundEnded { .. } | Change::Deleted { .. } | Change::Queue,
+                    Change::Log { .. }
+                    | Change::RoundEnded { .. }
+                    | Change::Deleted { .. }
+                    | Change::Queued
+                    | Change::Unqueued,
                 ) => {}
                 Err(RecvError::Lagged(_)) => self.renew_once().await,
                 Err(RecvError::Closed) => return,

@@ -11,7 +11,7 @@ use tokio::sync::broadcast;
 
 use crate::domain::event::{Event, LogPlace, Progress};
 use crate::domain::exercise::{Exercise, ExerciseSpec, SourceFile};
-use crate::domain::host::{HostMode, HostName, RememberedHost};
+use crate::domain::host::{HostName, HostSettings, HostUpdate, HostWishes};
 use crate::domain::ids::{ExerciseId, Owner, RuntimeId, SubmissionId, WorkerId};
 use crate::domain::lease::{AttemptCaps, Guarded, Lease};
 use crate::domain::pace::Pace;
@@ -20,11 +20,15 @@ use crate::domain::time::Timestamp;
 
 mod exercises;
 mod inbox;
+mod results;
+mod sign_in;
 pub mod sqlite;
 mod values;
 
 pub use exercises::*;
 pub use inbox::*;
+pub use results::*;
+pub use sign_in::{LinkDigest, SignIns};
 pub use values::*;
 
 /// The database of this process; clones share it.
@@ -83,7 +87,7 @@ impl From<rusqlite::Error> for Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// The database in the product's words. Every method is one transaction.
-pub trait Storage: Send + Sync + 'static {
+pub trait Storage: SignIns + Send + Sync + 'static {
     /// The figures made once for this database, and where it is used.
     fn installation(&self) -> impl Future<Output = Result<Installation>> + Send;
 
@@ -187,7 +191,8 @@ pub trait Storage: Send + Sync + 'static {
     /// Leases the first queued submission of one of `runtimes` to `worker`; `None` if none is queued.
     ///
     /// Raises the class's highest started rank, writes the `started` event. `attempt` counts from 1 in a round. A
-    /// caller that drops this future may hold a lease that it doesn't know of.
+    /// caller that drops this future may hold a lease that it doesn't know of. The lease outlives this process when this is
+    /// answered, and its machine a moment later.
     ///
     /// * `until` — from then on any worker may take it over.
     fn lease_next(
@@ -234,10 +239,15 @@ pub trait Storage: Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<Guarded>> + Send;
 
-    /// Gives an attempt back that was stopped because this instance ends: the submission is queued again at its old
-    /// place with the reason `instance_lost`, or cancelled if that was asked for. It is no loss: an operator who
-    /// restarts makes no submission fail.
-    fn hand_back(&self, lease: &Lease, now: Timestamp) -> impl Future<Output = Result<Guarded>> + Send;
+    /// Gives an attempt back that was stopped on purpose, because this instance ends or an operator took host or container
+    /// away: the submission is queued again at its old place, or cancelled if that was asked for. It is no loss: an operator
+    /// makes no submission fail.
+    fn hand_back(
+        &self,
+        lease: &Lease,
+        given_up: GivenUp,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Guarded>> + Send;
 
     /// Gives up the leases of workers that are gone, with the reason `instance_lost`.
     fn rescue(
@@ -277,6 +287,9 @@ pub trait Storage: Send + Sync + 'static {
     /// grew, however long the queue is.
     fn changed_logs(&self, mark: Option<LogMark>) -> impl Future<Output = Result<LogChanges>> + Send;
 
+    /// Those of some submissions that are not stored, or no longer.
+    fn missing(&self, of: Vec<SubmissionId>) -> impl Future<Output = Result<Vec<SubmissionId>>> + Send;
+
     /// The events at these places, oldest first; those that are gone are left out.
     fn events_at(&self, places: Vec<EventPlace>) -> impl Future<Output = Result<Vec<Event>>> + Send;
 
@@ -313,21 +326,38 @@ pub trait Storage: Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<Option<bool>>> + Send;
 
-    /// Remembers hosts that are new, as active ones; answers all that are named, in that order.
+    /// What came of an exercise, also of a deleted one, by the newest results of what was submitted to it; runs don't count.
+    /// `None` if there never was such an exercise.
+    fn results(
+        &self,
+        of: &ExerciseId,
+        page: ResultsPage,
+    ) -> impl Future<Output = Result<Option<ExerciseResults>>> + Send;
+
+    /// Takes in which hosts the settings name now: what was stored of others of them is forgotten, and so are hosts of the API
+    /// whose name or URL the settings have. Answers all hosts: those of the settings in their order, then those of the
+    /// API by age.
+    ///
+    /// * `configured` — as they are if nothing is stored of them.
     fn remember_hosts(
         &self,
-        names: Vec<HostName>,
-        now: Timestamp,
-    ) -> impl Future<Output = Result<Vec<RememberedHost>>> + Send;
+        configured: Vec<HostSettings>,
+    ) -> impl Future<Output = Result<Vec<HostSettings>>> + Send;
 
-    /// Stores what an operator wants of a host; answers what he wanted before, `None` if it is not remembered.
-    fn set_host_mode(
+    /// Stores a host of the API, whose URL no other has; `false` if its name is taken.
+    fn add_host(&self, host: HostSettings) -> impl Future<Output = Result<bool>> + Send;
+
+    /// Stores what an operator wants of a host; answers what he wanted before, `None` if it is not known.
+    fn update_host(
         &self,
         name: &HostName,
-        mode: HostMode,
-    ) -> impl Future<Output = Result<Option<HostMode>>> + Send;
+        change: HostUpdate,
+    ) -> impl Future<Output = Result<Option<HostWishes>>> + Send;
 
-    /// Deletes what is older than it should get; answers how many submissions went. In several transactions,
+    /// Forgets a host of the API; `false` if there is none of that name.
+    fn remove_host(&self, name: &HostName) -> impl Future<Output = Result<bool>> + Send;
+
+    /// Deletes what is older than it should get, or over; answers how many submissions went. In several transactions,
     /// each as small as others can wait for.
     fn prune(&self, retention: Retention, now: Timestamp) -> impl Future<Output = Result<u64>> + Send;
 }

@@ -335,8 +335,10 @@ pub enum Change {
         /// Whose.
         owner: Owner,
     },
-    /// A submission entered, re-entered or left the queue.
-    Queue,
+    /// A submission entered the queue, or came back.
+    Queued,
+    /// A submission left the queue.
+    Unqueued,
     /// A running submission is to be cancelled.
     Cancel {
         /// Which submission.

@@ -1,10 +1,14 @@
 //! A submission is told as started when a core is there for it: one program on a core at a time, and all others wait.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::support::client::{Role, text};
 use crate::support::stream::last_place_before_start;
-use crate::support::{Client, Options, Program, Watch};
+use crate::support::{Client, Options, Program, Watch, wait_for};
+
+const SOON: Duration = Duration::from_secs(20);
 
 /// Tells when it begins and ends, in seconds by the clock of the machine.
 fn sleeper(seconds: f64) -> Program {
@@ -52,8 +56,10 @@ fn most_at_once(times: &[Times]) -> usize {
 async fn on_a_core_one_submission_is_started_at_a_time_however_many_slots_are_asked_for() {
     for asked in [0, cores() + 3] {
         let guichet = Options::default().slots(asked).start().await;
-        let queue = guichet.admin().get("/v1/queue").await.expect(200);
-        assert_eq!(queue["slots"]["total"], json!(cores()));
+        let admin = guichet.admin();
+        let slots = async || admin.get("/v1/queue").await.expect(200)["slots"]["total"].clone();
+        wait_for("the host", SOON, slots, |total| *total != json!(0)).await;
+        assert_eq!(slots().await, json!(cores()));
         let alice = guichet.student("alice");
 
         let mut ids = Vec::new();

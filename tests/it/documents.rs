@@ -66,6 +66,8 @@ async fn the_use_of_the_api_works_when_pasted() {
     assert_eq!(told.matches("event: submission.queued").count(), 1, "{told}");
     assert_eq!(told.matches("event: submission.finished").count(), 2, "{told}");
     assert!(told.contains("print(2 * int(input()))\n"), "{told}");
+    let link = std::fs::read_to_string(folder.path().join("link.txt")).unwrap();
+    assert!(link.starts_with(&format!("{}/v1/sign-in?link=", guichet.url())), "{link}");
     let zip = std::fs::File::open(folder.path().join("files.zip")).unwrap();
     let mut zip = zip::ZipArchive::new(zip).unwrap();
     assert_eq!((zip.len(), zip.by_index(0).unwrap().name().unwrap().as_ref()), (1, "main.py"));
@@ -79,7 +81,10 @@ async fn the_writing_of_an_exercise_works_when_pasted() {
     let told = paste(&guichet, "write-an-exercise.md", folder.path()).await;
 
     assert!(told.contains(r#""verdict": "accepted""#), "{told}");
-    assert!(told.contains("line 1: expected `ABC`, got `abc`") && told.ends_with("\n2\n"), "{told}");
+    assert!(told.contains("line 1: expected `ABC`, got `abc`") && told.contains("\n2\n"), "{told}");
+    assert!(told.ends_with("[\"tina\",2,\"accepted\",\"wrong_answer\"]\n"), "{told}");
+    let table = std::fs::read_to_string(folder.path().join("results.csv")).unwrap();
+    assert!(table.lines().nth(1).unwrap().starts_with("\"tina\",2,"), "{table}");
     let stored = guichet.teacher().get("/v1/exercises/upper").await.json();
     assert_eq!((&stored["title"], &stored["version"]), (&json!("In upper case"), &json!(2)));
 }

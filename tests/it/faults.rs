@@ -24,6 +24,7 @@ async fn guichet(options: Options) -> TestGuichet {
 
 async fn kill_its_container(guichet: &TestGuichet, label: &str) {
     let engine = guichet.engine();
+    guichet.admin().wait_for_a_run().await;
     let found =
         wait_for("the program to run", SOON, || async { engine.busy(label) }, |found| !found.is_empty())
             .await;
@@ -44,6 +45,28 @@ async fn a_run_whose_container_was_killed_is_tried_once_more() {
         facts(&alice.events(&id).await.into_end().await).into_iter().map(|event| event.name).collect();
     let told = ["queued", "started", "requeued", "started", "test_finished", "finished"];
     assert_eq!(names, told.map(|name| format!("submission.{name}")));
+}
+
+#[tokio::test]
+async fn a_run_whose_container_was_paused_is_tried_once_more_long_before_its_wall_limit() {
+    let guichet = guichet(Options::default()).await;
+    let (alice, engine, label) = (guichet.student("alice"), guichet.engine(), guichet.label().await);
+    let id = alice.submit("patient", &programs::sleep_then_sum(3.0)).await;
+    alice.wait_for_a_run().await;
+    let busy = || async { engine.busy(&label) };
+    let found = wait_for("the program to run", SOON, busy, |found| !found.is_empty()).await;
+
+    let command: Vec<&str> = ["pause"].into_iter().chain(found.iter().map(String::as_str)).collect();
+    engine.ask(&command);
+    let look = || alice.submission(&id);
+    let again = wait_for("the next attempt", SOON, look, |seen| seen["attempt"] == 2).await;
+
+    let ended = alice.ended(&id).await;
+    assert_eq!((&ended["state"], &ended["attempt"]), (&json!("finished"), &json!(2)), "{ended}");
+    let requeued = alice.events(&id).await.until_named("submission.requeued").await.json();
+    assert_eq!(requeued["reason"], "container_lost", "{again}");
+    wait_for("it to go", SOON, || async { engine.containers(&label) }, |left| !left.contains(&found[0]))
+        .await;
 }
 
 #[tokio::test]

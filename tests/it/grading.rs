@@ -284,6 +284,7 @@ async fn a_run_for_an_exercise_has_the_exercises_limits() {
 /// The container in which a submission runs.
 async fn container_of(guichet: &TestGuichet, student: &Client, exercise: &str) -> String {
     let id = student.submit(exercise, &programs::sleep_then_sum(1.0)).await;
+    student.wait_for_state(&id, &["running", "finished"]).await;
     let (engine, label) = (guichet.engine(), guichet.label().await);
     let running = |engine: &Engine| {
         let all = engine.running(&label).into_iter();

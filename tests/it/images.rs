@@ -3,16 +3,17 @@
 use std::path::Path;
 use std::process::Output;
 
+use crate::pool::hosts::OwnEngine;
 use crate::support::engine::{Engine, ground, guichet, root, run};
 
 /// A runtime of one small package, in a folder of its own.
-struct SmallRuntime {
+pub struct SmallRuntime {
     folder: tempfile::TempDir,
     image: String,
 }
 
 impl SmallRuntime {
-    fn new(probe: &str) -> Self {
+    pub fn new(probe: &str) -> Self {
         let small = Self {
             folder: tempfile::tempdir().expect("a folder"),
             image: format!("guichet-small:{}", uuid::Uuid::new_v4().simple()),
@@ -22,7 +23,7 @@ impl SmallRuntime {
     }
 
     /// Writes its `runtime.toml`, after that of `c`, with a command that finishes the image's tree.
-    fn write(&self, probe: &str, finish: &str) {
+    pub fn write(&self, probe: &str, finish: &str) {
         let limits = |step: &str| {
             format!(
                 "[{step}.limits.default]\ncpu_time_ms = 1000\nwall_time_ms = 3000\nmemory_bytes = 67108864\n\
@@ -43,13 +44,35 @@ impl SmallRuntime {
         self.write_check("exit 0\n");
     }
 
+    /// Leaves out how its image is made.
+    fn forget_recipe(&self) {
+        let file = self.folder.path().join("small/runtime.toml");
+        let text = std::fs::read_to_string(&file).expect("a runtime");
+        let (text, _recipe) = text.split_once("[build]").expect("a recipe");
+        std::fs::write(&file, text).expect("a file");
+    }
+
     /// Writes its check program.
     fn write_check(&self, script: &str) {
         std::fs::write(self.folder.path().join("small/check/main.sh"), script).expect("a file");
     }
 
     fn command(&self, arguments: &[&str]) -> Output {
-        on_engine(self.folder.path(), &ground().docker_host, arguments)
+        self.command_on(&ground().docker_host, arguments)
+    }
+
+    pub fn command_on(&self, docker_hosts: &str, arguments: &[&str]) -> Output {
+        on_engine(self.folder.path(), docker_hosts, arguments)
+    }
+
+    /// The folder of runtimes that it is in.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The id that its image has on an engine, if it is there.
+    pub fn image_on(&self, engine: &Engine) -> Option<String> {
+        engine.ask_for(&["inspect", "-f", "{{.Id}}", &self.image])
     }
 }
 
@@ -90,6 +113,59 @@ fn an_image_is_made_once_and_anew_when_its_recipe_changes() {
     assert!(checked.status.success(), "{checked:?}");
     assert_eq!(outdated.status.code(), Some(1));
     assert!(printed(&outdated).contains("is of an older recipe"), "{}", printed(&outdated));
+}
+
+#[tokio::test]
+async fn an_image_is_made_once_and_brought_to_every_other_host_where_it_replaces_the_old_one() {
+    let small = SmallRuntime::new("[\"/bin/busybox\", \"true\"]");
+    let other = OwnEngine::empty().await;
+    let (shared, own) = (Engine::at(&ground().docker_host), Engine::at(&other.address()));
+    let both = format!("{},{}", ground().docker_host, other.address());
+
+    let made = small.command_on(&both, &["build"]);
+    let first = small.image_on(&shared);
+    let found = small.command_on(&both, &["build"]);
+
+    assert!(made.status.success(), "{made:?}");
+    assert_eq!(printed(&made).matches("unpacking").count(), 1, "{}", printed(&made));
+    assert!(printed(&made).contains(&format!(" MiB from {}", ground().docker_host)), "{}", printed(&made));
+    assert!(first.is_some());
+    assert_eq!(small.image_on(&own), first);
+    assert_eq!(printed(&found), format!("small: {} is on every host\n", small.image));
+
+    small.write("[\"/bin/busybox\", \"true\"]", "");
+    let anew = small.command_on(&both, &["build"]);
+    let second = small.image_on(&own);
+
+    assert!(anew.status.success(), "{anew:?}");
+    assert!(second.is_some() && second != first, "{second:?}");
+    assert_eq!(small.image_on(&shared), second);
+    assert_eq!(own.ask_for(&["inspect", &first.expect("an image")]), None, "what nothing uses goes");
+
+    let again = small.command_on(&both, &["build", "--anew"]);
+    assert!(again.status.success(), "{again:?}");
+    assert_ne!(small.image_on(&own), second);
+    assert_eq!(small.image_on(&own), small.image_on(&shared));
+    let checked = small.command_on(&both, &["check"]);
+    assert!(checked.status.success(), "{checked:?}");
+}
+
+#[tokio::test]
+async fn an_image_without_a_recipe_is_brought_from_the_host_that_has_it_and_a_host_that_is_gone_keeps_none_from_it()
+ {
+    let small = SmallRuntime::new("[\"/bin/busybox\", \"true\"]");
+    assert!(small.command(&["build"]).status.success());
+    small.forget_recipe();
+    let other = OwnEngine::empty().await;
+    let three = format!("unix:///nonexistent/docker.sock,{},{}", other.address(), ground().docker_host);
+
+    let brought = small.command_on(&three, &["build"]);
+
+    assert_eq!(brought.status.code(), Some(1), "{brought:?}");
+    assert!(String::from_utf8_lossy(&brought.stderr).contains("/nonexistent/docker.sock"), "{brought:?}");
+    let shared = Engine::at(&ground().docker_host);
+    assert!(small.image_on(&shared).is_some());
+    assert_eq!(small.image_on(&Engine::at(&other.address())), small.image_on(&shared));
 }
 
 #[test]

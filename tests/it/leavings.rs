@@ -39,9 +39,11 @@ const TRIES: usize = 20;
 
 impl OldImage {
     fn make(labels: &str) -> Self {
-        let name = format!("guichet-agent:{}", uuid::Uuid::new_v4().simple());
+        let tag = uuid::Uuid::new_v4().simple();
+        let name = format!("guichet-agent:{tag}");
         let folder = tempfile::tempdir().expect("a folder");
-        let steps = format!("FROM guichet-c:2\nLABEL guichet.agent=true {labels}\n");
+        // The engine makes one image, of two names, of what is built twice from the same steps.
+        let steps = format!("FROM guichet-c:2\nLABEL guichet.agent=true guichet.test={tag} {labels}\n");
         std::fs::write(folder.path().join("Dockerfile"), steps).expect("a Dockerfile");
         let folder = folder.path().to_string_lossy();
         let build = ["build", "-q", "-t", &name, &folder];
@@ -93,6 +95,21 @@ async fn images_of_earlier_agents_go_unless_a_container_uses_them() {
     in_use.wait_until_gone().await;
     guichet.teacher().put_exercise("sum", &exercises::sum()).await;
     assert_eq!(guichet.student("alice").grade("sum", &programs::c_sum()).await["verdict"], "accepted");
+}
+
+#[tokio::test]
+async fn an_image_that_lost_its_name_and_is_in_use_keeps_no_other_on_the_host() {
+    let _images = ground();
+    let old = OldImage::make("");
+    // The engine lists the newest first.
+    let (nameless, container) = OldImage::make_in_use("");
+    engine().ask(&["rmi", "-f", &nameless.0]);
+    assert!(!nameless.is_there());
+
+    let _guichet = TestGuichet::start().await;
+
+    old.wait_until_gone().await;
+    engine().remove(&[container]);
 }
 
 #[tokio::test]

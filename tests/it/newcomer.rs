@@ -170,6 +170,6 @@ fn every_command_says_once_what_to_do_about_engines_that_do_not_answer() {
         let stderr = String::from_utf8_lossy(&told.stderr);
         assert_eq!(told.status.code(), Some(1));
         assert_eq!(stderr.matches(advice).count(), 1, "{stderr}");
-        assert_eq!(stderr.matches("Socket not found").count(), 1, "{stderr}");
+        assert_eq!(stderr.matches("there is no such socket").count(), 1, "{stderr}");
     }
 }

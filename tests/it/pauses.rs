@@ -5,6 +5,8 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::json;
 use sqlx::Connection as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::support::{Options, Program, TestGuichet, exercises, programs, wait_for};
 
@@ -15,6 +17,7 @@ fn nap() -> Program {
 
 /// Waits until a program of the service runs.
 async fn program_to_run(guichet: &TestGuichet) {
+    guichet.admin().wait_for_a_run().await;
     let (engine, label) = (guichet.engine(), guichet.label().await);
     let look = || async { engine.busy(&label) };
     wait_for("the program to run", Duration::from_secs(20), look, |busy| !busy.is_empty()).await;
@@ -91,4 +94,49 @@ async fn while_leases_cannot_be_renewed_none_of_this_process_is_taken_for_lost()
 
     let ended = alice.ended(&id).await;
     assert_eq!((&ended["state"], &ended["attempt"]), (&json!("finished"), &json!(1)), "{ended}");
+}
+
+/// A connection to the service over which the head of a request was sent; a little is read ahead of what the reader takes.
+async fn send_head(guichet: &TestGuichet, token: &str, head: &str) -> TcpStream {
+    let address = guichet.url().replace("http://", "");
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_recv_buffer_size(4096).expect("a small buffer");
+    let mut stream = socket.connect(address.parse().expect("an address")).await.expect("a connection");
+    let head = format!(
+        "{head}\r\nHost: {address}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\
+         Content-Type: application/json\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.expect("a head");
+    stream
+}
+
+#[tokio::test]
+async fn a_pause_counts_neither_against_a_body_that_comes_nor_against_a_reader_that_takes() {
+    let guichet = Options::default().slots(1).start().await;
+    let text = "x".repeat(7 << 19);
+    let large = exercises::one_test_with(&text, &text, &json!({}));
+    guichet.teacher().put_exercise("large", &large).await;
+    let token = guichet.teacher().token().to_owned();
+    let mut writer = send_head(&guichet, &token, "POST /v1/stream-tickets HTTP/1.1").await;
+    writer.write_all(b"Content-Length: 2\r\n\r\n{").await.expect("half a body");
+    let mut reader = send_head(&guichet, &token, "GET /v1/exercises/large HTTP/1.1").await;
+    reader.write_all(b"\r\n").await.expect("the end of a head");
+    // It has begun to write what is not taken, and waits.
+    let mut first = vec![0; 1000];
+    reader.read_exact(&mut first).await.expect("the begin of an answer");
+
+    pause(&guichet, Duration::from_secs(33)).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    writer.write_all(b"}").await.expect("the rest of a body");
+    let (mut answer, mut whole) = (String::new(), Vec::new());
+    let read = async {
+        writer.read_to_string(&mut answer).await.expect("an answer");
+        reader.read_to_end(&mut whole).await.expect("the rest of an answer");
+    };
+    tokio::time::timeout(Duration::from_mins(3), read).await.expect("both end");
+
+    assert!(answer.starts_with("HTTP/1.1 201 "), "{answer}");
+    assert!(first.starts_with(b"HTTP/1.1 200 "));
+    let length = first.len() + whole.len();
+    assert!(length > 2 * text.len() && whole.ends_with(b"}"), "{length} bytes came");
 }

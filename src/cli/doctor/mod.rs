@@ -2,6 +2,7 @@
 //!
 //! It changes nothing and may run beside the service.
 
+mod certificates;
 mod findings;
 
 use std::io::Write;
@@ -15,9 +16,15 @@ use crate::cli::runtime::{self, Defect, NO_ANSWER};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::runtime::Runtime;
+use crate::pool::endpoint::Endpoint;
 use crate::pool::image::{self, Images};
 use crate::runtimes;
-use crate::storage::{self, sqlite};
+use crate::storage;
+use crate::storage::sqlite::{self, AddedEngine};
+
+/// What to do about an engine that no TLS is spoken with.
+const NO_TLS: &str = "put what is named right: ca.pem, cert.pem and key.pem lie in the host's folder below docker.certs_dir, \
+    and docs/operating.md says how they are made";
 
 /// Looks at everything, reports on standard output, and exits with 1 if something keeps the service from its work.
 ///
@@ -36,7 +43,8 @@ pub async fn run(config: &Config, out: &mut (dyn Write + Send)) -> std::io::Resu
     let agent_path = config.agent_path();
     let mut findings = vec![findings::agent(&agent_path, &std::fs::read(&agent_path))];
     findings.extend(data_folder(&config.data.dir, &config.generated_key_path()));
-    findings.push(database(&config.sqlite_path()).await);
+    let (stored, added) = database(&config.sqlite_path()).await;
+    findings.push(stored);
     let languages = match runtimes::load(&config.runtimes_dir()) {
         Ok(languages) => languages.into_values().collect(),
         Err(error) => {
@@ -45,8 +53,16 @@ pub async fn run(config: &Config, out: &mut (dyn Write + Send)) -> std::io::Resu
             Vec::new()
         }
     };
-    for configured in &config.docker.hosts {
-        findings.extend(host(&configured.url, &languages).await);
+    let certs_dir = config.certs_dir();
+    let mut endpoints: Vec<_> = config.docker.hosts.iter().map(|host| host.endpoint(&certs_dir)).collect();
+    for AddedEngine { url, certs } in added {
+        // At its next start the service has that of the settings only.
+        if endpoints.iter().all(|known| known.url != url) {
+            endpoints.push(Endpoint::new(&url, certs.as_ref(), &certs_dir));
+        }
+    }
+    for endpoint in endpoints {
+        findings.extend(host(endpoint, &languages).await);
     }
     findings::report(&findings, out)?;
     Ok(!findings.iter().any(Finding::is_fault))
@@ -86,13 +102,14 @@ fn data_folder(folder: &Path, key: &Path) -> Vec<Finding> {
     findings
 }
 
-async fn database(path: &Path) -> Finding {
+/// How it is, and the engines that stand in it.
+async fn database(path: &Path) -> (Finding, Vec<AddedEngine>) {
     let text = format!("database {}", path.display());
     if !path.exists() {
-        return Finding::good(format!("{text}: not there yet, serve makes it"));
+        return (Finding::good(format!("{text}: not there yet, serve makes it")), Vec::new());
     }
-    match sqlite::inspect(path).await {
-        Ok(()) => Finding::good(text),
+    let finding = match sqlite::inspect(path).await {
+        Ok(added) => return (Finding::good(text), added),
         Err(storage::Error::TooOld) => Finding::warning(
             format!("{text} is older than this program"),
             "serve brings it up to date by itself, or guichet migrate does if database.migrate is false",
@@ -103,19 +120,28 @@ async fn database(path: &Path) -> Finding {
         Err(error) => {
             Finding::fault(format!("{text}: {error}"), "is it readable, and a database of Guichet?")
         }
-    }
+    };
+    (finding, Vec::new())
 }
 
-async fn host(address: &str, languages: &[Runtime]) -> Vec<Finding> {
-    let silent = |error: &image::Error| vec![Finding::fault(Chain(error).to_string(), NO_ANSWER)];
-    let images = match Images::connect(address).await {
+async fn host(endpoint: Endpoint, languages: &[Runtime]) -> Vec<Finding> {
+    let silent = |error: &image::Error| {
+        let advice = if error.is_tls() { NO_TLS } else { NO_ANSWER };
+        Finding::fault(Chain(error).to_string(), advice)
+    };
+    let address = endpoint.url.clone();
+    let mut findings = certificates::look(&endpoint).await;
+    let images = match Images::connect(endpoint).await {
         Ok(images) => images,
-        Err(error) => return silent(&error),
+        Err(error) => {
+            findings.push(silent(&error));
+            return findings;
+        }
     };
-    let mut findings = match images.engine_facts().await {
-        Ok(facts) => findings::engine(address, &facts, Clock::System.now().millis()),
-        Err(error) => return silent(&error),
-    };
+    findings.extend(match images.engine_facts().await {
+        Ok(facts) => findings::engine(&address, &facts, Clock::System.now().millis()),
+        Err(error) => vec![silent(&error)],
+    });
     for language in languages {
         let text = format!("{address}: image {} of runtime {}", language.image, language.id);
         findings.push(match runtime::state(language, &images).await {

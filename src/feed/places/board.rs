@@ -1,6 +1,6 @@
 //! The queue as this process knows it, and which of its places were told.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::super::Position;
 use super::super::order::{Ahead, Order};
@@ -84,21 +84,9 @@ impl Board {
         }
     }
 
-    /// Takes the whole queue over.
-    pub(super) fn set_all(
-        &mut self,
-        queue: Vec<QueueEntry>,
-        is_followed: impl Fn(SubmissionId, &Owner) -> bool,
-    ) {
-        let present: HashSet<SubmissionId> = queue.iter().map(|entry| entry.submission).collect();
-        let gone: Vec<_> = self.queued.keys().copied().filter(|id| !present.contains(id)).collect();
-        for submission in gone {
-            self.set(submission, None, false);
-        }
-        for entry in queue {
-            let is_followed = is_followed(entry.submission, &entry.owner);
-            self.set(entry.submission, Some(entry), is_followed);
-        }
+    /// Those that are queued.
+    pub(super) fn submissions(&self) -> Vec<SubmissionId> {
+        self.queued.keys().copied().collect()
     }
 
     /// Has the place of a submission be told, if it has one.

@@ -7,6 +7,7 @@ mod board;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -48,9 +49,26 @@ impl Places {
         self.board.set(submission, now, is_followed);
     }
 
-    /// Takes the whole queue over.
-    pub(super) fn set_all(&mut self, queue: Vec<QueueEntry>, mailboxes: &Mailboxes) {
-        self.board.set_all(queue, |submission, owner| mailboxes.follows(submission, owner));
+    /// Takes the whole queue over; others come to their turn in between.
+    pub(super) async fn set_all(&mut self, queue: Vec<QueueEntry>, mailboxes: &Mailboxes) {
+        let mut present = HashSet::with_capacity(queue.len());
+        for slice in queue.chunks(SLICE) {
+            present.extend(slice.iter().map(|entry| entry.submission));
+            tokio::task::yield_now().await;
+        }
+        for slice in self.board.submissions().chunks(SLICE) {
+            for submission in slice.iter().filter(|submission| !present.contains(*submission)) {
+                self.board.set(*submission, None, false);
+            }
+            tokio::task::yield_now().await;
+        }
+        for slice in queue.chunks(SLICE) {
+            for entry in slice {
+                let is_followed = mailboxes.follows(entry.submission, &entry.owner);
+                self.board.set(entry.submission, Some(entry.clone()), is_followed);
+            }
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Has the places of these be told that are queued.

@@ -2,13 +2,15 @@
 
 use std::marker::PhantomData;
 use std::ops::Deref;
+use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
-use axum::http::{Extensions, HeaderMap, header};
+use axum::http::{Extensions, HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
+use super::session::{self, Session};
 use super::ticket::{Scope, Ticket};
 use crate::app::{self, Role};
 use crate::auth::Verified;
@@ -17,7 +19,7 @@ use crate::domain::time::Timestamp;
 use crate::http::problem::{Code, Problem};
 use crate::http::server::Stalled;
 use crate::http::state::HttpState;
-use crate::http::stream::Audience;
+use crate::http::stream::{Audience, SessionEnd};
 
 /// Which roles have an operation.
 pub trait Permission: Send + Sync {
@@ -65,7 +67,7 @@ impl Permission for Administer {
     }
 }
 
-/// A caller whose token was checked and whose role has the operation `P`.
+/// A caller whose token or session was checked and whose role has the operation `P`.
 #[derive(Debug)]
 pub struct Caller<P> {
     verified: Verified,
@@ -81,7 +83,12 @@ impl<P> Deref for Caller<P> {
 }
 
 impl<P> Caller<P> {
-    /// When his token is over.
+    /// The caller, and until when he is proved.
+    pub const fn verified(&self) -> &Verified {
+        &self.verified
+    }
+
+    /// When his token or session is over.
     pub const fn expires_at(&self) -> Timestamp {
         self.verified.expires_at
     }
@@ -91,8 +98,9 @@ impl<P: Permission> FromRequestParts<HttpState> for Caller<P> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _state: &HttpState) -> Result<Self, Problem> {
-        let Some(Proof::Token(verified)) = parts.extensions.get::<Proof>() else {
-            return Err(Problem::unauthorized("a token is needed"));
+        let verified = match parts.extensions.get::<Proof>() {
+            Some(Proof::Token(verified) | Proof::Session(verified, _)) => verified,
+            Some(Proof::Ticket(_)) | None => return Err(Problem::unauthorized("a token is needed")),
         };
         if !P::allows(verified.caller.role) {
             return Err(Problem::new(Code::Forbidden, "your role never has this operation"));
@@ -101,15 +109,17 @@ impl<P: Permission> FromRequestParts<HttpState> for Caller<P> {
     }
 }
 
-/// A caller who may follow events: by a token, or by a ticket within its scope.
+/// A caller who may follow events: by a token, by a session, or by a ticket within its scope.
 #[derive(Debug)]
 pub struct Listener {
     /// Who listens.
     pub caller: app::Caller,
-    /// What he is confined to; `None` with a token.
+    /// What he is confined to; `None` with a token or session.
     pub scope: Option<Scope>,
-    /// When his token or ticket is over.
+    /// When his token, session or ticket is over.
     pub expires_at: Timestamp,
+    /// Whether his session was ended; `None` without one.
+    pub session: Option<Arc<SessionEnd>>,
     /// Whether his connection ended because he took nothing.
     pub stalled: Stalled,
 }
@@ -117,8 +127,8 @@ pub struct Listener {
 impl Listener {
     /// As the reader of a stream about `submission`, or about all of an owner.
     pub fn audience(self, submission: Option<SubmissionId>) -> Audience {
-        let Self { caller, expires_at, stalled, scope: _ } = self;
-        Audience { caller, expires_at, submission, stalled }
+        let Self { caller, expires_at, session, stalled, scope: _ } = self;
+        Audience { caller, expires_at, session, submission, stalled }
     }
 }
 
@@ -129,10 +139,13 @@ impl FromRequestParts<HttpState> for Listener {
         let stalled = parts.extensions.get::<Stalled>().cloned().unwrap_or_default();
         match parts.extensions.get::<Proof>().cloned() {
             Some(Proof::Token(Verified { caller, expires_at })) => {
-                Ok(Self { caller, scope: None, expires_at, stalled })
+                Ok(Self { caller, scope: None, expires_at, session: None, stalled })
+            }
+            Some(Proof::Session(Verified { caller, expires_at }, end)) => {
+                Ok(Self { caller, scope: None, expires_at, session: Some(end), stalled })
             }
             Some(Proof::Ticket(Ticket { caller, scope, expires_at })) => {
-                Ok(Self { caller, scope: Some(scope), expires_at, stalled })
+                Ok(Self { caller, scope: Some(scope), expires_at, session: None, stalled })
             }
             None => Err(Problem::unauthorized("a token or a ticket is needed")),
         }
@@ -148,25 +161,27 @@ pub fn caller_of(extensions: &Extensions) -> Option<&app::Caller> {
 #[derive(Clone, Debug)]
 enum Proof {
     Token(Verified),
+    /// With what tells whether it was ended.
+    Session(Verified, Arc<SessionEnd>),
     Ticket(Ticket),
 }
 
 impl Proof {
     const fn caller(&self) -> &app::Caller {
         match self {
-            Self::Token(verified) => &verified.caller,
+            Self::Token(verified) | Self::Session(verified, _) => &verified.caller,
             Self::Ticket(ticket) => &ticket.caller,
         }
     }
 }
 
-/// Lets through who shows a token, at his rate.
+/// Lets through who shows a token or, without one, a session, at his rate.
 pub async fn require_token(State(state): State<HttpState>, request: Request, next: Next) -> Response {
-    let proof = by_token(&state, request.headers()).await;
+    let proof = by_token_or_session(&state, request.method(), request.headers()).await;
     proceed(&state, proof, request, next).await
 }
 
-/// Lets through who shows a token or, without one, a stream ticket in the query.
+/// Lets through who shows a token or, without one, a stream ticket in the query, or a session.
 pub async fn require_token_or_ticket(
     State(state): State<HttpState>,
     request: Request,
@@ -178,7 +193,7 @@ pub async fn require_token_or_ticket(
                 .map(Proof::Ticket)
                 .ok_or_else(|| Problem::unauthorized("the ticket is over, or was not made here"))
         }
-        Some(_) | None => by_token(&state, request.headers()).await,
+        Some(_) | None => by_token_or_session(&state, request.method(), request.headers()).await,
     };
     proceed(&state, proof, request, next).await
 }
@@ -201,6 +216,28 @@ async fn proceed(
     let mut response = next.run(request).await;
     allowance.write(response.headers_mut());
     response
+}
+
+/// A token counts where both are shown: a program that sends one knows for whom it asks.
+async fn by_token_or_session(
+    state: &HttpState,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Result<Proof, Problem> {
+    if headers.contains_key(header::AUTHORIZATION) {
+        by_token(state, headers).await
+    } else {
+        by_session(state, method, headers).await
+    }
+}
+
+async fn by_session(state: &HttpState, method: &Method, headers: &HeaderMap) -> Result<Proof, Problem> {
+    let shown = session::shown(state, method, headers)?;
+    // First, so that no end comes between the look and a stream.
+    let end = state.sessions.watch(shown.id);
+    session::check(state, &shown).await?;
+    let Session { verified, id: _ } = shown;
+    Ok(Proof::Session(verified, end))
 }
 
 async fn by_token(state: &HttpState, headers: &HeaderMap) -> Result<Proof, Problem> {

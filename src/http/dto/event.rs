@@ -8,6 +8,7 @@ use super::report::{CompileReport, Detail, TestReport};
 use super::submission::{Eta, Submission};
 use crate::app::Caller;
 use crate::domain::event::{Event, EventBody};
+use crate::domain::submission;
 use crate::feed::Position;
 
 /// `submission.queued`: it entered the queue.
@@ -132,32 +133,47 @@ pub struct StreamSnapshot {
 /// `stream.reset`: the stream can't go on from the id asked for; what follows starts anew.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct StreamReset {
-    /// Whose log starts anew; null in the stream of all submissions.
+    /// Whose log starts anew; null in streams that are not of one submission.
     #[schema(required, format = Uuid)]
     pub submission_id: Option<String>,
 }
 
-/// `data` of an event; which one it is, the field `event` tells. Unknown types may appear later.
+/// `data` of an event; which one it is, `type` tells, as the field `event` does. Unknown types may appear later.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-#[serde(untagged)]
+#[serde(tag = "type")]
 pub enum StreamEvent {
-    /// `submission.test_finished`.
-    TestFinished(Box<SubmissionTestFinished>),
-    /// `submission.compiled`.
-    Compiled(Box<SubmissionCompiled>),
-    /// `submission.finished`, `submission.failed` or `submission.cancelled`.
-    Ended(Box<SubmissionEnded>),
-    /// `submission.requeued`.
-    Requeued(SubmissionRequeued),
-    /// `queue.position`.
-    Position(QueuePosition),
-    /// `submission.queued`.
+    /// It entered the queue.
+    #[serde(rename = "submission.queued")]
     Queued(SubmissionQueued),
-    /// `submission.started`.
+    /// Its place or estimate changed.
+    #[serde(rename = "queue.position")]
+    Position(QueuePosition),
+    /// An attempt began.
+    #[serde(rename = "submission.started")]
     Started(SubmissionStarted),
-    /// `stream.snapshot`.
+    /// The compilation ended.
+    #[serde(rename = "submission.compiled")]
+    Compiled(Box<SubmissionCompiled>),
+    /// A test ended.
+    #[serde(rename = "submission.test_finished")]
+    TestFinished(Box<SubmissionTestFinished>),
+    /// The attempt was lost.
+    #[serde(rename = "submission.requeued")]
+    Requeued(SubmissionRequeued),
+    /// It was graded.
+    #[serde(rename = "submission.finished")]
+    Finished(Box<SubmissionEnded>),
+    /// It could not be run.
+    #[serde(rename = "submission.failed")]
+    Failed(Box<SubmissionEnded>),
+    /// It was taken back.
+    #[serde(rename = "submission.cancelled")]
+    Cancelled(Box<SubmissionEnded>),
+    /// The caller's unfinished submissions.
+    #[serde(rename = "stream.snapshot")]
     Snapshot(StreamSnapshot),
-    /// `stream.reset`.
+    /// The stream starts anew.
+    #[serde(rename = "stream.reset")]
     Reset(StreamReset),
 }
 
@@ -166,6 +182,14 @@ impl StreamEvent {
     pub fn of(event: &Event, caller: &Caller) -> Self {
         let submission_id = event.submission.to_string();
         let (round, attempt) = (event.round, event.attempt);
+        let ended = |submission: &submission::Submission| {
+            Box::new(SubmissionEnded {
+                submission_id: event.submission.to_string(),
+                round,
+                attempt,
+                submission: Submission::at(submission, None, None, Detail::Full, caller),
+            })
+        };
         match &event.body {
             EventBody::Queued { position, eta } => Self::Queued(SubmissionQueued {
                 submission_id,
@@ -195,14 +219,9 @@ impl StreamEvent {
                 reason: (*reason).into(),
                 position: *position,
             }),
-            EventBody::Finished { submission }
-            | EventBody::Failed { submission }
-            | EventBody::Cancelled { submission } => Self::Ended(Box::new(SubmissionEnded {
-                submission_id,
-                round,
-                attempt,
-                submission: Submission::at(submission, None, None, Detail::Full, caller),
-            })),
+            EventBody::Finished { submission } => Self::Finished(ended(submission)),
+            EventBody::Failed { submission } => Self::Failed(ended(submission)),
+            EventBody::Cancelled { submission } => Self::Cancelled(ended(submission)),
         }
     }
 

@@ -56,14 +56,14 @@ pub struct FloatTolerance {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ExactChecker {
     #[serde(rename = "type")]
-    #[schema(inline)]
     kind: ExactName,
 }
 
 /// Always `exact`.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-enum ExactName {
+#[schema(as = ExactCheckerType)]
+pub(super) enum ExactName {
     Exact,
 }
 
@@ -71,7 +71,6 @@ enum ExactName {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct TokensChecker {
     #[serde(rename = "type")]
-    #[schema(inline)]
     kind: TokensName,
     /// Whether letters must have the same case (ASCII).
     pub case_sensitive: bool,
@@ -83,7 +82,8 @@ pub struct TokensChecker {
 /// Always `tokens`.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-enum TokensName {
+#[schema(as = TokensCheckerType)]
+pub(super) enum TokensName {
     Tokens,
 }
 

@@ -8,6 +8,7 @@ use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::bytes::Sent;
+use super::exercise::{ExactName, TokensName};
 use super::names::{ExerciseKind, Isolation, Priority, Visibility};
 use super::set_by_service::SetByService;
 use super::submission_request::FileRequest;
@@ -94,16 +95,7 @@ pub struct FloatToleranceRequest {
 #[serde(deny_unknown_fields)]
 pub struct ExactSchema {
     #[serde(rename = "type")]
-    #[schema(inline)]
     _kind: ExactName,
-}
-
-/// Always `exact`.
-#[derive(Debug, ToSchema)]
-#[serde(rename_all = "snake_case")]
-enum ExactName {
-    #[expect(dead_code, reason = "only its schema is used")]
-    Exact,
 }
 
 /// Compares token for token; white space only separates.
@@ -112,7 +104,6 @@ enum ExactName {
 #[serde(deny_unknown_fields)]
 pub struct TokensSchema {
     #[serde(rename = "type")]
-    #[schema(inline)]
     _kind: TokensName,
     /// Whether letters must have the same case (ASCII), which they must if this is left out.
     #[serde(rename = "case_sensitive")]
@@ -120,14 +111,6 @@ pub struct TokensSchema {
     /// Tokens that are numbers on both sides may differ this far; not at all if left out.
     #[serde(rename = "float_tolerance")]
     _float_tolerance: Option<FloatToleranceRequest>,
-}
-
-/// Always `tokens`.
-#[derive(Debug, ToSchema)]
-#[serde(rename_all = "snake_case")]
-enum TokensName {
-    #[expect(dead_code, reason = "only its schema is used")]
-    Tokens,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]

@@ -1,13 +1,11 @@
-//! Docker hosts, as they are shown and changed.
+//! Docker hosts, as they are shown.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::names::{HostErrorCode, HostImage, HostMode, HostState};
-use crate::app::budget::Purpose;
-use crate::app::{FieldError, hosts};
-use crate::http::body::RequestBody;
-use crate::json::Bounds;
+use super::names::{HostErrorCode, HostMode, HostState};
+use crate::app::hosts;
+use crate::domain::host;
 
 /// Where a host comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -15,6 +13,8 @@ use crate::json::Bounds;
 pub enum HostSource {
     /// The settings.
     Config,
+    /// An operator added it while the service ran.
+    Api,
 }
 
 /// What a host's Docker engine says about itself.
@@ -45,7 +45,7 @@ pub struct HostEngine {
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct HostWarning {
     /// About what, for programs: `api`, `control_groups`, `rootless`, `system_call_filter`, `runc_known_escape`,
-    /// `live_restore`, `clock` or `weaker_isolation`. More may be added.
+    /// `live_restore`, `clock`, `weaker_isolation`, `disk_full` or `missing_image`. More may be added.
     pub code: String,
     /// What was found and what to do, as `guichet doctor` says it.
     pub message: String,
@@ -54,7 +54,7 @@ pub struct HostWarning {
 /// Slots of a host; none while it is not connected.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
 pub struct HostSlots {
-    /// As the settings say of this host; null: `execution.slots` holds.
+    /// As is wanted of this host; null: `execution.slots` holds.
     #[schema(required)]
     pub configured: Option<u32>,
     /// In all.
@@ -65,6 +65,20 @@ pub struct HostSlots {
     pub free: u32,
 }
 
+/// The image of a runtime on a host. Unknown values may appear later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HostImage {
+    /// Containers can be made of it.
+    Ready,
+    /// It is not there.
+    Missing,
+    /// It comes from another host; `progress` tells how much has.
+    Copying,
+    /// It is of no use; `error` says why.
+    Failed,
+}
+
 /// A runtime on a host.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct HostRuntime {
@@ -72,13 +86,16 @@ pub struct HostRuntime {
     pub id: String,
     /// Its image.
     pub image: HostImage,
-    /// How much of the image has come; null while none is on its way.
+    /// How much of the image has come from another host, 0 to 1; null while none is on its way.
     #[schema(required)]
     pub progress: Option<f64>,
     /// Containers that wait for a submission.
     pub warm: u32,
     /// Containers that serve one.
     pub busy: u32,
+    /// Why programs of it do not run there, for people; null if they do, or that is not known yet.
+    #[schema(required)]
+    pub error: Option<String>,
 }
 
 /// What ran on a host; counts begin with the process.
@@ -110,9 +127,8 @@ pub struct HostLinks {
     /// The host.
     #[serde(rename = "self")]
     pub itself: String,
-    /// Its containers; null while they are not listed.
-    #[schema(required)]
-    pub containers: Option<String>,
+    /// Its containers.
+    pub containers: String,
 }
 
 /// A Docker host.
@@ -122,7 +138,7 @@ pub struct Host {
     pub name: String,
     /// Where its engine is.
     pub url: String,
-    /// The folder of its certificates; null without.
+    /// The folder below `docker.certs_dir` that holds its certificates; null without TLS.
     #[schema(required)]
     pub certs: Option<String>,
     /// Where it comes from.
@@ -163,25 +179,16 @@ pub struct Host {
 /// All Docker hosts.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct HostList {
-    /// In the order of the settings.
+    /// Those of the settings in their order, then those that were added, by age.
     pub items: Vec<Host>,
 }
 
-/// What is to be changed of a host.
-#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct HostPatch {
-    /// What it is to be for; as it is if left out.
-    pub mode: Option<HostMode>,
-}
-
-impl RequestBody for HostPatch {
-    const BOUNDS: Bounds = Bounds { bytes: 1 << 10, string_bytes: 1 << 10, values: 100 };
-    const PURPOSE: Purpose = Purpose::Small;
-    type Asked = Self;
-
-    fn asked(self, _errors: &mut Vec<FieldError>) -> Self {
-        self
+impl From<host::HostSource> for HostSource {
+    fn from(source: host::HostSource) -> Self {
+        match source {
+            host::HostSource::Config => Self::Config,
+            host::HostSource::Api => Self::Api,
+        }
     }
 }
 
@@ -219,8 +226,16 @@ impl From<hosts::SlotCounts> for HostSlots {
 
 impl From<hosts::HostRuntime> for HostRuntime {
     fn from(runtime: hosts::HostRuntime) -> Self {
-        let hosts::HostRuntime { id, image, warm, busy } = runtime;
-        Self { id: id.to_string(), image: image.into(), progress: None, warm, busy }
+        let hosts::HostRuntime { id, image, warm, busy, error } = runtime;
+        let (image, progress) = match image {
+            hosts::ImageState::Ready => (HostImage::Ready, None),
+            hosts::ImageState::Missing => (HostImage::Missing, None),
+            hosts::ImageState::Copying { thousandths } => {
+                (HostImage::Copying, Some(f64::from(thousandths) / 1000.0))
+            }
+            hosts::ImageState::Failed => (HostImage::Failed, None),
+        };
+        Self { id: id.to_string(), image, progress, warm, busy, error }
     }
 }
 
@@ -235,11 +250,14 @@ impl From<hosts::HostView> for Host {
     fn from(view: hosts::HostView) -> Self {
         let hosts::SubmissionCounts { running, ended, lost } = view.submissions;
         Self {
-            links: HostLinks { itself: format!("/v1/hosts/{}", view.name), containers: None },
+            links: HostLinks {
+                itself: format!("/v1/hosts/{}", view.name),
+                containers: format!("/v1/containers?host={}", view.name),
+            },
             name: view.name.to_string(),
             url: view.url,
-            certs: None,
-            source: HostSource::Config,
+            certs: view.certs.map(|certs| certs.to_string()),
+            source: view.source.into(),
             mode: view.mode.into(),
             drained: view.drained,
             state: view.state.into(),

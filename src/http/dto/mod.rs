@@ -4,14 +4,19 @@
 //! Answers leave no field out; what doesn't apply is null (the base64 twins of byte fields excepted).
 
 pub mod bytes;
+pub mod container;
 pub mod event;
 pub mod exercise;
 pub mod exercise_request;
 pub mod host;
+pub mod host_event;
+pub mod host_request;
 pub mod link;
 pub mod names;
 pub mod queue;
 pub mod report;
+pub mod results;
 pub mod set_by_service;
+pub mod sign_in;
 pub mod submission;
 pub mod submission_request;

@@ -231,32 +231,73 @@ mirror!(
         Suspect,
         /// It cannot be reached; it is tried again and again.
         Unreachable,
+        /// It answers, and programs do not run there as they should, which `last_error` is about. It takes nothing new, and
+        /// is tried again and again.
+        Quarantined,
     }
 );
 
 mirror!(
-    /// The image of a runtime on a host. Unknown values may appear later.
-    HostImage of app::hosts::ImageState {
-        /// Containers can be made of it.
-        Ready,
-        /// It is not there.
-        Missing,
-        /// It is of no use; `last_error` may say why.
-        Failed,
+    /// What keeps programs from running. Unknown values may appear later.
+    Hindrance of app::Hindrance {
+        /// There is no Docker host.
+        NoHost,
+        /// All Docker hosts are cordoned or draining.
+        NoActiveHost,
+        /// None of the others answers, or those that do are in quarantine.
+        NoHealthyHost,
+        /// None of those has an image that works.
+        NoImage,
+        /// Containers are being made.
+        Starting,
     }
 );
 
 mirror!(
     /// What went wrong on a host. Unknown values may appear later.
     HostErrorCode of app::hosts::HostErrorCode {
-        /// It could not be reached.
+        /// There is no way to it.
         Unreachable,
+        /// There is no TLS with it: a certificate or key is missing or of no use, or one side speaks plainly.
+        Tls,
+        /// It takes no connection, or answers with a refusal.
+        Refused,
         /// It stopped answering.
         Silent,
         /// An image could not be used.
         Image,
         /// A container did not start.
         Launch,
+        /// A runtime's check program did not end well there.
+        Canary,
+        /// Its disk is full.
+        DiskFull,
+    }
+);
+
+mirror!(
+    /// What a container is doing. Unknown values may appear later.
+    ContainerState of app::containers::ContainerState {
+        /// It was made, and its agent has not answered yet.
+        Starting,
+        /// It waits for a submission.
+        Warm,
+        /// It serves one.
+        Busy,
+        /// Its submission has ended, and it is being emptied for the next one.
+        Emptying,
+        /// It is being removed.
+        Removing,
+    }
+);
+
+mirror!(
+    /// How the agent in a container is spoken to.
+    ContainerTransport of app::containers::TransportKind {
+        /// Over the container's streams, through its engine.
+        Attach,
+        /// Over a socket of its own.
+        Socket,
     }
 );
 

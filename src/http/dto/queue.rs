@@ -3,10 +3,11 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::names::Role;
+use super::names::{Hindrance, Role};
 use super::submission::Eta;
 use crate::app::FieldError;
 use crate::app::budget::Purpose;
+use crate::app::queue::QueueView;
 use crate::domain::{limits, runtime};
 use crate::http::body::RequestBody;
 use crate::json::Bounds;
@@ -33,9 +34,26 @@ pub struct Queue {
     pub oldest_queued_s: u64,
     /// Submissions that finished in the last minute.
     pub finished_last_minute: u64,
-    /// When one sent now may start; null while no runtime is ready, or too little is known.
+    /// Why nothing can run now, while no runtime is ready: what is queued waits and keeps its place. Else null.
+    #[schema(required)]
+    pub blocked_by: Option<Hindrance>,
+    /// When one sent now may start; null while no runtime is ready (`blocked_by` says why), or too little is known.
     #[schema(required)]
     pub eta: Option<Eta>,
+}
+
+impl From<QueueView> for Queue {
+    fn from(view: QueueView) -> Self {
+        Self {
+            queued: view.figures.queued,
+            running: view.figures.running,
+            slots: Slots { total: view.slots_total, free: view.slots_free },
+            oldest_queued_s: view.oldest_queued_s,
+            finished_last_minute: view.figures.finished_last_minute,
+            blocked_by: view.blocked_by.map(Into::into),
+            eta: view.eta.map(Into::into),
+        }
+    }
 }
 
 /// Hard limits of one command.
@@ -88,11 +106,14 @@ pub struct Runtime {
     pub limits: RuntimeLimitRange,
     /// Whether programs can run now.
     pub ready: bool,
+    /// Why not; null if they can. What is queued meanwhile waits and keeps its place.
+    #[schema(required)]
+    pub blocked_by: Option<Hindrance>,
 }
 
 impl Runtime {
-    /// The runtime, and whether programs can run in it now.
-    pub fn of(runtime: &runtime::Runtime, ready: bool) -> Self {
+    /// The runtime, and why programs can't run in it now.
+    pub fn of(runtime: &runtime::Runtime, hindrance: Option<crate::app::Hindrance>) -> Self {
         Self {
             id: runtime.id.to_string(),
             language: runtime.language.clone(),
@@ -104,7 +125,8 @@ impl Runtime {
                 default: runtime.run.limits.default.into(),
                 maximum: runtime.run.limits.maximum.into(),
             },
-            ready,
+            ready: hindrance.is_none(),
+            blocked_by: hindrance.map(Into::into),
         }
     }
 }
@@ -119,11 +141,11 @@ pub struct RuntimeList {
 /// The caller himself.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Me {
-    /// Subject of the token; the owner of what he sends.
+    /// Subject of the token or session; the owner of what he sends.
     pub sub: String,
     /// What he is.
     pub role: Role,
-    /// When the token is over.
+    /// When the token or session is over.
     #[schema(format = DateTime)]
     pub expires_at: String,
     /// His queued submissions.

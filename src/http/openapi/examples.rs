@@ -3,6 +3,9 @@
 use serde_json::{Value, json};
 
 const ID: &str = "01993b5e-7a11-7c3e-8a51-0e5fd0a2c6d1";
+const TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl";
+const LINK: &str = "q0Zt3w5dM1n8Xb2Yc7LkVh4sGf6RpTj9eUaWoIvNyQE";
+const CONTAINER: &str = "4f1c0d2b9a7e6f5d3c8b1a0e9d7f6c5b4a3e2d1c0f9b8a7e6d5c4b3a2f1e0d9c";
 
 /// Puts the examples into an operation of the document.
 pub fn add(operation: &mut Value) {
@@ -37,10 +40,12 @@ fn set(place: Option<&mut Value>, example: Value) {
 /// Only what must be sent: pages that try the API fill in what they find here, and send it.
 fn parameter(operation: &str, name: &str) -> Option<Value> {
     Some(match name {
-        "id" if matches!(operation, "get_exercise" | "put_exercise") => json!("sum"),
+        "id" if matches!(operation, "get_exercise" | "put_exercise" | "get_exercise_results") => json!("sum"),
+        "id" if operation == "delete_container" => json!(CONTAINER),
         "path" => json!("main.py"),
         "name" => json!("host-1"),
         "code" => json!("validation_failed"),
+        "link" => json!(LINK),
         _ => return None,
     })
 }
@@ -62,7 +67,12 @@ fn request(operation: &str) -> Option<Value> {
         ] }),
         "replace_submission_files" => json!({ "files": files() }),
         "create_stream_ticket" => json!({ "ttl_s": 600 }),
+        "create_sign_in_link" => {
+            json!({ "sub": "alice", "role": "student", "path": "/exercises/sum" })
+        }
+        "create_session" => json!({ "token": TOKEN }),
         "put_exercise" => exercise_request(),
+        "add_host" => json!({ "name": "judge-2", "url": "tcp://judge-2.example:2375", "slots": 2 }),
         "update_host" => json!({ "mode": "draining" }),
         _ => return None,
     })
@@ -75,12 +85,14 @@ fn answer(operation: &str, status: &str, media: &str) -> Option<Value> {
         "replace_submission_files" | "get_submission" => finished_submission(),
         "cancel_submission" => cancelled_submission(),
         "create_submission_batch" => json!({ "items": [queued_submission()] }),
-        "follow_events" => json!({ "items": [without_files(queued_submission())] }),
+        "follow_events" => {
+            json!({ "type": "stream.snapshot", "items": [without_files(queued_submission())] })
+        }
         "list_submissions" => json!({ "items": [listed_submission()], "next_cursor": null }),
         "get_submission_files" => json!("PK\u{3}\u{4}\u{a}\u{0}…"),
         "get_submission_file" => json!("a,b=map(int,input().split())\nprint(a+b)\n"),
         "follow_submission_events" => {
-            json!({ "submission_id": ID, "round": 1, "attempt": 0, "position": 3, "eta": { "low_s": 2, "high_s": 5 } })
+            json!({ "type": "submission.queued", "submission_id": ID, "round": 1, "attempt": 0, "position": 3, "eta": { "low_s": 2, "high_s": 5 } })
         }
         "create_stream_ticket" => {
             json!({ "ticket": "eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl", "expires_at": "2026-11-22T10:10:00.000Z" })
@@ -88,19 +100,29 @@ fn answer(operation: &str, status: &str, media: &str) -> Option<Value> {
         "put_exercise" if status == "200" => exercise(2),
         "put_exercise" | "get_exercise" => exercise(1),
         "list_exercises" => json!({ "items": [listed_exercise()], "next_cursor": null }),
+        "get_exercise_results" if media == "text/csv" => json!(RESULTS_TABLE),
+        "get_exercise_results" => exercise_results(),
         "list_runtimes" => json!({ "items": [runtime()] }),
-        "get_queue" => json!({
-            "queued": 3, "running": 2, "slots": { "total": 2, "free": 0 }, "oldest_queued_s": 4,
-            "finished_last_minute": 57, "eta": { "low_s": 1, "high_s": 4 },
-        }),
-        "get_me" => json!({
+        "get_queue" => queue(),
+        "get_me" | "create_session" => json!({
             "sub": "alice", "role": "student", "expires_at": "2026-11-23T10:00:00.000Z", "queued": 1,
             "max_queued": 500,
         }),
+        "create_sign_in_link" => json!({
+            "url": format!("https://school.example/guichet/v1/sign-in?link={LINK}"),
+            "expires_at": "2026-11-22T11:00:00.000Z",
+        }),
+        "show_sign_in_link" => json!("<!doctype html>\n<title>Sign in to Guichet</title>\n"),
         "list_links" => json!({ "items": [link()] }),
         "list_hosts" => json!({ "items": [host("active")] }),
         "get_host" => host("active"),
+        "add_host" => added_host(),
         "update_host" => host("draining"),
+        "follow_host_events" => {
+            json!({ "type": "hosts.snapshot", "hosts": [host("active")], "queue": queue() })
+        }
+        "list_containers" => json!({ "items": [container("busy")], "next_cursor": null }),
+        "delete_container" => container("removing"),
         "explain_problem" if media == "text/html" => {
             json!("<!doctype html>\n<title>The request is not valid · Guichet</title>\n")
         }
@@ -214,6 +236,29 @@ fn listed_exercise() -> Value {
     without("tests", exercise(1))
 }
 
+/// What [`exercise_results`] shows of owners.
+const RESULTS_TABLE: &str = "owner,submissions,best_submission_id,best_exercise_version,best_verdict,best_score,\
+    best_max_score,best_ended_at,last_submission_id,last_exercise_version,last_verdict,last_score,last_max_score,\
+    last_ended_at\r\n\"alice\",2,\"01993b5e-7a11-7c3e-8a51-0e5fd0a2c6d1\",1,\"accepted\",4,4,\
+    \"2026-11-22T10:00:02.040Z\",\"01993b5e-7a11-7c3e-8a51-0e5fd0a2c6d1\",1,\"accepted\",4,4,\
+    \"2026-11-22T10:00:02.040Z\"\r\n";
+
+fn exercise_results() -> Value {
+    let graded = json!({
+        "submission_id": ID, "exercise_version": 1, "verdict": "accepted", "score": 4, "max_score": 4,
+        "ended_at": "2026-11-22T10:00:02.040Z",
+    });
+    let accepted = json!({ "runs": 1, "failures": 0, "verdicts": [{ "verdict": "accepted", "count": 1 }] });
+    let mixed = json!({
+        "runs": 2, "failures": 1,
+        "verdicts": [{ "verdict": "accepted", "count": 1 }, { "verdict": "wrong_answer", "count": 1 }],
+    });
+    json!({
+        "items": [{ "owner": "alice", "submissions": 2, "best": graded, "last": graded }], "next_cursor": null,
+        "tests": [{ "name": "small", "last": accepted, "all": mixed }, { "name": "big", "last": accepted, "all": mixed }],
+    })
+}
+
 fn explanation() -> Value {
     json!({
         "type": "/problems/validation_failed", "code": "validation_failed", "status": 422,
@@ -237,7 +282,14 @@ fn runtime() -> Value {
                 "output_bytes": 16_777_216, "processes": 512,
             },
         },
-        "ready": true,
+        "ready": true, "blocked_by": null,
+    })
+}
+
+fn queue() -> Value {
+    json!({
+        "queued": 3, "running": 2, "slots": { "total": 2, "free": 0 }, "oldest_queued_s": 4,
+        "finished_last_minute": 57, "blocked_by": null, "eta": { "low_s": 1, "high_s": 4 },
     })
 }
 
@@ -249,6 +301,23 @@ fn link() -> Value {
         "last_error": {
             "at": "2026-11-22T09:59:58.000Z", "message": "the backend sent nothing for read_timeout_ms",
         },
+    })
+}
+
+fn added_host() -> Value {
+    json!({
+        "name": "judge-2", "url": "tcp://judge-2.example:2375", "certs": null, "source": "api", "mode": "active",
+        "drained": false, "state": "connecting", "since": "2026-11-22T10:00:00.000Z", "next_attempt_at": null,
+        "engine": null, "warnings": [], "slots": { "configured": 2, "total": 0, "busy": 0, "free": 0 },
+        "runtimes": [], "submissions": { "running": 0, "ended": 0, "lost": 0 }, "last_error": null,
+        "created_at": "2026-11-22T10:00:00.000Z", "links": { "self": "/v1/hosts/judge-2", "containers": "/v1/containers?host=judge-2" },
+    })
+}
+
+fn container(state: &str) -> Value {
+    json!({
+        "id": CONTAINER, "host": "host-1", "runtime": "python", "slot": 0, "state": state, "submission_id": ID,
+        "transport": "socket", "created_at": "2026-11-22T10:00:00.000Z", "submissions": 12,
     })
 }
 
@@ -266,8 +335,9 @@ fn host(mode: &str) -> Value {
                         set \"live-restore\": true in /etc/docker/daemon.json",
         }],
         "slots": { "configured": null, "total": 2, "busy": 1, "free": 1 },
-        "runtimes": [{ "id": "python", "image": "ready", "progress": null, "warm": 1, "busy": 1 }],
+        "runtimes": [{ "id": "python", "image": "ready", "progress": null, "warm": 1, "busy": 1, "error": null }],
         "submissions": { "running": 1, "ended": 812, "lost": 0 }, "last_error": null,
-        "created_at": "2026-11-20T08:00:00.000Z", "links": { "self": "/v1/hosts/host-1", "containers": null },
+        "created_at": "2026-11-20T08:00:00.000Z",
+        "links": { "self": "/v1/hosts/host-1", "containers": "/v1/containers?host=host-1" },
     })
 }

@@ -8,9 +8,12 @@ use utoipa::openapi::{
     ServerBuilder, tag::TagBuilder,
 };
 
+use crate::http::auth::session;
 use crate::http::problem::{Code, ProblemBody, ProblemField, ProblemPlace};
 
 mod examples;
+mod problems;
+mod unions;
 
 /// The document without its operations.
 pub fn head() -> OpenApi {
@@ -22,14 +25,18 @@ pub fn head() -> OpenApi {
             .url("/")
             .description(Some("Where this document is served."))
             .build()]))
-        .security(Some([SecurityRequirement::new("bearer", Vec::<String>::new())]))
+        .security(Some(
+            ["bearer", "session"].map(|name| SecurityRequirement::new(name, Vec::<String>::new())),
+        ))
         .components(Some(components()))
         .tags(Some([
             tag("submissions", "Programs on their way through the counter."),
             tag("events", "What happens, as it happens."),
             tag("exercises", "What is to be solved."),
             tag("queue", "What there is, how long it takes, and who asks."),
+            tag("sign-in", "How people sign in to the page."),
             tag("hosts", "The Docker engines that programs run on."),
+            tag("containers", "What programs run in."),
             tag("links", "Connections to the backends of the original system."),
             tag("problems", "What went wrong, explained."),
             tag("health", "For machines that look after machines."),
@@ -59,6 +66,11 @@ fn components() -> utoipa::openapi::Components {
         "ticket",
         "A stream ticket, for streams of events only; see `create_stream_ticket`.",
     ));
+    let session = ApiKey::Cookie(ApiKeyValue::with_description(
+        session::COOKIE,
+        "The page's session; see `create_sign_in_link` and `create_session`. It counts for pages of the same origin alone, not \
+         beside a token, and what changes something needs the header `X-Guichet-Page: 1`.",
+    ));
     let mut schemas =
         vec![(ProblemBody::name().into_owned(), <ProblemBody as utoipa::PartialSchema>::schema())];
     ProblemBody::schemas(&mut schemas);
@@ -69,6 +81,7 @@ fn components() -> utoipa::openapi::Components {
     ComponentsBuilder::new()
         .schemas_from_iter(schemas)
         .security_scheme("bearer", SecurityScheme::Http(bearer))
+        .security_scheme("session", SecurityScheme::ApiKey(session))
         .security_scheme("ticket", SecurityScheme::ApiKey(ticket))
         .build()
 }
@@ -85,8 +98,7 @@ pub fn openapi_json() -> String {
 
 fn finish(document: &mut Value) {
     name_catch_all(document);
-    events_overlap(document);
-    unions_hold_references_only(document);
+    unions::finish(document);
     if let Some(paths) = document.get_mut("paths").and_then(Value::as_object_mut) {
         for operation in paths.values_mut().filter_map(Value::as_object_mut).flat_map(Map::values_mut) {
             parameters_are_not_null(operation);
@@ -94,6 +106,7 @@ fn finish(document: &mut Value) {
             examples::add(operation);
         }
     }
+    problems::share(document);
 }
 
 /// OpenAPI has no name for "the rest of the path"; the parameter is described instead.
@@ -103,40 +116,10 @@ fn name_catch_all(document: &mut Value) {
     *paths = named.into_iter().map(|(path, item)| (path.replace("{*", "{"), item)).collect();
 }
 
-/// The `data` of some events also fits the schema of another, so that "one of" would be false.
-fn events_overlap(document: &mut Value) {
-    let events = document.pointer_mut("/components/schemas/StreamEvent").and_then(Value::as_object_mut);
-    if let Some(events) = events
-        && let Some(kinds) = events.remove("oneOf")
-    {
-        events.insert("anyOf".to_owned(), kinds);
-    }
-}
-
 /// A summary is plain text to its readers; only descriptions are Markdown.
 fn summary_is_plain(operation: &mut Value) {
     if let Some(Value::String(summary)) = operation.get_mut("summary") {
         summary.retain(|sign| sign != '`');
-    }
-}
-
-/// Some generators take a reference that is described for a type of its own: the description moves to the union.
-fn unions_hold_references_only(value: &mut Value) {
-    match value {
-        Value::Object(fields) => {
-            let mut moved = None;
-            for option in fields.get_mut("oneOf").and_then(Value::as_array_mut).into_iter().flatten() {
-                if let Some(option) = option.as_object_mut().filter(|option| option.contains_key("$ref")) {
-                    moved = option.shift_remove("description").or(moved);
-                }
-            }
-            if let Some(description) = moved {
-                fields.entry("description").or_insert(description);
-            }
-            fields.values_mut().for_each(unions_hold_references_only);
-        }
-        Value::Array(items) => items.iter_mut().for_each(unions_hold_references_only),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 

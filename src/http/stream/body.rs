@@ -9,10 +9,10 @@ use axum::body::HttpBody;
 use bytes::{Bytes, BytesMut};
 use hyper::body::Frame;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use super::frame::{self, View};
 use super::open::{Come, End, Open};
+use super::pulse::Pulse;
 use crate::app::App;
 use crate::chain::Chain;
 
@@ -26,8 +26,8 @@ pub(super) struct StreamBody {
     pub(super) app: App,
     pub(super) view: View,
     pub(super) open: Arc<Open>,
-    /// Cancelled when it is to end once all that waits was told.
-    pub(super) stop: CancellationToken,
+    /// Says when it is to end.
+    pub(super) pulse: Arc<Pulse>,
     pub(super) progress: Progress,
 }
 
@@ -61,7 +61,7 @@ impl StreamBody {
                 Bytes::new()
             }
             Come::Expired => self.end(End::Expired),
-            Come::Open | Come::Quiet if self.stop.is_cancelled() => match self.gather(context) {
+            Come::Open | Come::Quiet if self.pulse.is_stopping() => match self.gather(context) {
                 nothing if nothing.is_empty() && self.progress != Progress::Ended => self.end(End::Stop),
                 told => told,
             },
@@ -83,7 +83,7 @@ impl StreamBody {
         while chunk.len() < CHUNK {
             let told = match self.open.poll_next(context) {
                 Poll::Pending => break,
-                Poll::Ready(Ok(Some(notice))) => frame::of(&self.app, &notice, &self.view),
+                Poll::Ready(Ok(Some(notice))) => notice.lines(&self.app, &self.view),
                 Poll::Ready(Ok(None)) => {
                     chunk.add(self.end(End::Log));
                     break;
@@ -123,7 +123,8 @@ impl HttpBody for StreamBody {
                 return Poll::Ready(Some(Ok(Frame::data(told))));
             }
             // It may have been woken before it could be.
-            if this.progress != Progress::Ended && !this.open.is_called() && !this.stop.is_cancelled() {
+            let is_woken = this.open.is_called() || this.open.is_signed_out() || this.pulse.is_stopping();
+            if this.progress != Progress::Ended && !is_woken {
                 return Poll::Pending;
             }
         }

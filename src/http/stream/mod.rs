@@ -1,13 +1,15 @@
-//! Server-sent events: an open stream is the body of its answer, and an end that is always reached.
+//! Server-sent events of submissions and of hosts: an open stream is the body of its answer, and an end that is always reached.
 //!
 //! It has no task and no timer of its own: its connection takes from a follower what it can write, and `pulse` wakes it
-//! when it was quiet for long or is over. It ends with the log, with the reader, with the reader's token or ticket, when
+//! when it was quiet for long or is over. It ends with the log, with the reader, with the reader's token, session or ticket, when
 //! the reader takes nothing for 30 s, and at the soft stop.
 
 mod body;
 mod frame;
 mod open;
 mod pulse;
+mod sessions;
+mod source;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +20,7 @@ use axum::response::{IntoResponse as _, Response};
 use tokio::time::Instant;
 
 use crate::app::Caller;
+use crate::app::host_events::HostFollower;
 use crate::domain::ids::SubmissionId;
 use crate::domain::time::Timestamp;
 use crate::feed::Follow;
@@ -28,21 +31,27 @@ use body::{Progress, StreamBody};
 use frame::View;
 use open::Open;
 pub use pulse::Pulse;
+pub use sessions::{SessionEnd, Sessions};
+use source::Source;
 
 /// How ids begin in the log of one submission, and in that of an owner: who comes with an id of the other kind is told
 /// to start anew.
 pub const LOG_OF_SUBMISSION: &str = "";
 /// See [`LOG_OF_SUBMISSION`].
 pub const LOG_OF_OWNER: &str = "o";
+/// How ids begin in the log of hosts and queue.
+pub const LOG_OF_HOSTS: &str = "h";
 
 /// Who reads a stream.
 #[derive(Clone, Debug)]
 pub struct Audience {
     /// Who reads.
     pub caller: Caller,
-    /// When his token or ticket is over.
+    /// When his token, session or ticket is over.
     pub expires_at: Timestamp,
-    /// The submission that the stream is about; `None`: all of an owner.
+    /// Whether his session was ended; `None` without one.
+    pub session: Option<Arc<SessionEnd>>,
+    /// The submission that the stream is about; `None`: all of an owner, or the hosts.
     pub submission: Option<SubmissionId>,
     /// Whether the reader's connection ended because he took nothing.
     pub stalled: Stalled,
@@ -53,22 +62,38 @@ pub struct Audience {
 /// # Errors
 /// A 429 if the caller has too many streams open, a 503 if there is no memory for one more.
 pub fn respond(state: &HttpState, follow: Follow, audience: Audience) -> Result<Response, Problem> {
-    let follower = match follow {
-        Follow::Live(follower) => follower,
-        Follow::Ended => return Ok(StatusCode::NO_CONTENT.into_response()),
-    };
-    let Audience { caller, expires_at, submission, stalled } = audience;
+    match follow {
+        Follow::Live(follower) => open(state, Source::Log(follower), audience),
+        Follow::Ended => Ok(StatusCode::NO_CONTENT.into_response()),
+    }
+}
+
+/// The answer to a wish to follow the hosts.
+///
+/// # Errors
+/// As of [`respond`].
+pub fn respond_with_hosts(
+    state: &HttpState,
+    follower: HostFollower,
+    audience: Audience,
+) -> Result<Response, Problem> {
+    open(state, Source::Hosts(follower), audience)
+}
+
+fn open(state: &HttpState, source: Source, audience: Audience) -> Result<Response, Problem> {
+    let Audience { caller, expires_at, session, submission, stalled } = audience;
     let counted = state.streams.open(&caller)?;
     let left = Duration::from_millis(expires_at.millis_since(state.app.clock().now()));
     let subject = caller.subject.clone();
     let now = Instant::now();
-    let open = Arc::new(Open::new(subject, Some(follower), (now, now + left), stalled, counted));
+    let open = Arc::new(Open::new(subject, Some(source), (now, now + left), stalled, counted).of(session));
+    open.listen_for_sign_out();
     state.pulse.enter(open.first_look(), &open);
     let body = StreamBody {
         app: state.app.clone(),
         view: View { caller, submission },
         open,
-        stop: state.app.streams_end().clone(),
+        pulse: Arc::clone(&state.pulse),
         progress: Progress::New,
     };
     let headers = [

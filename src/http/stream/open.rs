@@ -1,14 +1,18 @@
 //! One open stream as it is counted: until when, whether its reader takes what comes, and why it ended.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
+use super::sessions::SessionEnd;
+use super::source::{Notice, Source};
 use crate::app::{self, OpenStream};
 use crate::domain::ids::Owner;
-use crate::feed::{Bell, Follower, Notice};
+use crate::feed::Bell;
+use crate::http::request_tasks;
 use crate::http::server::Stalled;
 
 /// How long a reader may take nothing.
@@ -27,7 +31,7 @@ pub(super) enum End {
     Reader,
     /// The reader took nothing for too long.
     Stalled,
-    /// The reader's token or ticket is over.
+    /// The reader's token, session or ticket is over.
     Expired,
     /// The process stops.
     Stop,
@@ -53,12 +57,16 @@ impl End {
 pub(super) struct Open {
     subject: Owner,
     bell: Bell,
-    /// When its reader's token or ticket is over.
+    /// When its reader's token, session or ticket is over.
     expires_at: Instant,
+    /// Whether its reader's session was ended.
+    session: Option<Arc<SessionEnd>>,
     /// Whether the connection ended because its peer took nothing.
     stalled: Stalled,
+    /// Cuts the stream off, if its connection may carry others.
+    cut: Option<CancellationToken>,
     /// `None` once it has ended: a connection that takes nothing may keep its body for long.
-    follower: Mutex<Option<Follower>>,
+    source: Mutex<Option<Source>>,
     state: Mutex<State>,
 }
 
@@ -73,17 +81,44 @@ struct State {
 }
 
 impl Open {
+    /// Called by the task that makes the answer.
     pub(super) fn new(
         subject: Owner,
-        follower: Option<Follower>,
+        source: Option<Source>,
         (opened_at, expires_at): (Instant, Instant),
         stalled: Stalled,
         counted: OpenStream,
     ) -> Self {
         metrics::gauge!("guichet_streams_open").increment(1.0);
         let state = State { told_at: opened_at, called_at: None, counted: Some(counted) };
-        let bell = follower.as_ref().map(Follower::bell).unwrap_or_default();
-        Self { subject, bell, expires_at, stalled, follower: Mutex::new(follower), state: Mutex::new(state) }
+        let bell = source.as_ref().map(Source::bell).unwrap_or_default();
+        Self {
+            subject,
+            bell,
+            expires_at,
+            session: None,
+            stalled,
+            cut: request_tasks::cut(),
+            source: Mutex::new(source),
+            state: Mutex::new(state),
+        }
+    }
+
+    /// The same, read by that session.
+    pub(super) fn of(self, session: Option<Arc<SessionEnd>>) -> Self {
+        Self { session, ..self }
+    }
+
+    /// Has it woken when its reader's session is ended.
+    pub(super) fn listen_for_sign_out(self: &Arc<Self>) {
+        if let Some(session) = &self.session {
+            session.enter(self);
+        }
+    }
+
+    /// Whether its reader's session was ended.
+    pub(super) fn is_signed_out(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| session.is_over())
     }
 
     /// When it is to be looked at first.
@@ -111,13 +146,13 @@ impl Open {
         let was_called = state.called_at.is_some();
         let called_at = *state.called_at.get_or_insert(now);
         drop(state);
-        let is_over = now >= self.expires_at;
+        let is_over = now >= self.expires_at || self.is_signed_out();
         if is_over && was_called {
-            self.end(End::Expired);
+            self.give_up(End::Expired);
             return None;
         }
         if now.duration_since(called_at) >= STALLED {
-            self.end(End::Stalled);
+            self.give_up(End::Stalled);
             return None;
         }
         self.wake();
@@ -130,7 +165,7 @@ impl Open {
         state.called_at = None;
         if state.counted.is_none() {
             Come::Ended
-        } else if now >= self.expires_at {
+        } else if now >= self.expires_at || self.is_signed_out() {
             Come::Expired
         } else if now.duration_since(state.told_at) >= HEARTBEAT {
             Come::Quiet
@@ -154,12 +189,20 @@ impl Open {
         self.end(if self.stalled.is_so() { End::Stalled } else { End::Reader });
     }
 
+    /// Ends it, though its reader does not come for the end.
+    fn give_up(&self, end: End) {
+        self.end(end);
+        if let Some(cut) = &self.cut {
+            cut.cancel();
+        }
+    }
+
     /// Counts its end, once.
     pub(super) fn end(&self, end: End) {
         if self.lock().counted.take().is_none() {
             return;
         }
-        drop(self.follower().take());
+        drop(self.source().take());
         if end == End::Stalled {
             let subject = &self.subject;
             tracing::info!(%subject, "a stream ends: its reader took nothing for too long");
@@ -170,14 +213,14 @@ impl Open {
 
     /// The next thing to tell; `None` if nothing will come.
     pub(super) fn poll_next(&self, context: &mut Context<'_>) -> Poll<Result<Option<Notice>, app::Error>> {
-        match &mut *self.follower() {
-            Some(follower) => follower.poll_next(context).map_err(app::Error::from),
+        match &mut *self.source() {
+            Some(source) => source.poll_next(context),
             None => Poll::Ready(Ok(None)),
         }
     }
 
-    fn follower(&self) -> MutexGuard<'_, Option<Follower>> {
-        self.follower.lock().unwrap_or_else(PoisonError::into_inner)
+    fn source(&self) -> MutexGuard<'_, Option<Source>> {
+        self.source.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Locks; what a panicking holder left is still valid.
@@ -193,7 +236,7 @@ pub(super) enum Come {
     Open,
     /// It goes on, and nothing was told for a while.
     Quiet,
-    /// Its reader's token or ticket is over.
+    /// Its reader's token, session or ticket is over.
     Expired,
     /// It was given up.
     Ended,

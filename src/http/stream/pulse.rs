@@ -1,6 +1,7 @@
 //! One clock for all open streams: wakes each when its heartbeat or its end is due, and all of them at the soft stop.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ const IDLE: Duration = Duration::from_hours(1);
 pub struct Pulse {
     due: Mutex<Due>,
     sooner: Notify,
+    /// Beside the token that is waited for: streams look at it each time, and a token has one lock for all of them.
+    stopping: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -31,6 +34,11 @@ struct Due {
 }
 
 impl Pulse {
+    /// Whether streams are to end once all that waits was told.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
     /// Looks at a stream at `at`, and then when it says.
     pub(super) fn enter(&self, at: Instant, stream: &Arc<Open>) {
         self.put(at, Arc::downgrade(stream));
@@ -57,6 +65,7 @@ impl Pulse {
                 () = tokio::time::sleep_until(next) => self.look_at_due().await,
             }
         }
+        self.stopping.store(true, Ordering::Release);
         let open = std::mem::take(&mut self.lock().streams);
         for (woken, stream) in (1_usize..).zip(open.into_values().filter_map(|stream| stream.upgrade())) {
             stream.wake();

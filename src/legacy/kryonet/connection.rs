@@ -1,6 +1,5 @@
 //! One connection's sockets: bytes in and out, for a [`Link`] that says what they mean.
 
-use std::future;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -20,9 +19,11 @@ use super::lines::Lines;
 use super::link::{Action, Fault, Link};
 use super::message::{self, Invalid};
 use crate::app::links::{LinkPen, LinkState};
-use crate::clock::{self, Clock};
+use crate::clock::{self, Clock, Patience};
 use crate::domain::ids::LegacyId;
 
+/// How often the clock is looked at, to see that this process stood still.
+const TICK: Duration = Duration::from_millis(250);
 /// Room for one read.
 const READ: usize = 64 << 10;
 /// Bytes that wait to be written, at most: only answers to pings can be so many.
@@ -100,8 +101,9 @@ impl<'a> Connection<'a> {
     pub async fn open(shared: &'a Shared, lines: &'a mut Lines) -> Result<Self, Fault> {
         let settings = &shared.settings;
         let address = (settings.host.as_str(), settings.tcp_port.get());
-        let connecting = tokio::time::timeout(settings.connect_timeout(), TcpStream::connect(address));
-        let stream = connecting.await.map_err(|_elapsed| Fault::ConnectTimeout)?.map_err(Fault::Connect)?;
+        let mut patience = Patience::new(settings.connect_timeout());
+        let connected = patience.wait_for(TcpStream::connect(address)).await;
+        let stream = connected.ok_or(Fault::ConnectTimeout)?.map_err(Fault::Connect)?;
         stream.set_nodelay(true).map_err(Fault::Connect)?;
         let peer = stream.peer_addr().map_err(Fault::Connect)?;
         let (reader, writer) = stream.into_split();
@@ -149,7 +151,8 @@ impl<'a> Connection<'a> {
             if room.capacity() - room.len() < READ / 4 {
                 room.reserve(READ);
             }
-            let wake_at = self.link.wake_at();
+            let tick = Instant::now() + TICK;
+            let wake_at = self.link.wake_at().map_or(tick, |at| at.min(tick));
             let reading = self.parked.is_none();
             let writing = !self.deaf && !self.unwritten.is_empty();
             tokio::select! {
@@ -173,17 +176,19 @@ impl<'a> Connection<'a> {
                     Ok(_) => self.link.spoke(Instant::now()),
                     Err(_broken) => self.deaf = true,
                 },
-                () = sleep_until(wake_at) => self.look_at_the_clock(wake_at).await?,
+                () = tokio::time::sleep_until(wake_at) => self.look_at_the_clock(wake_at).await?,
             }
         }
     }
 
-    /// * `woken_at` — when it was to be looked at; `None`: whenever.
-    async fn look_at_the_clock(&mut self, woken_at: Option<Instant>) -> Result<(), Fault> {
+    /// * `due` — when it was to be looked at.
+    async fn look_at_the_clock(&mut self, due: Instant) -> Result<(), Fault> {
         let now = Instant::now();
-        // What came while this process stood still has not been read.
-        if self.parked.is_some() || woken_at.is_some_and(|due| clock::stood_still(due, now)) {
+        if self.parked.is_some() {
             self.link.heard(now);
+        }
+        if clock::stood_still(due, now) {
+            self.link.stood_still(now.duration_since(due), now);
         }
         match self.link.due(now)? {
             Some(action) => self.perform(action, &[]).await,
@@ -314,12 +319,5 @@ impl<'a> Connection<'a> {
                 return Ok(());
             }
         }
-    }
-}
-
-async fn sleep_until(instant: Option<Instant>) {
-    match instant {
-        Some(instant) => tokio::time::sleep_until(instant).await,
-        None => future::pending().await,
     }
 }

@@ -23,6 +23,9 @@ use crate::domain::ids::LegacyId;
 /// Between two datagrams of the registration.
 const DATAGRAMS: Duration = Duration::from_millis(100);
 
+/// Time to look at what came while this process stood still.
+const LOOK: Duration = Duration::from_millis(250);
+
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -145,6 +148,22 @@ impl<'a> Link<'a> {
     /// Bytes came in, or are not read on purpose.
     pub const fn heard(&mut self, now: Instant) {
         self.last_read = now;
+    }
+
+    /// This process stood still for so long, until now: what came meanwhile has not been read, and what is waited for has
+    /// as much longer, and a moment at least.
+    pub fn stood_still(&mut self, length: Duration, now: Instant) {
+        let least = now + LOOK;
+        self.last_read += length;
+        if let Some(deadline) = self.read_deadline() {
+            self.last_read += least.saturating_duration_since(deadline);
+        }
+        match &mut self.phase {
+            Phase::AwaitRegisterTcp { until } | Phase::AwaitRegisterUdp { until, .. } => {
+                *until = (*until + length).max(least);
+            }
+            Phase::Ready { .. } => {}
+        }
     }
 
     /// Bytes went out.

@@ -8,8 +8,24 @@ use serde::Deserialize;
 use crate::legacy::InvalidSetting;
 use crate::units::optional_address;
 
-/// First parts of paths that are the API's own on the main port.
-const TAKEN: [&str; 7] = ["", "v1", "livez", "readyz", "metrics", "openapi.json", "docs"];
+/// First parts of paths that are the API's own and its page's on the main port.
+const TAKEN: [&str; 15] = [
+    "",
+    "v1",
+    "livez",
+    "readyz",
+    "metrics",
+    "openapi.json",
+    "docs",
+    "problems",
+    "assets",
+    "sign-in",
+    "run",
+    "exercises",
+    "submissions",
+    "teach",
+    "operate",
+];
 
 /// The section `legacy.websocket`.
 #[derive(Clone, Debug, Deserialize)]

@@ -6,13 +6,13 @@ use std::collections::{BTreeSet, HashMap};
 
 use bollard::errors::Error as DockerError;
 use bollard::models::ImageSummary;
-use bollard::query_parameters::{
-    BuildImageOptionsBuilder, ListImagesOptionsBuilder, PruneImagesOptionsBuilder, RemoveImageOptions,
-};
+use bollard::query_parameters::{BuildImageOptionsBuilder, ListImagesOptionsBuilder, RemoveImageOptions};
 use futures_util::TryStreamExt;
 use sha2::{Digest, Sha256};
 
+use super::recipe::{Presence, RECIPE_LABEL, made_at, nameless};
 use super::{Engine, Error, QUESTION_DEADLINE, WORK_DEADLINE, within};
+use crate::domain::time::Timestamp;
 
 /// The agent inside the image; only root may enter its folder.
 pub(super) const AGENT: &str = "/.guichet/agent";
@@ -25,6 +25,9 @@ pub(super) const SOCKET_FOLDER: &str = "/.guichet/socket";
 
 /// Label of all agent images.
 const AGENT_LABEL: &str = "guichet.agent=true";
+
+/// What engines call an image that has lost its name; it goes with others of its kind ([`Engine::prune_images`]).
+const NAMELESS: &str = "<none>:<none>";
 
 /// Label of the image that an agent image was made of: its name.
 const BASE_LABEL: &str = "guichet.base";
@@ -52,17 +55,45 @@ impl AgentProgram {
     }
 }
 
+/// An image with the agent in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentImage {
+    /// Its name.
+    pub name: String,
+    /// How the image is that it was made of.
+    pub presence: Presence,
+    /// When that was made.
+    pub made_at: Option<Timestamp>,
+}
+
+/// What became of superseded images.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Removal {
+    /// So many are gone.
+    pub removed: usize,
+    /// So many are used by a container.
+    pub used: usize,
+}
+
 impl Engine {
-    /// Name of the image that is `image` with the agent in it; builds it if it isn't there.
+    /// The image that is `image` with the agent in it; builds it if it isn't there.
+    ///
+    /// * `recipe` — digest of the image's recipe, if it has one; one made by another is used all the same.
     ///
     /// # Errors
     /// [`Error::MissingImage`], [`Error::UnusableImage`], or what the engine said.
-    pub async fn agent_image(&self, image: &str, agent: &AgentProgram) -> Result<String, Error> {
+    pub async fn agent_image(
+        &self,
+        image: &str,
+        recipe: Option<&str>,
+        agent: &AgentProgram,
+    ) -> Result<AgentImage, Error> {
         let base = match within(QUESTION_DEADLINE, self.docker.inspect_image(image)).await {
             Ok(base) => base,
             Err(error) if error.is_not_found() => return Err(Error::MissingImage(image.to_owned())),
             Err(error) => return Err(error),
         };
+        let (presence, made_at) = (Presence::of(&base, recipe), made_at(&base));
         let config = base.config.unwrap_or_default();
         if config.volumes.is_some_and(|volumes| !volumes.is_empty()) {
             return Err(unusable(
@@ -76,49 +107,52 @@ impl Engine {
         let base_id = base.id.unwrap_or_else(|| image.to_owned());
         let name = derived_name(&base_id, agent);
         match within(QUESTION_DEADLINE, self.docker.inspect_image(&name)).await {
-            Ok(_there) => Ok(name),
+            Ok(_there) => {}
             Err(error) if error.is_not_found() => {
                 self.build(&Base { image, id: &base_id }, &name, agent).await?;
-                Ok(name)
             }
-            Err(error) => Err(error),
+            Err(error) => return Err(error),
         }
+        Ok(AgentImage { name, presence, made_at })
     }
 
-    /// Removes what builds of agent images left without a name.
+    /// Removes what has no name any more: what builds of agent images left, and images made by a recipe that newer ones
+    /// have superseded. What is used stays.
     ///
     /// # Errors
     /// What the engine said.
-    pub async fn prune_agent_images(&self) -> Result<(), Error> {
-        let filters =
-            HashMap::from([("label", vec![AGENT_LABEL.to_owned()]), ("dangling", vec!["true".to_owned()])]);
-        let options = PruneImagesOptionsBuilder::new().filters(&filters).build();
-        within(WORK_DEADLINE, self.docker.prune_images(Some(options))).await.map(drop)
+    pub async fn prune_images(&self) -> Result<(), Error> {
+        for label in [AGENT_LABEL, RECIPE_LABEL] {
+            let pruning = self.docker.prune_images(Some(nameless(label)));
+            within(WORK_DEADLINE, pruning).await?;
+        }
+        Ok(())
     }
 
     /// Removes agent images that have been superseded: by another agent or tag, where their base is of a repository of
-    /// `images`, or since their base is another one by now, or gone. Returns how many.
+    /// `images`, or since their base is another one by now, or gone.
     ///
     /// One that a container uses stays. Another installation that wants one later builds it again.
     ///
     /// # Errors
     /// What the engine said.
-    pub async fn remove_superseded(&self, images: &[String], agent: &AgentProgram) -> Result<usize, Error> {
+    pub async fn remove_superseded(&self, images: &[String], agent: &AgentProgram) -> Result<Removal, Error> {
         let mut current = BTreeSet::new();
         for image in images {
             current.extend(self.id_of(image).await?.map(|id| derived_name(&id, agent)));
         }
         let filters = HashMap::from([("label", vec![AGENT_LABEL.to_owned()])]);
         let options = ListImagesOptionsBuilder::new().filters(&filters).build();
-        let mut removed = 0;
+        let mut removal = Removal::default();
         for found in within(WORK_DEADLINE, self.docker.list_images(Some(options))).await? {
             if self.is_superseded(&found, images).await? {
-                for name in found.repo_tags.iter().filter(|name| !current.contains(*name)) {
-                    removed += usize::from(self.remove_unused_image(name).await?);
+                let named = found.repo_tags.iter().filter(|name| *name != NAMELESS);
+                for name in named.filter(|name| !current.contains(*name)) {
+                    self.remove_unused_image(name, &mut removal).await?;
                 }
             }
         }
-        Ok(removed)
+        Ok(removal)
     }
 
     /// Whether an agent image is of no use, unless it is one of the current ones.
@@ -132,16 +166,18 @@ impl Engine {
         Ok(self.id_of(base).await?.as_ref() != found.labels.get(BASE_ID_LABEL))
     }
 
-    async fn remove_unused_image(&self, name: &str) -> Result<bool, Error> {
+    async fn remove_unused_image(&self, name: &str, removal: &mut Removal) -> Result<(), Error> {
         let removing = self.docker.remove_image(name, None::<RemoveImageOptions>, None);
         match within(WORK_DEADLINE, removing).await {
-            Ok(_layers) => Ok(true),
-            // A container uses it, or another installation was faster.
-            Err(Error::Engine(DockerError::DockerResponseServerError { status_code: 404 | 409, .. })) => {
-                Ok(false)
+            Ok(_layers) => removal.removed += 1,
+            // Another installation was faster.
+            Err(Error::Engine(DockerError::DockerResponseServerError { status_code: 404, .. })) => {}
+            Err(Error::Engine(DockerError::DockerResponseServerError { status_code: 409, .. })) => {
+                removal.used += 1;
             }
-            Err(error) => Err(error),
+            Err(error) => return Err(error),
         }
+        Ok(())
     }
 
     /// An image's id, if it is there.

@@ -1,7 +1,9 @@
-//! The control groups of a cell: the slot's and the runtime's own, in which one container is at a time.
+//! The control groups of a cell: the host's, the slot's and the runtime's own, in which one container is at a time.
+
+use sha2::{Digest as _, Sha256};
 
 use super::Cgroups;
-use super::agent_image::CGROUP_FOLDER;
+use super::agent_image::{CGROUP_FOLDER, hex};
 use super::fields::Placement;
 use crate::domain::ids::RuntimeId;
 
@@ -16,7 +18,9 @@ pub(super) struct CellCgroup {
 impl CellCgroup {
     pub(super) fn new(placement: &Placement<'_>, cgroups: Cgroups) -> Option<Self> {
         let short = placement.labels.short();
-        let cell = format!("s{}_{}", placement.slot.0, in_a_name(&placement.runtime.id));
+        // Two engines of one machine have one tree of groups.
+        let host = hex(&Sha256::digest(placement.host.as_str()), 4);
+        let cell = format!("h{host}_s{}_{}", placement.slot.0, in_a_name(&placement.runtime.id));
         let folder = format!("{}/{cell}", placement.labels.control_groups());
         // systemd nests a slice by the dashes in its name.
         let slice = format!("guichet-{short}-{cell}.slice");
@@ -51,6 +55,8 @@ mod tests {
 
     use uuid::Uuid;
 
+    use tokio::sync::watch;
+
     use super::*;
     use crate::domain::runtime::Runtime;
     use crate::pool::docker::Labels;
@@ -63,9 +69,23 @@ mod tests {
     }
 
     fn cell(cgroups: Cgroups) -> Option<(String, Vec<String>)> {
+        cell_on("judge-1", cgroups)
+    }
+
+    fn cell_on(host: &str, cgroups: Cgroups) -> Option<(String, Vec<String>)> {
         let runtime = runtime();
+        let host = host.parse().expect("a name");
         let labels = Labels { installation: UUID, folder: UUID, instance: UUID };
-        let placement = Placement { labels, runtime: &runtime, image: "i", slot: SlotId(3), transport: None };
+        let placement = Placement {
+            labels,
+            host: &host,
+            connection: UUID,
+            runtime: &runtime,
+            image: "i",
+            slot: SlotId(3),
+            transport: None,
+            id: &watch::Sender::new(None),
+        };
         CellCgroup::new(&placement, cgroups).map(|cell| (cell.parent, cell.binds))
     }
 
@@ -73,13 +93,13 @@ mod tests {
     fn a_cell_of_the_first_version_binds_three_controllers() {
         let (parent, binds) = cell(Cgroups::V1Cgroupfs).expect("a cgroup");
 
-        assert_eq!(parent, "/guichet/0123456789ab/s3_c");
+        assert_eq!(parent, "/guichet/0123456789ab/h65316c99_s3_c");
         assert_eq!(
             binds,
             [
-                "/sys/fs/cgroup/memory/guichet/0123456789ab/s3_c:/.guichet/cgroup/memory:rw",
-                "/sys/fs/cgroup/cpuacct/guichet/0123456789ab/s3_c:/.guichet/cgroup/cpuacct:rw",
-                "/sys/fs/cgroup/pids/guichet/0123456789ab/s3_c:/.guichet/cgroup/pids:rw",
+                "/sys/fs/cgroup/memory/guichet/0123456789ab/h65316c99_s3_c:/.guichet/cgroup/memory:rw",
+                "/sys/fs/cgroup/cpuacct/guichet/0123456789ab/h65316c99_s3_c:/.guichet/cgroup/cpuacct:rw",
+                "/sys/fs/cgroup/pids/guichet/0123456789ab/h65316c99_s3_c:/.guichet/cgroup/pids:rw",
             ]
         );
     }
@@ -88,23 +108,29 @@ mod tests {
     fn a_cell_of_the_second_version_binds_one_folder() {
         let (parent, binds) = cell(Cgroups::V2Cgroupfs).expect("a cgroup");
 
-        assert_eq!(parent, "/guichet/0123456789ab/s3_c");
-        assert_eq!(binds, ["/sys/fs/cgroup/guichet/0123456789ab/s3_c:/.guichet/cgroup/unified:rw"]);
+        assert_eq!(parent, "/guichet/0123456789ab/h65316c99_s3_c");
+        assert_eq!(binds, ["/sys/fs/cgroup/guichet/0123456789ab/h65316c99_s3_c:/.guichet/cgroup/unified:rw"]);
     }
 
     #[test]
     fn a_cell_under_systemd_is_a_slice_below_the_slices_of_its_name() {
         let (parent, binds) = cell(Cgroups::V2Systemd).expect("a cgroup");
 
-        assert_eq!(parent, "guichet-0123456789ab-s3_c.slice");
-        let folder =
-            "/sys/fs/cgroup/guichet.slice/guichet-0123456789ab.slice/guichet-0123456789ab-s3_c.slice";
+        assert_eq!(parent, "guichet-0123456789ab-h65316c99_s3_c.slice");
+        let folder = "/sys/fs/cgroup/guichet.slice/guichet-0123456789ab.slice/guichet-0123456789ab-h65316c99_s3_c.slice";
         assert_eq!(binds, [format!("{folder}:/.guichet/cgroup/unified:rw")]);
     }
 
     #[test]
     fn an_engine_without_cgroups_gets_no_path_of_its_host() {
         assert_eq!(cell(Cgroups::Unusable), None);
+    }
+
+    #[test]
+    fn engines_of_one_machine_share_no_cell() {
+        for cgroups in [Cgroups::V1Cgroupfs, Cgroups::V1Systemd, Cgroups::V2Cgroupfs, Cgroups::V2Systemd] {
+            assert_ne!(cell_on("judge-1", cgroups), cell_on("judge-2", cgroups));
+        }
     }
 
     #[test]

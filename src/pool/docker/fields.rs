@@ -12,12 +12,14 @@ use bollard::models::{
 };
 use guichet_agent::{MEMORY_ROOM_BYTES, REMOVE_CONTROL_GROUPS};
 use sha2::{Digest, Sha256};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::Cgroups;
 use super::agent_image::{AGENT, CGROUP_FOLDER, SOCKET_FOLDER};
 use super::cell::CellCgroup;
 use super::hidden::{MASKED_PATHS, READONLY_PATHS, sysctls};
+use crate::domain::host::HostName;
 use crate::domain::runtime::{Runtime, Step};
 use crate::pool::state::SlotId;
 
@@ -62,6 +64,7 @@ pub struct Labels {
 const INSTALLATION: &str = "guichet.installation";
 const FOLDER: &str = "guichet.folder";
 const INSTANCE: &str = "guichet.instance";
+const CONNECTION: &str = "guichet.connection";
 
 impl Labels {
     /// Folder, below each hierarchy's root, in which an engine without systemd makes our control groups.
@@ -91,10 +94,21 @@ impl Labels {
         vec![format!("{INSTALLATION}={}", self.installation), format!("{FOLDER}={}", self.folder)]
     }
 
+    /// What containers have that this instance made over one connection to a host.
+    pub fn of_connection(&self, connection: Uuid) -> Vec<String> {
+        vec![format!("{INSTALLATION}={}", self.installation), format!("{CONNECTION}={connection}")]
+    }
+
     /// What containers of this instance have.
     pub fn of_instance(&self) -> Vec<String> {
         vec![format!("{INSTALLATION}={}", self.installation), format!("{INSTANCE}={}", self.instance)]
     }
+}
+
+/// Whether a container with these labels was made over one of the connections.
+pub(super) fn is_of(labels: &HashMap<String, String>, connections: &[Uuid]) -> bool {
+    let made_over = labels.get(CONNECTION).and_then(|connection| connection.parse().ok());
+    made_over.is_some_and(|made_over: Uuid| connections.contains(&made_over))
 }
 
 /// Which container, and where.
@@ -102,6 +116,10 @@ impl Labels {
 pub struct Placement<'a> {
     /// Whose it is.
     pub labels: Labels,
+    /// The host.
+    pub host: &'a HostName,
+    /// The connection that it is made over.
+    pub connection: Uuid,
     /// The language it is for.
     pub runtime: &'a Runtime,
     /// The image: the runtime's with the agent in it.
@@ -110,12 +128,15 @@ pub struct Placement<'a> {
     pub slot: SlotId,
     /// Complete path of a folder on the engine's machine that the agent may make a socket in.
     pub transport: Option<&'a str>,
+    /// Where its id is told as soon as its engine has made it.
+    pub id: &'a watch::Sender<Option<String>>,
 }
 
 pub(super) fn container(placement: &Placement<'_>, cores: u32, cgroups: Cgroups) -> ContainerCreateBody {
     let mut host_config = host_config(placement, cores, cgroups);
     let mut labels = placement.labels.of_container();
     labels.extend([
+        (CONNECTION.to_owned(), placement.connection.to_string()),
         ("guichet.runtime".to_owned(), placement.runtime.id.to_string()),
         ("guichet.slot".to_owned(), placement.slot.0.to_string()),
         ("guichet.profile".to_owned(), profile_digest(&host_config)),

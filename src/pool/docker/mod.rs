@@ -5,8 +5,13 @@
 
 mod agent_image;
 mod cell;
+mod connect;
+mod error;
 mod fields;
 mod hidden;
+mod image_copy;
+mod recipe;
+mod tls;
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -14,6 +19,7 @@ use std::io;
 use std::pin::Pin;
 use std::time::Duration;
 
+use bollard::Docker;
 use bollard::container::LogOutput;
 use bollard::errors::Error as DockerError;
 use bollard::models::{
@@ -25,20 +31,25 @@ use bollard::query_parameters::{
     ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
     WaitContainerOptionsBuilder,
 };
-use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker};
 use bytes::Bytes;
 use futures_util::future::try_join;
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
-use hyper_util::client::legacy::{Client, connect::HttpConnector};
-use hyper_util::rt::TokioExecutor;
 use tokio::time::sleep;
+use uuid::Uuid;
 
+use super::endpoint::Endpoint;
 use super::facts::{self, EngineFacts};
 use super::transport::Transport;
 use crate::clock::Patience;
 
-pub use agent_image::AgentProgram;
+pub use agent_image::{AgentImage, AgentProgram, Removal};
+pub use connect::ConnectError;
+pub(super) use connect::{ending_certificates, reach};
+pub use error::Error;
 pub use fields::{LAST_SLOT, Labels, Placement, UIDS_PER_SLOT, first_uid};
+pub use image_copy::{AtWork, CopyError, ImageCopy, Progress};
+pub use recipe::{Presence, RECIPE_LABEL, superseded};
+pub use tls::Ending;
 
 /// Longest time for an answer to a question that needs no work, in a healthy engine a millisecond.
 const QUESTION_DEADLINE: Duration = Duration::from_secs(3);
@@ -54,43 +65,6 @@ const REMOVAL_PAUSE: Duration = Duration::from_millis(50);
 
 /// Containers removed at the same time.
 const REMOVED_AT_ONCE: usize = 8;
-
-/// Why the engine did not do what it was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// It said no, or the connection broke.
-    #[error(transparent)]
-    Engine(#[from] DockerError),
-    /// It did not answer in time.
-    #[error("no answer within {0:?}")]
-    Silent(Duration),
-    /// The address is neither `unix://` nor `tcp://`.
-    #[error("{0} is neither unix:///path nor tcp://host:port")]
-    Address(String),
-    /// The image is not on the host.
-    #[error("image {0} is not on the host")]
-    MissingImage(String),
-    /// The image cannot be used as it is.
-    #[error("image {image}: {reason}")]
-    UnusableImage {
-        /// Its name.
-        image: String,
-        /// What is in the way.
-        reason: String,
-    },
-}
-
-impl Error {
-    /// Whether the engine answered, and said no.
-    pub const fn is_refusal(&self) -> bool {
-        matches!(self, Self::Engine(DockerError::DockerResponseServerError { .. }))
-    }
-
-    /// Whether the engine answered, and said that what was named does not exist.
-    pub const fn is_not_found(&self) -> bool {
-        matches!(self, Self::Engine(DockerError::DockerResponseServerError { status_code: 404, .. }))
-    }
-}
 
 /// How a host keeps its control groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,13 +107,12 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Reaches the engine at `address` and asks what it is.
+    /// Reaches the engine at `endpoint` and asks what it is.
     ///
     /// # Errors
-    /// [`Error::Address`], or that it did not answer.
-    pub async fn connect(address: &str) -> Result<Self, Error> {
-        let docker = client(address)?;
-        let docker = within(QUESTION_DEADLINE, docker.negotiate_version()).await?;
+    /// Why it cannot be reached, or that it did not answer.
+    pub async fn connect(endpoint: &Endpoint) -> Result<Self, Error> {
+        let docker = reach(endpoint, CLIENT_DEADLINE_SECONDS).await?;
         let info = within(QUESTION_DEADLINE, docker.info()).await?;
         let cores = info.ncpu.and_then(|count| u32::try_from(count).ok()).unwrap_or(1).max(1);
         Ok(Self { docker, cores, cgroups: Cgroups::of(&info) })
@@ -187,6 +160,7 @@ impl Engine {
         let body = fields::container(placement, self.cores, self.cgroups);
         let created =
             within(WORK_DEADLINE, self.docker.create_container(None::<CreateContainerOptions>, body)).await?;
+        placement.id.send_replace(Some(created.id.clone()));
         match self.attach_and_start(&created.id).await {
             Ok(transport) => Ok((created.id, transport)),
             Err(error) => {
@@ -286,6 +260,18 @@ impl Engine {
         self.remove_all(found).await
     }
 
+    /// The same, without those that were made over connections that live: one engine may be known by two URLs.
+    ///
+    /// # Errors
+    /// That some could not be removed.
+    pub async fn sweep_without(&self, labels: &[String], living: &[Uuid]) -> Result<usize, Error> {
+        let mut found = self.found(labels, WORK_DEADLINE).await?;
+        found.retain(|container| {
+            !container.labels.as_ref().is_some_and(|labels| fields::is_of(labels, living))
+        });
+        self.remove_all(found).await
+    }
+
     /// Removes the containers with these labels whose process has ended; returns how many there were.
     ///
     /// # Errors
@@ -325,34 +311,6 @@ impl Engine {
         events
             .take_while(|event| std::future::ready(event.is_ok()))
             .filter_map(async |event| event.ok()?.actor?.id)
-    }
-}
-
-fn client(address: &str) -> Result<Docker, Error> {
-    if address.starts_with("unix://") {
-        Ok(Docker::connect_with_unix(address, CLIENT_DEADLINE_SECONDS, API_DEFAULT_VERSION)?)
-    } else if let Some(rest) = address.strip_prefix("tcp://") {
-        let mut connector = HttpConnector::new();
-        // Requests to the agent are small and wait for no acknowledgement.
-        connector.set_nodelay(true);
-        connector.set_connect_timeout(Some(QUESTION_DEADLINE));
-        connector.set_keepalive(Some(Duration::from_secs(15)));
-        let http = Client::builder(TokioExecutor::new()).build(connector);
-        let transport = move |request: BollardRequest| {
-            let answer = http.request(request);
-            let answer: Pin<Box<dyn Future<Output = Result<_, DockerError>> + Send>> =
-                Box::pin(async move { Ok(answer.await?) });
-            answer
-        };
-        let base = format!("http://{rest}");
-        Ok(Docker::connect_with_custom_transport(
-            transport,
-            Some(base),
-            CLIENT_DEADLINE_SECONDS,
-            API_DEFAULT_VERSION,
-        )?)
-    } else {
-        Err(Error::Address(address.to_owned()))
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{Message, Owner};
 use crate::clock::Patience;
-use crate::pool::host::HostConnection;
+use crate::pool::hosts::{HostConnection, HostRecord};
 use crate::pool::work::{remove_control_groups, sweep_until_gone};
 
 /// Longest time for removing everything at the end.
@@ -36,10 +36,12 @@ impl Owner {
             }
         }
         let labels = self.labels.of_instance();
-        let sweeps = self.connections.values().map(|connection| sweep_until_gone(connection, &labels));
+        let connections: Vec<_> =
+            self.hosts.values().filter_map(|record| record.connection.clone()).collect();
+        let sweeps = connections.iter().map(|connection| sweep_until_gone(connection, &labels));
         let mut patience = Patience::new(patience.left().max(LAST_STEP));
         if patience.wait_for(join_all(sweeps)).await.is_none() {
-            for connection in self.connections.values() {
+            for connection in &connections {
                 tell_what_is_left(connection, &labels).await;
             }
         }
@@ -49,17 +51,16 @@ impl Owner {
         let mut patience = Patience::new(patience.left().max(LAST_STEP));
         // What is left then stays, empty, until the data folder is used again.
         let _in_time = patience.wait_for(join_all(removals)).await;
-        for connection in self.connections.values() {
-            connection.gone.cancel();
+        for connection in connections {
+            connection.lost.cancel();
         }
     }
 
     /// The hosts that some agent image was ready on, each with one: on others no container was made.
     fn hosts_with_image(&self) -> Vec<(Arc<HostConnection>, String)> {
-        let image_on =
-            |host| self.images.iter().find(|((of, _), _)| of == host).map(|(_, image)| image.clone());
-        let hosts = self.connections.iter();
-        hosts.filter_map(|(host, connection)| Some((Arc::clone(connection), image_on(host)?))).collect()
+        let with_image =
+            |record: &HostRecord| Some((record.connection.clone()?, record.any_agent_image()?.clone()));
+        self.hosts.values().filter_map(with_image).collect()
     }
 }
 
@@ -67,12 +68,12 @@ async fn tell_what_is_left(connection: &HostConnection, labels: &[String]) {
     match connection.engine.describe(labels).await {
         Ok(left) if left.is_empty() => {}
         Ok(left) => tracing::warn!(
-            host = connection.address,
+            host = %connection.host,
             containers = left.join(", "),
             "some containers could not be removed; the next start removes them"
         ),
         Err(error) => tracing::warn!(
-            host = connection.address, %error,
+            host = %connection.host, %error,
             "containers may not be removed; the next start removes them"
         ),
     }

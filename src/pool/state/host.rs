@@ -3,17 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use super::{Action, Connection, ContainerPlace, HostId, SlotId};
+use super::canaries::Canaries;
+use super::choice::Measured;
+use super::copies::Copies;
+use super::standing::Standing;
+use super::{Action, Connection, ContainerPlace, SlotId};
 use crate::domain::exercise::Isolation;
-use crate::domain::host::HostMode;
+use crate::domain::host::{HostMode, HostName};
 use crate::domain::ids::RuntimeId;
 
 /// First and longest pause after something failed.
 pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
-
-/// Launches going on at one time on one host: more only makes each of them slower.
-const LAUNCHES_AT_ONCE: usize = 4;
 
 #[derive(Debug)]
 pub(super) struct Pause {
@@ -26,12 +27,17 @@ pub(super) enum Image {
     Absent,
     Preparing,
     Ready,
+    /// Ready, and being looked at again.
+    LookedAt,
 }
 
 #[derive(Debug)]
 pub(super) enum Content<C> {
     Empty,
-    Starting,
+    Starting {
+        /// Whether it counts as launched only when the runtime's canary has ended well in it.
+        canary: bool,
+    },
     Warm {
         container: C,
         life: Life,
@@ -65,6 +71,8 @@ impl Life {
 pub(super) struct Cell<C> {
     pub(super) serial: u64,
     pub(super) content: Content<C>,
+    /// Whether the image of what starts in it was replaced meanwhile.
+    pub(super) outdated: bool,
     pub(super) pause: Pause,
 }
 
@@ -72,6 +80,8 @@ pub(super) struct Cell<C> {
 pub(super) struct Slot<C> {
     /// The container that has the slot for itself.
     pub(super) taken_by: Option<u64>,
+    /// It is to go, and holds no submission.
+    pub(super) is_closed: bool,
     pub(super) cells: BTreeMap<RuntimeId, Cell<C>>,
 }
 
@@ -81,28 +91,49 @@ pub(super) struct Host<C> {
     pub(super) connection: Connection,
     pub(super) failures: u32,
     pub(super) images: BTreeMap<RuntimeId, (Image, Pause)>,
+    /// How many there shall be.
+    pub(super) wanted_slots: usize,
     /// Each has a core of its own.
     pub(super) slots: BTreeMap<SlotId, Slot<C>>,
-    pub(super) started: BTreeSet<RuntimeId>,
+    pub(super) canaries: Canaries,
+    pub(super) measured: Measured,
+    /// A container there was silent, and its engine has not answered since.
+    pub(super) doubted: bool,
+    pub(super) copies: Copies,
+    /// When it waits for time, as the fleet knows.
+    pub(super) wake: Option<Instant>,
+    /// What it has to give, as the fleet knows.
+    pub(super) standing: Standing,
 }
 
 impl<C> Host<C> {
     /// One that is to be connected to.
-    pub(super) const fn away(until: Instant) -> Self {
+    pub(super) fn away(mode: HostMode, until: Instant) -> Self {
         Self {
-            mode: HostMode::Active,
+            mode,
             connection: Connection::Away { until },
             failures: 0,
             images: BTreeMap::new(),
+            wanted_slots: 0,
             slots: BTreeMap::new(),
-            started: BTreeSet::new(),
+            canaries: Canaries::default(),
+            measured: Measured::default(),
+            doubted: false,
+            copies: Copies::default(),
+            wake: None,
+            standing: Standing::default(),
         }
     }
 
-    pub(super) fn plan_images(&mut self, host: &HostId, now: Instant, actions: &mut Vec<Action<C>>) {
+    pub(super) fn plan_images(&mut self, host: &HostName, now: Instant, actions: &mut Vec<Action<C>>) {
         for (runtime, (image, pause)) in &mut self.images {
-            if matches!(image, Image::Absent) && pause.is_over(now) {
-                *image = Image::Preparing;
+            let looked_at = match image {
+                Image::Absent => Image::Preparing,
+                Image::Ready => Image::LookedAt,
+                Image::Preparing | Image::LookedAt => continue,
+            };
+            if pause.is_over(now) {
+                *image = looked_at;
                 actions.push(Action::PrepareImage { host: host.clone(), runtime: runtime.clone() });
             }
         }
@@ -111,7 +142,7 @@ impl<C> Host<C> {
     /// Takes those warm containers out of use that `shall_go` names.
     pub(super) fn retire(
         &mut self,
-        host: &HostId,
+        host: &HostName,
         shall_go: impl Fn(&C, Life, &mut Pause) -> bool,
         actions: &mut Vec<Action<C>>,
     ) {
@@ -131,54 +162,41 @@ impl<C> Host<C> {
         }
     }
 
-    pub(super) fn plan_launches(
-        &mut self,
-        host: &HostId,
-        now: Instant,
-        warm_per_runtime: usize,
-        last_serial: &mut u64,
-        actions: &mut Vec<Action<C>>,
-    ) {
-        if !self.mode.takes_work() {
-            return;
-        }
-        let mut going_on = self.cells().filter(|cell| matches!(cell.content, Content::Starting)).count();
-        while going_on < LAUNCHES_AT_ONCE {
-            let Some((slot, runtime)) = self.next_launch(warm_per_runtime, now) else { return };
-            let known = self.slots.get_mut(&slot);
-            let Some(cell) = known.and_then(|known| known.cells.get_mut(&runtime)) else { return };
-            *last_serial += 1;
-            cell.serial = *last_serial;
-            cell.content = Content::Starting;
-            going_on += 1;
-            actions.push(Action::Launch(cell.place(host, slot, &runtime)));
-        }
+    /// Whether the attempt of that number to connect to it goes on.
+    pub(super) fn is_connecting(&self, attempt: u64) -> bool {
+        self.connection == Connection::Connecting { attempt }
     }
 
-    /// The runtime that lacks most and the emptiest free slot for it.
-    fn next_launch(&self, warm_per_runtime: usize, now: Instant) -> Option<(SlotId, RuntimeId)> {
-        let wanted = warm_per_runtime.min(self.untaken_slots());
-        let ready = self.images.iter().filter(|(_, (image, _))| matches!(image, Image::Ready));
-        let mut lacking: Vec<(usize, &RuntimeId)> = ready
-            .map(|(runtime, _)| {
-                (self.slots.values().filter(|slot| slot.will_serve(runtime)).count(), runtime)
-            })
-            .filter(|(have, _)| *have < wanted)
-            .collect();
-        lacking.sort_unstable();
-        lacking.into_iter().find_map(|(_, runtime)| {
-            let open = self.slots.iter().filter(|(_, slot)| slot.can_launch(runtime, now));
-            open.min_by_key(|(_, slot)| slot.inhabited()).map(|(slot, _)| (*slot, runtime.clone()))
-        })
+    pub(super) const fn is_connected(&self) -> bool {
+        matches!(self.connection, Connection::Healthy | Connection::Suspect)
     }
 
     pub(super) const fn was_tried(&self) -> bool {
-        self.failures > 0 || matches!(self.connection, Connection::Healthy | Connection::Suspect)
+        self.failures > 0 || self.is_connected()
+    }
+
+    /// The next instant at which it may be asked what to begin though nothing has changed.
+    pub(super) fn next_wake(&self, now: Instant) -> Option<Instant> {
+        let away = match self.connection {
+            Connection::Away { until } => Some(until),
+            Connection::Connecting { .. } | Connection::Healthy | Connection::Suspect => None,
+        };
+        let images = self.images.values().filter_map(|(_, pause)| pause.until);
+        let cells = self.cells().filter_map(|cell| match &cell.content {
+            Content::Empty => cell.pause.until,
+            Content::Warm { life, .. } => Some(life.until),
+            Content::Starting { .. }
+            | Content::Busy { .. }
+            | Content::Emptying { .. }
+            | Content::Removing => None,
+        });
+        let pauses = self.copies.pauses().chain(self.canaries.pauses());
+        away.into_iter().chain(images).chain(cells).chain(pauses).filter(|instant| *instant > now).min()
     }
 
     /// Slots that hold no submission and nothing that one left.
     pub(super) fn untaken_slots(&self) -> usize {
-        self.slots.values().filter(|slot| slot.taken_by.is_none()).count()
+        self.slots.values().filter(|slot| slot.is_free()).count()
     }
 
     pub(super) fn cells(&self) -> impl Iterator<Item = &Cell<C>> {
@@ -187,12 +205,21 @@ impl<C> Host<C> {
 }
 
 impl<C> Slot<C> {
+    pub(super) const fn new(cells: BTreeMap<RuntimeId, Cell<C>>) -> Self {
+        Self { taken_by: None, is_closed: false, cells }
+    }
+
+    /// Whether it may be given to a submission.
+    pub(super) const fn is_free(&self) -> bool {
+        self.taken_by.is_none() && !self.is_closed
+    }
+
     pub(super) fn can_serve(&self, runtime: &RuntimeId, isolation: Isolation) -> bool {
         let suits = |life: &Life| match isolation {
             Isolation::Reset => true,
             Isolation::Fresh => life.submissions == 0,
         };
-        self.taken_by.is_none()
+        self.is_free()
             && self
                 .cells
                 .get(runtime)
@@ -202,34 +229,33 @@ impl<C> Slot<C> {
     /// Whether the slot holds a container that has served nobody, or will as soon as one starts there.
     pub(super) fn will_be_fresh(&self, runtime: &RuntimeId) -> bool {
         let coming = |cell: &Cell<C>| match cell.content {
-            Content::Starting | Content::Removing => true,
+            Content::Starting { .. } | Content::Removing => true,
             // The last one did not start; another one would not help.
             Content::Empty => cell.pause.until.is_some(),
             Content::Warm { .. } | Content::Busy { .. } | Content::Emptying { .. } => false,
         };
-        self.taken_by.is_none()
+        self.is_free()
             && (self.can_serve(runtime, Isolation::Fresh) || self.cells.get(runtime).is_some_and(coming))
     }
 
     pub(super) fn will_serve(&self, runtime: &RuntimeId) -> bool {
-        self.taken_by.is_none()
+        self.is_free()
             && self
                 .cells
                 .get(runtime)
-                .is_some_and(|cell| matches!(cell.content, Content::Warm { .. } | Content::Starting))
+                .is_some_and(|cell| matches!(cell.content, Content::Warm { .. } | Content::Starting { .. }))
     }
 
     pub(super) fn can_launch(&self, runtime: &RuntimeId, now: Instant) -> bool {
-        self.taken_by.is_none()
+        self.is_free()
             && self
                 .cells
                 .get(runtime)
                 .is_some_and(|cell| matches!(cell.content, Content::Empty) && cell.pause.is_over(now))
     }
 
-    pub(super) fn warm(&self) -> impl Iterator<Item = &RuntimeId> + '_ {
-        let cells = self.cells.iter();
-        cells.filter(|(_, cell)| matches!(cell.content, Content::Warm { .. })).map(|(runtime, _)| runtime)
+    pub(super) fn has_warm(&self, runtime: &RuntimeId) -> bool {
+        self.cells.get(runtime).is_some_and(|cell| matches!(cell.content, Content::Warm { .. }))
     }
 
     /// Runtime of the container that is being emptied: the slot is taken only until then.
@@ -245,11 +271,18 @@ impl<C> Slot<C> {
 
 impl<C> Cell<C> {
     pub(super) const fn empty() -> Self {
-        Self { serial: 0, content: Content::Empty, pause: Pause::none() }
+        Self { serial: 0, content: Content::Empty, outdated: false, pause: Pause::none() }
+    }
+
+    /// A container that waits there goes at the next plan.
+    pub(super) const fn expire(&mut self, now: Instant) {
+        if let Content::Warm { life, .. } = &mut self.content {
+            life.until = now;
+        }
     }
 
     /// The place of what is in it.
-    pub(super) fn place(&self, host: &HostId, slot: SlotId, runtime: &RuntimeId) -> ContainerPlace {
+    pub(super) fn place(&self, host: &HostName, slot: SlotId, runtime: &RuntimeId) -> ContainerPlace {
         ContainerPlace { host: host.clone(), slot, runtime: runtime.clone(), serial: self.serial }
     }
 }
@@ -259,6 +292,10 @@ impl Pause {
         Self { failures: 0, until: None }
     }
 
+    pub(super) const fn until(instant: Instant) -> Self {
+        Self { failures: 0, until: Some(instant) }
+    }
+
     pub(super) fn is_over(&self, now: Instant) -> bool {
         self.until.is_none_or(|until| until <= now)
     }
@@ -266,6 +303,11 @@ impl Pause {
     pub(super) fn lengthen(&mut self, now: Instant, spread: Duration) {
         self.until = Some(now + pause_after(self.failures) + spread);
         self.failures = self.failures.saturating_add(1);
+    }
+
+    /// It ends at once.
+    pub(super) const fn end(&mut self) {
+        self.until = None;
     }
 }
 

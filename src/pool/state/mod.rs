@@ -6,45 +6,43 @@
 //!          └───────────┴────────────┴────────────┘                      └───────────┴──────────┴─► removing
 //! ```
 //!
+//! A healthy host gives containers of the runtimes whose canary has passed there, and is in quarantine while none can
+//! (`canaries`).
+//!
 //! A slot holds at most one submission: of its cells at most one is busy. Each slot has a core of its own, so that a
 //! submission that gets one runs. Each container has a serial number of its own, so that news of one that is gone
-//! changes nothing. The owner asks [`Machine::plan`] after each change what to
+//! changes nothing; so has each attempt to connect to a host, since hosts come and go. The owner asks [`Machine::plan`] after each change what to
 //! begin, begins it, and tells the machine how it went.
 
+mod canaries;
+mod choice;
+mod copies;
+mod fleet;
+mod hindrance;
 mod host;
-mod modes;
+mod hosts;
+mod images;
+mod launches;
+mod slots;
+mod standing;
 mod supply;
 #[cfg(test)]
 mod tests;
 mod view;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-pub use view::Population;
+pub use copies::Copy;
+pub use hindrance::Hindrance;
+pub use images::{ImageFailure, ImageUse};
+pub use launches::LaunchFailure;
+pub use view::{Activity, Occupancy, Population};
 
+use crate::domain::host::HostName;
 use crate::domain::ids::RuntimeId;
-use host::{Cell, Content, FIRST_PAUSE, Host, Image, Life, Pause, Slot, of_each, pause_after};
-
-/// Age at which an idle container is replaced; each has up to a quarter more, so that they don't go together.
-const MOST_AGE: Duration = Duration::from_hours(1);
-
-/// A host: its address, as the settings have it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct HostId(Arc<str>);
-
-impl HostId {
-    /// The host at this address.
-    pub fn new(address: &str) -> Self {
-        Self(address.into())
-    }
-
-    /// Its address.
-    pub fn address(&self) -> &str {
-        &self.0
-    }
-}
+use fleet::Fleet;
+use host::{Cell, Content, Pause};
 
 /// A slot of a host: its number there, from 0, which names its core and its uids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,7 +52,7 @@ pub struct SlotId(pub u32);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContainerPlace {
     /// The host.
-    pub host: HostId,
+    pub host: HostName,
     /// The slot on it.
     pub slot: SlotId,
     /// What it is for.
@@ -69,17 +67,31 @@ pub enum Action<C> {
     /// Connect to a host and remove what is left there; answered by `connected` or `connect_failed`.
     Connect {
         /// The host.
-        host: HostId,
+        host: HostName,
+        /// Serial number of the attempt.
+        attempt: u64,
     },
     /// See to a runtime's image; answered by `image_ready` or `image_failed`.
     PrepareImage {
         /// The host.
-        host: HostId,
+        host: HostName,
         /// The runtime.
         runtime: RuntimeId,
     },
+    /// Bring an image from another host; answered by `image_came` or `image_did_not_come`.
+    CopyImage {
+        /// The host that gets it.
+        host: HostName,
+        /// What comes from where.
+        copy: Copy,
+    },
     /// Start a container; answered by `launched` or `launch_failed`.
-    Launch(ContainerPlace),
+    Launch {
+        /// Its place.
+        place: ContainerPlace,
+        /// Whether the runtime's canary has to end well in it before it counts as launched.
+        canary: bool,
+    },
     /// Remove a container; answered by `removed`.
     Remove(ContainerPlace, C),
 }
@@ -93,6 +105,8 @@ pub enum Fate<C> {
     Retired(C),
     /// Something of the submission may still run.
     Doubtful(C),
+    /// The same, and its run was lost for reasons of infrastructure.
+    Lost(C),
 }
 
 /// How a host does.
@@ -104,7 +118,10 @@ pub enum Connection {
         until: Instant,
     },
     /// An attempt goes on.
-    Connecting,
+    Connecting {
+        /// Its serial number.
+        attempt: u64,
+    },
     /// It answers.
     Healthy,
     /// It did not answer the last time.
@@ -123,7 +140,7 @@ pub struct Supplies {
 /// The state of all hosts.
 #[derive(Debug)]
 pub struct Machine<C> {
-    hosts: BTreeMap<HostId, Host<C>>,
+    hosts: Fleet<C>,
     runtimes: BTreeSet<RuntimeId>,
     supplies: Supplies,
     seed: u64,
@@ -132,24 +149,12 @@ pub struct Machine<C> {
 }
 
 impl<C> Machine<C> {
-    /// A machine with nothing in it.
+    /// A machine without hosts.
     ///
     /// * `seed` — spreads retries of different processes over time.
-    pub fn new(
-        hosts: impl IntoIterator<Item = HostId>,
-        runtimes: impl IntoIterator<Item = RuntimeId>,
-        supplies: Supplies,
-        seed: u64,
-        now: Instant,
-    ) -> Self {
-        Self {
-            hosts: hosts.into_iter().map(|host| (host, Host::away(now))).collect(),
-            runtimes: runtimes.into_iter().collect(),
-            supplies,
-            seed,
-            last_serial: 0,
-            closed: false,
-        }
+    pub fn new(runtimes: impl IntoIterator<Item = RuntimeId>, supplies: Supplies, seed: u64) -> Self {
+        let runtimes: BTreeSet<RuntimeId> = runtimes.into_iter().collect();
+        Self { hosts: Fleet::new(runtimes.len()), runtimes, supplies, seed, last_serial: 0, closed: false }
     }
 
     /// Begins nothing any more and gives no container away.
@@ -170,7 +175,7 @@ impl<C> Machine<C> {
     /// Takes a container back; answers with one that is to be removed.
     pub fn give_back(&mut self, place: ContainerPlace, fate: Fate<C>, now: Instant) -> Option<Action<C>> {
         let Some((cell, taken_by)) = self.cell(&place) else {
-            // Its host was lost meanwhile; what is left of it there is swept when the host is back.
+            // Its host was lost or removed meanwhile; what is left of it there is swept.
             return None;
         };
         let (Content::Busy { life } | Content::Emptying { life }) = cell.content else { return None };
@@ -185,9 +190,15 @@ impl<C> Machine<C> {
                 cell.content = Content::Removing;
                 return Some(Action::Remove(place, container));
             }
+            Fate::Lost(container) => {
+                cell.content = Content::Removing;
+                self.run_lost(&place.host);
+                return Some(Action::Remove(place, container));
+            }
         };
         cell.content = content;
         *taken_by = None;
+        self.close_surplus(&place.host);
         removed.map(|container| Action::Remove(place, container))
     }
 
@@ -199,39 +210,19 @@ impl<C> Machine<C> {
             cell.content = Content::Empty;
             if *taken_by == Some(place.serial) {
                 *taken_by = None;
+                self.close_surplus(&place.host);
             }
         }
     }
 
-    /// A container has started. Answers with it if nobody waits for it any more.
-    pub fn launched(&mut self, place: &ContainerPlace, container: C, now: Instant) -> Option<C> {
-        let spread = self.spread(place.serial, MOST_AGE / 4);
-        let most_submissions = self.supplies.submissions_per_container;
-        let Some((cell, _)) = self.cell(place) else { return Some(container) };
-        if !matches!(cell.content, Content::Starting) {
-            return Some(container);
-        }
-        let life = Life { until: now + MOST_AGE + spread, submissions: 0, most_submissions };
-        cell.content = Content::Warm { container, life };
-        if let Some(host) = self.hosts.get_mut(&place.host) {
-            host.started.insert(place.runtime.clone());
-        }
-        None
-    }
-
-    /// A container did not start; with `image_gone`, for lack of its image.
-    pub fn launch_failed(&mut self, place: &ContainerPlace, image_gone: bool, now: Instant) {
-        let spread = self.spread(place.serial, FIRST_PAUSE);
-        let Some((cell, _)) = self.cell(place) else { return };
-        if !matches!(cell.content, Content::Starting) {
-            return;
-        }
-        cell.content = Content::Empty;
-        cell.pause.lengthen(now, spread);
-        if image_gone && let Some(host) = self.hosts.get_mut(&place.host) {
-            host.started.remove(&place.runtime);
-            if let Some((image, _)) = host.images.get_mut(&place.runtime) {
-                *image = Image::Absent;
+    /// Takes a warm container out of use, to be replaced; answers with what is to be removed.
+    pub fn retire(&mut self, place: &ContainerPlace) -> Option<Action<C>> {
+        let (cell, _) = self.cell(place)?;
+        match std::mem::replace(&mut cell.content, Content::Removing) {
+            Content::Warm { container, .. } => Some(Action::Remove(place.clone(), container)),
+            other => {
+                cell.content = other;
+                None
             }
         }
     }
@@ -239,7 +230,7 @@ impl<C> Machine<C> {
     /// Warm containers that died or stand still are removed, those that `has_stopped` names.
     pub fn stopped(
         &mut self,
-        host: &HostId,
+        host: &HostName,
         has_stopped: impl Fn(&C) -> bool,
         now: Instant,
     ) -> Vec<Action<C>> {
@@ -257,132 +248,57 @@ impl<C> Machine<C> {
         actions
     }
 
-    /// A host is connected and holds nothing of ours; it has this many slots.
-    pub fn connected(&mut self, host: &HostId, slots: u32) {
-        let runtimes = &self.runtimes;
-        if let Some(host) = self.hosts.get_mut(host)
-            && host.connection == Connection::Connecting
-        {
-            host.connection = Connection::Healthy;
-            host.failures = 0;
-            host.images = of_each(runtimes, || (Image::Absent, Pause::none()));
-            let slot = || Slot { taken_by: None, cells: of_each(runtimes, Cell::empty) };
-            host.slots = (0..slots).map(|number| (SlotId(number), slot())).collect();
-        }
-    }
-
-    /// A host could not be reached.
-    pub fn connect_failed(&mut self, host: &HostId, now: Instant) {
-        self.lost(host, now);
-    }
-
-    /// A runtime's image is on a host.
-    pub fn image_ready(&mut self, host: &HostId, runtime: &RuntimeId) {
-        if let Some((image, pause)) = self.image(host, runtime) {
-            *image = Image::Ready;
-            *pause = Pause::none();
-        }
-    }
-
-    /// A runtime's image is not on a host.
-    pub fn image_failed(&mut self, host: &HostId, runtime: &RuntimeId, now: Instant) {
-        self.last_serial += 1;
-        let spread = self.spread(self.last_serial, FIRST_PAUSE);
-        if let Some((image, pause)) = self.image(host, runtime) {
-            *image = Image::Absent;
-            pause.lengthen(now, spread);
-        }
-    }
-
-    /// A host did not answer in time: nothing new goes there.
-    pub fn suspect(&mut self, host: &HostId) {
-        self.reconnect_as(host, Connection::Healthy, Connection::Suspect);
-    }
-
-    /// A suspected host answers again.
-    pub fn trust(&mut self, host: &HostId) {
-        self.reconnect_as(host, Connection::Suspect, Connection::Healthy);
-    }
-
-    /// A host is gone, and what was on it.
-    pub fn lost(&mut self, host: &HostId, now: Instant) {
-        self.last_serial += 1;
-        let spread = self.spread(self.last_serial, FIRST_PAUSE);
-        if let Some(host) = self.hosts.get_mut(host) {
-            host.connection = Connection::Away { until: now + pause_after(host.failures) + spread };
-            host.failures = host.failures.saturating_add(1);
-            host.images.clear();
-            host.slots.clear();
-            host.started.clear();
-        }
-    }
-
     /// What is to be begun now; counts as begun.
     pub fn plan(&mut self, now: Instant) -> Vec<Action<C>> {
         let mut actions = Vec::new();
         if self.closed {
             return actions;
         }
-        for (id, host) in &mut self.hosts {
+        for id in self.hosts.due(now) {
+            let Some(host) = self.hosts.planned(&id) else { continue };
             match host.connection {
                 Connection::Away { until } if until <= now => {
-                    host.connection = Connection::Connecting;
-                    actions.push(Action::Connect { host: id.clone() });
+                    self.last_serial += 1;
+                    host.connection = Connection::Connecting { attempt: self.last_serial };
+                    actions.push(Action::Connect { host: id.clone(), attempt: self.last_serial });
                 }
                 Connection::Healthy => {
-                    host.plan_images(id, now, &mut actions);
-                    host.retire(id, |_container, life, _pause| life.until <= now, &mut actions);
-                    host.plan_launches(
-                        id,
-                        now,
-                        self.supplies.warm_per_runtime,
-                        &mut self.last_serial,
-                        &mut actions,
-                    );
+                    let warm_per_runtime = self.supplies.warm_per_runtime;
+                    host.plan_images(&id, now, &mut actions);
+                    host.empty_closed(&id, &mut actions);
+                    host.make_room_for_canaries(now);
+                    host.retire(&id, |_container, life, _pause| life.until <= now, &mut actions);
+                    host.plan_launches(&id, now, warm_per_runtime, &mut self.last_serial, &mut actions);
                 }
-                Connection::Away { .. } | Connection::Connecting | Connection::Suspect => {}
+                Connection::Away { .. } | Connection::Connecting { .. } | Connection::Suspect => {}
             }
+            self.hosts.note_wake(&id, now);
         }
+        self.plan_copies(now, &mut actions);
         actions
     }
 
     /// The next instant at which [`Machine::plan`] may have something to say by itself.
     pub fn next_wake(&self, now: Instant) -> Option<Instant> {
-        let instants = self.hosts.values().flat_map(|host| {
-            let away = match host.connection {
-                Connection::Away { until } => Some(until),
-                Connection::Connecting | Connection::Healthy | Connection::Suspect => None,
-            };
-            let images = host.images.values().filter_map(|(_, pause)| pause.until);
-            let cells = host.cells().filter_map(|cell| match &cell.content {
-                Content::Empty => cell.pause.until,
-                Content::Warm { life, .. } => Some(life.until),
-                Content::Starting | Content::Busy { .. } | Content::Emptying { .. } | Content::Removing => {
-                    None
-                }
-            });
-            away.into_iter().chain(images).chain(cells)
-        });
-        instants.filter(|instant| *instant > now).min()
+        self.hosts.next_wake(now)
+    }
+
+    /// Takes the hosts that may have changed since they were taken last.
+    pub fn take_changed(&mut self) -> BTreeSet<HostName> {
+        self.hosts.take_untold()
+    }
+
+    /// A slot of the host has become free; it may be one too many.
+    fn close_surplus(&mut self, host: &HostName) {
+        if let Some(host) = self.hosts.get_mut(host) {
+            host.close_surplus();
+        }
     }
 
     fn cell(&mut self, place: &ContainerPlace) -> Option<(&mut Cell<C>, &mut Option<u64>)> {
         let slot = self.hosts.get_mut(&place.host)?.slots.get_mut(&place.slot)?;
         let cell = slot.cells.get_mut(&place.runtime)?;
         (cell.serial == place.serial).then_some((cell, &mut slot.taken_by))
-    }
-
-    fn image(&mut self, host: &HostId, runtime: &RuntimeId) -> Option<&mut (Image, Pause)> {
-        let image = self.hosts.get_mut(host)?.images.get_mut(runtime)?;
-        matches!(image.0, Image::Preparing).then_some(image)
-    }
-
-    fn reconnect_as(&mut self, host: &HostId, from: Connection, to: Connection) {
-        if let Some(host) = self.hosts.get_mut(host)
-            && host.connection == from
-        {
-            host.connection = to;
-        }
     }
 
     /// A part of `most` that differs by process and number (splitmix64).

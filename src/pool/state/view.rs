@@ -3,9 +3,10 @@
 use std::time::Instant;
 
 use super::host::{Content, Host};
-use super::{Connection, ContainerPlace, HostId, Machine};
+use super::{Connection, ContainerPlace, Machine};
+use crate::domain::host::HostName;
 use crate::domain::ids::RuntimeId;
-use crate::pool::host_view::HostState;
+use crate::pool::hosts::HostState;
 
 /// Containers of one runtime on one host, by what they do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,7 +24,7 @@ pub struct Population {
 /// Slots of one host.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Occupancy {
-    /// In all.
+    /// In all, but those that are closed.
     pub total: u32,
     /// With a submission, or something that one left.
     pub taken: u32,
@@ -47,7 +48,7 @@ impl Population {
     const fn count<C>(&mut self, content: &Content<C>) {
         let counted = match content {
             Content::Empty => return,
-            Content::Starting => &mut self.starting,
+            Content::Starting { .. } => &mut self.starting,
             Content::Warm { .. } => &mut self.warm,
             Content::Busy { .. } | Content::Emptying { .. } => &mut self.busy,
             Content::Removing => &mut self.removing,
@@ -56,14 +57,44 @@ impl Population {
     }
 }
 
+/// What a container is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activity {
+    /// It is being made.
+    Starting,
+    /// It waits for a submission.
+    Warm,
+    /// It serves one.
+    Busy,
+    /// It is being emptied after one.
+    Emptying,
+    /// It is being removed.
+    Removing,
+}
+
 impl<C> Machine<C> {
+    /// What the container is doing that was given this place; `None` if it is gone.
+    pub fn activity(&self, place: &ContainerPlace) -> Option<Activity> {
+        let slot = self.hosts.get(&place.host)?.slots.get(&place.slot)?;
+        let cell = slot.cells.get(&place.runtime).filter(|cell| cell.serial == place.serial)?;
+        match cell.content {
+            Content::Empty => None,
+            Content::Starting { .. } => Some(Activity::Starting),
+            Content::Warm { .. } => Some(Activity::Warm),
+            Content::Busy { .. } => Some(Activity::Busy),
+            Content::Emptying { .. } => Some(Activity::Emptying),
+            Content::Removing => Some(Activity::Removing),
+        }
+    }
+
     /// How a host does, and when it is tried again if it waits for that; `None` for one that it has not.
-    pub fn condition(&self, host: &HostId) -> Option<(HostState, Option<Instant>)> {
+    pub fn condition(&self, host: &HostName) -> Option<(HostState, Option<Instant>)> {
         let host = self.hosts.get(host)?;
         let beyond_reach = if host.failures > 0 { HostState::Unreachable } else { HostState::Connecting };
         Some(match host.connection {
             Connection::Away { until } => (beyond_reach, Some(until)),
-            Connection::Connecting => (beyond_reach, None),
+            Connection::Connecting { .. } => (beyond_reach, None),
+            Connection::Healthy if host.is_quarantined() => (HostState::Quarantined, host.next_canary()),
             Connection::Healthy => (HostState::Healthy, None),
             Connection::Suspect => (HostState::Suspect, None),
         })
@@ -71,17 +102,14 @@ impl<C> Machine<C> {
 
     /// Whether a container serves a submission, or is being emptied after one.
     pub fn serves(&self, place: &ContainerPlace) -> bool {
-        let slot = self.hosts.get(&place.host).and_then(|host| host.slots.get(&place.slot));
-        slot.and_then(|slot| slot.cells.get(&place.runtime)).is_some_and(|cell| {
-            cell.serial == place.serial
-                && matches!(cell.content, Content::Busy { .. } | Content::Emptying { .. })
-        })
+        matches!(self.activity(place), Some(Activity::Busy | Activity::Emptying))
     }
 
     /// How many slots a host has, and what is in them.
-    pub fn occupancy(&self, host: &HostId) -> Occupancy {
+    pub fn occupancy(&self, host: &HostName) -> Occupancy {
         let mut occupancy = Occupancy::default();
-        for slot in self.hosts.get(host).into_iter().flat_map(|host| host.slots.values()) {
+        let slots = self.hosts.get(host).into_iter().flat_map(|host| host.slots.values());
+        for slot in slots.filter(|slot| !slot.is_closed) {
             occupancy.total += 1;
             if slot.taken_by.is_some() {
                 occupancy.taken += 1;
@@ -94,19 +122,19 @@ impl<C> Machine<C> {
     }
 
     /// The containers of a runtime on a host.
-    pub fn population(&self, host: &HostId, runtime: &RuntimeId) -> Population {
+    pub fn population(&self, host: &HostName, runtime: &RuntimeId) -> Population {
         self.hosts.get(host).map(|host| host.population(runtime)).unwrap_or_default()
     }
 
     /// Whether each host was connected to, and so swept of what earlier instances left, or could not be reached.
-    pub fn all_were_tried(&self) -> bool {
-        self.hosts.values().all(Host::was_tried)
+    pub fn all_were_tried(&mut self) -> bool {
+        self.hosts.totals(&self.runtimes).untried == 0
     }
 
-    /// The containers of each runtime on each host.
-    pub fn populations(&self) -> impl Iterator<Item = (&HostId, &RuntimeId, Population)> + '_ {
-        self.hosts.iter().flat_map(|(id, host)| {
-            self.runtimes.iter().map(move |runtime| (id, runtime, host.population(runtime)))
-        })
+    /// The containers of each runtime on a host.
+    pub fn populations(&self, host: &HostName) -> impl Iterator<Item = (&RuntimeId, Population)> + '_ {
+        let known = self.hosts.get(host);
+        let of_runtime = move |runtime| known.map(|host| host.population(runtime)).unwrap_or_default();
+        self.runtimes.iter().map(move |runtime| (runtime, of_runtime(runtime)))
     }
 }

@@ -44,6 +44,14 @@ impl LaunchError {
         matches!(self, Self::Engine(error) if error.is_not_found())
     }
 
+    /// Whether the engine's disk is full.
+    pub fn is_disk_full(&self) -> bool {
+        match self {
+            Self::Engine(error) => error.is_disk_full(),
+            Self::Agent(_) | Self::Socket(_) | Self::Folder(_) => false,
+        }
+    }
+
     /// Whether a container without a folder that it shares with us might start.
     const fn may_be_the_folder(&self) -> bool {
         match self {
@@ -74,7 +82,7 @@ impl Ways {
             }
             Err(second) => {
                 tracing::info!(
-                    host = self.address, %error,
+                    host = %self.host, %error,
                     "a container that shares a folder with us did not start, and none without one either"
                 );
                 Err(second)
@@ -151,8 +159,8 @@ impl Ways {
     }
 }
 
-/// Removes a container that nobody shall get; if that fails, the sweep at the pool's end does it.
-async fn discard(engine: &Engine, id: &str) {
+/// Removes a container of no use; if that fails, the sweep at the pool's end does it.
+pub async fn discard(engine: &Engine, id: &str) {
     if let Err(error) = engine.remove(id).await {
         tracing::warn!(container.id = id, %error, "cannot remove a container of no use");
     }

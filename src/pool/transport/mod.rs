@@ -26,10 +26,11 @@ use tokio::net::UnixStream;
 use tokio_util::io::ReaderStream;
 use uuid::Uuid;
 
+use crate::domain::host::HostName;
 use folders::{SocketFolder, SocketFolders};
 
 pub use folders::sockets_folder;
-pub use launch::{LaunchError, Launched};
+pub use launch::{LaunchError, Launched, discard};
 
 /// Bytes read from a socket at one time.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -92,14 +93,11 @@ impl Transports {
         Self { folders: sockets.map(|folder| Arc::new(SocketFolders::new(folder, instance))) }
     }
 
-    /// The ways to the agents on the host at `address`, or whether there can be no folders for them to share with us.
-    pub async fn to(&self, address: &str) -> Ways {
-        let here = address.starts_with("unix://");
-        let mut ways = Ways {
-            address: address.to_owned(),
-            folders: self.folders.clone().filter(|_folders| here),
-            setbacks: AtomicU32::new(0),
-        };
+    /// The ways to the agents on a host, whose engine is at `url`; whether there can be no folders for them to share with us.
+    pub async fn to(&self, host: HostName, url: &str) -> Ways {
+        let here = url.starts_with("unix://");
+        let mut ways =
+            Ways { host, folders: self.folders.clone().filter(|_folders| here), setbacks: AtomicU32::new(0) };
         if let Some(folders) = &ways.folders
             && let Err(reason) = folders.prepare().await
         {
@@ -113,7 +111,7 @@ impl Transports {
 /// The ways to the agents on one host.
 #[derive(Debug)]
 pub struct Ways {
-    address: String,
+    host: HostName,
     /// `None` for an engine that is not on this machine, or if there can be no folders.
     folders: Option<Arc<SocketFolders>>,
     /// Launches since the last one over a socket whose agents had to be spoken to through the engine.
@@ -122,8 +120,8 @@ pub struct Ways {
 
 impl Ways {
     /// Through the engine alone.
-    pub const fn through_engine(address: String) -> Self {
-        Self { address, folders: None, setbacks: AtomicU32::new(0) }
+    pub const fn through_engine(host: HostName) -> Self {
+        Self { host, folders: None, setbacks: AtomicU32::new(0) }
     }
 
     /// A folder for the next container to share with us, unless that is of no use here.
@@ -145,7 +143,7 @@ impl Ways {
     fn set_back(&self, reason: &dyn Display) {
         let setbacks = self.setbacks.fetch_add(1, Ordering::Relaxed) + 1;
         if setbacks < SETBACKS {
-            tracing::debug!(host = self.address, %reason, "an agent is spoken to through its engine");
+            tracing::debug!(host = %self.host, %reason, "an agent is spoken to through its engine");
         } else if setbacks == SETBACKS {
             self.say_that_all_are_attached(reason);
         }
@@ -153,7 +151,7 @@ impl Ways {
 
     fn say_that_all_are_attached(&self, reason: &dyn Display) {
         tracing::info!(
-            host = self.address,
+            host = %self.host,
             %reason,
             "agents on this Docker host are spoken to through the engine, which takes a little longer"
         );

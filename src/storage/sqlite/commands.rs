@@ -107,7 +107,7 @@ pub(super) fn cancel(tx: &mut Tx, id: SubmissionId, now: Timestamp) -> Result<Ca
         }
         State::Draft | State::Queued { .. } => {
             if placed.position.is_some() {
-                tx.hint(Change::Queue);
+                tx.hint(Change::Unqueued);
             }
             ending::end(tx, placed.submission, vec![], Outcome::Cancelled, now)?;
             let of = Row { table: "submissions", key: &id };

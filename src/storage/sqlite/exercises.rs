@@ -73,15 +73,29 @@ const VERSION: &str = "SELECT exercise_id, version, created_at, spec FROM exerci
 const OUTLINE: &str = "SELECT v.exercise_id, v.version, v.created_at, o.spec, o.test_count FROM exercise_outlines AS o \
      JOIN exercise_versions AS v ON v.exercise_id = o.exercise_id AND v.version = o.version WHERE o.exercise_id = ?1";
 
+/// An exercise with the document that is stored of it.
+pub(super) struct Written {
+    spec: ExerciseSpec,
+    document: String,
+}
+
+impl Written {
+    /// Writes the document, which may take a while.
+    pub(super) fn of(spec: ExerciseSpec) -> Result<Self> {
+        Ok(Self { document: json(&spec)?, spec })
+    }
+}
+
 /// Stores an exercise as a new version, unless the newest says the same.
 pub(super) fn put(
     tx: &Tx,
     versions: &Versions,
     id: &ExerciseId,
-    mut spec: ExerciseSpec,
+    written: Written,
     expected: Expected,
     now: Timestamp,
 ) -> Result<ExercisePut> {
+    let Written { mut spec, document } = written;
     let stored = tx.first(NEWEST, [id.as_str()], ExerciseRow::read)?.map(Exercise::try_from).transpose()?;
     if !is_expected(stored.as_ref().map(|exercise| exercise.version), expected) {
         return Ok(ExercisePut::VersionMismatch);
@@ -100,7 +114,7 @@ pub(super) fn put(
     )?;
     tx.execute(
         "INSERT INTO exercise_versions (exercise_id, version, created_at, spec) VALUES (?1, ?2, ?3, ?4)",
-        params![id.as_str(), version, now.millis(), json(&spec)?],
+        params![id.as_str(), version, now.millis(), document],
     )?;
     write_outline(tx, id, version, &mut spec)?;
     versions.outdate(id, version);

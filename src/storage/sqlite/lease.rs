@@ -5,6 +5,7 @@ use rusqlite::params;
 
 use super::ending::{self, Outcome};
 use super::exercises::{self, ExerciseRow};
+use super::losses::{self, Loss};
 use super::rows::{Row, SubmissionRow, json, key, select_submissions};
 use super::versions::Versions;
 use super::writer::Tx;
@@ -13,9 +14,7 @@ use crate::domain::event::{EventBody, Progress};
 use crate::domain::exercise::SourceFile;
 use crate::domain::ids::{RuntimeId, WorkerId};
 use crate::domain::lease::{AttemptCaps, Guarded, Lease, Losses, REST_AFTER_LOSS};
-use crate::domain::submission::{
-    Failure, FileSize, GivenUp, LostAttempt, LostReason, State, StateName, Submission, Work,
-};
+use crate::domain::submission::{Failure, FileSize, GivenUp, LostReason, State, StateName, Submission, Work};
 use crate::domain::time::Timestamp;
 use crate::storage::{Change, Ending, Leased, Placed, Renewed, Rescue, Rescued, Result};
 
@@ -45,7 +44,9 @@ pub(super) fn next(
     now: Timestamp,
     until: Timestamp,
 ) -> Result<Option<NewLease>> {
-    let Some(Placed { mut submission, position }) = first_of(tx, runtimes, now)? else { return Ok(None) };
+    let Some(Placed { mut submission, position }) = first_of(tx, worker, runtimes, now)? else {
+        return Ok(None);
+    };
     let of = Row { table: "submissions", key: &submission.id };
     let State::Queued { key: place, queued_at, attempt } = submission.state else {
         return Err(of.wrong("state"));
@@ -59,7 +60,7 @@ pub(super) fn next(
         params![key(submission.id), attempt, now.millis(), worker.as_str(), until.millis()],
     )?;
     events::append(tx, &submission, &EventBody::Started { position_before }, now)?;
-    tx.hint(Change::Queue);
+    tx.hint(Change::Unqueued);
     let files: Vec<SourceFile> = tx.rows(
         "SELECT path, content FROM files WHERE submission_id = ?1 ORDER BY ordinal",
         [key(submission.id)],
@@ -78,9 +79,9 @@ pub(super) fn next(
     Ok(Some(NewLease { leased, exercise }))
 }
 
-/// The first queued submission of one of `runtimes` that does not rest after a loss. Of those that were lost with more
+/// The first queued submission of one of `runtimes` that does not rest after losses. Of those that were lost with more
 /// than one instance one runs at a time: what ran beside the one that is to blame is not lost with it again.
-fn first_of(tx: &Tx, runtimes: &[RuntimeId], now: Timestamp) -> Result<Option<Placed>> {
+fn first_of(tx: &Tx, worker: &WorkerId, runtimes: &[RuntimeId], now: Timestamp) -> Result<Option<Placed>> {
     let rest_ms = i64::try_from(REST_AFTER_LOSS.as_millis()).unwrap_or(i64::MAX);
     // The first of each runtime, and of these the first: what waits for other runtimes is not walked over.
     let row = tx.first(
@@ -90,18 +91,23 @@ fn first_of(tx: &Tx, runtimes: &[RuntimeId], now: Timestamp) -> Result<Option<Pl
                SELECT f.rowid FROM json_each(?1) AS asked JOIN submissions AS f ON f.rowid = ( \
                  SELECT q.rowid FROM submissions AS q INDEXED BY submissions_runtime_queue \
                  WHERE q.state = 'queued' AND q.runtime = asked.value AND (q.attempt = 0 OR NOT coalesce(( \
-                   SELECT count(*) > 1 AND ( \
-                     ?2 >= max(l.ended_at) AND ?2 < max(l.ended_at) + ?3 * (count(*) - 1) \
+                   SELECT ?2 >= rests_from AND ?2 < rests_from + rest_ms \
                      OR EXISTS (SELECT 1 FROM submissions AS r WHERE r.state = 'running' AND 1 < ( \
                        SELECT count(*) FROM attempts AS s WHERE s.submission_id = r.id AND s.round = r.round \
-                       AND s.reason = ?4 AND s.handed_back = 0))) \
-                   FROM attempts AS l \
-                   WHERE l.submission_id = q.id AND l.round = q.round AND l.reason = ?4 AND l.handed_back = 0 \
+                       AND s.reason = ?4 AND s.handed_back = 0)) \
+                   FROM ( \
+                     SELECT max(l.ended_at, coalesce((SELECT since FROM instances WHERE worker = ?5), l.ended_at)) \
+                         AS rests_from, coalesce(l.rest_ms, ?3) AS rest_ms, \
+                       count(*) OVER () AS losses \
+                     FROM attempts AS l \
+                     WHERE l.submission_id = q.id AND l.round = q.round AND l.reason = ?4 AND l.handed_back = 0 \
+                     ORDER BY l.attempt DESC LIMIT 1) \
+                   WHERE losses > 1 \
                  ), FALSE)) \
                  ORDER BY q.priority, q.rank, q.ticket LIMIT 1) \
                ORDER BY f.priority, f.rank, f.ticket LIMIT 1)"
         ),
-        params![json(runtimes)?, now.millis(), rest_ms, LostReason::InstanceLost.name()],
+        params![json(runtimes)?, now.millis(), rest_ms, LostReason::InstanceLost.name(), worker.as_str()],
         SubmissionRow::read,
     )?;
     row.map(Placed::try_from).transpose()
@@ -211,18 +217,21 @@ pub(super) fn rescue(tx: &mut Tx, whose: &Rescue, caps: AttemptCaps, now: Timest
         let state = lose(tx, lost, LostReason::InstanceLost.into(), caps, now)?;
         rescued.push(Rescued { submission: id, state });
     }
+    if let Rescue::Others(worker) = whose {
+        losses::take_over(tx, worker, now)?;
+    }
     Ok(rescued)
 }
 
 /// Gives an attempt back that was stopped on purpose: no loss.
-pub(super) fn hand_back(tx: &mut Tx, lease: &Lease, now: Timestamp) -> Result<Guarded> {
+pub(super) fn hand_back(tx: &mut Tx, lease: &Lease, given_up: GivenUp, now: Timestamp) -> Result<Guarded> {
     let Some(held) = held(tx, lease)? else { return Ok(Guarded::LeaseLost) };
     if held.cancel_requested {
         ending::end(tx, held.submission, vec![], Outcome::Cancelled, now)?;
         return Ok(Guarded::LeaseHeld);
     }
-    write_attempt(tx, &held.submission, LostReason::InstanceLost, Loss::HandedBack, now)?;
-    requeue(tx, held.submission, LostReason::InstanceLost.into(), now)?;
+    losses::write(tx, &held.submission, given_up.reason, Loss::HandedBack, now)?;
+    requeue(tx, held.submission, given_up, now)?;
     Ok(Guarded::LeaseHeld)
 }
 
@@ -230,15 +239,15 @@ pub(super) fn hand_back(tx: &mut Tx, lease: &Lease, now: Timestamp) -> Result<Gu
 fn lose(tx: &mut Tx, held: Held, given_up: GivenUp, caps: AttemptCaps, now: Timestamp) -> Result<StateName> {
     let Held { submission, cancel_requested } = held;
     let GivenUp { reason, .. } = given_up;
-    write_attempt(tx, &submission, reason, Loss::Lost, now)?;
+    losses::write(tx, &submission, reason, Loss::Lost, now)?;
     if cancel_requested {
         ending::end(tx, submission, vec![], Outcome::Cancelled, now)?;
         return Ok(StateName::Cancelled);
     }
-    let losses = losses(tx, &submission)?;
-    if !caps.allow_another(losses) {
-        let attempts = lost_attempts(tx, &submission)?;
-        let message = message(reason, submission.state.attempt(), losses);
+    let counted = losses::count(tx, &submission)?;
+    if !caps.allow_another(counted) {
+        let attempts = losses::all(tx, &submission)?;
+        let message = message(reason, submission.state.attempt(), counted);
         let failure = Failure { code: reason, message, attempts };
         ending::end(tx, submission, vec![], Outcome::Failed(failure), now)?;
         return Ok(StateName::Failed);
@@ -262,7 +271,7 @@ fn requeue(tx: &mut Tx, mut submission: Submission, given_up: GivenUp, now: Time
     let GivenUp { reason, container } = given_up;
     let position = queue::place(tx, &submission)?;
     events::append(tx, &submission, &EventBody::Requeued { reason, position, container }, now)?;
-    tx.hint(Change::Queue);
+    tx.hint(Change::Queued);
     Ok(())
 }
 
@@ -276,57 +285,4 @@ fn message(reason: LostReason, attempt: u32, losses: Losses) -> String {
     format!(
         "{what} at attempt {attempt}; it was lost {any} times in this round, {container} of them with its container"
     )
-}
-
-/// Whether an attempt that ended without a result counts against its submission.
-#[derive(Clone, Copy)]
-enum Loss {
-    Lost,
-    HandedBack,
-}
-
-/// Writes down that the running attempt ends without a result.
-fn write_attempt(tx: &Tx, of: &Submission, reason: LostReason, loss: Loss, now: Timestamp) -> Result<()> {
-    let State::Running { attempt, started_at, .. } = of.state else {
-        return Err(Row { table: "submissions", key: &of.id }.wrong("state"));
-    };
-    let handed_back = matches!(loss, Loss::HandedBack);
-    tx.execute(
-        "INSERT INTO attempts (submission_id, round, attempt, started_at, ended_at, reason, handed_back) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        params![key(of.id), of.round, attempt, started_at.millis(), now.millis(), reason.name(), handed_back],
-    )?;
-    Ok(())
-}
-
-/// How often the round going on was lost.
-fn losses(tx: &Tx, of: &Submission) -> Result<Losses> {
-    let (any, container): (i64, i64) = tx.one(
-        "SELECT count(*), count(*) FILTER (WHERE reason = ?3) FROM attempts \
-         WHERE submission_id = ?1 AND round = ?2 AND handed_back = 0",
-        params![key(of.id), of.round, LostReason::ContainerLost.name()],
-        |row| row.try_into(),
-    )?;
-    let row = Row { table: "attempts", key: &of.id };
-    Ok(Losses { any: row.number("attempt", any)?, container: row.number("attempt", container)? })
-}
-
-/// Lost attempts of the round going on, oldest first.
-fn lost_attempts(tx: &Tx, of: &Submission) -> Result<Vec<LostAttempt>> {
-    let rows: Vec<(i64, i64, i64, String)> = tx.rows(
-        "SELECT attempt, started_at, ended_at, reason FROM attempts \
-         WHERE submission_id = ?1 AND round = ?2 AND handed_back = 0 ORDER BY attempt",
-        params![key(of.id), of.round],
-        |row| row.try_into(),
-    )?;
-    let row = Row { table: "attempts", key: &of.id };
-    let attempt = |(attempt, started_at, ended_at, reason): (i64, i64, i64, String)| {
-        Ok(LostAttempt {
-            attempt: row.number("attempt", attempt)?,
-            started_at: Timestamp::from_millis(started_at),
-            ended_at: Timestamp::from_millis(ended_at),
-            reason: row.present("reason", LostReason::from_name(&reason))?,
-        })
-    };
-    rows.into_iter().map(attempt).collect()
 }

@@ -17,10 +17,13 @@ mod hosts;
 mod idempotency;
 mod lease;
 mod legacy;
+mod losses;
 mod open;
 mod prune;
 mod queue;
+mod results;
 mod rows;
+mod sign_in;
 mod submissions;
 mod versions;
 mod writer;
@@ -34,19 +37,20 @@ use tokio::sync::broadcast;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-pub use self::open::{Options, inspect};
+pub use self::open::{AddedEngine, Options, inspect};
 use self::submissions::Insert;
 use self::versions::Versions;
 use self::writer::{Tx, Writer};
 use super::{
-    CancelRequested, Change, DraftBounds, Ending, Enqueued, EventPlace, ExercisePage, ExercisePut, Expected,
-    FilesReplaced, IdempotencyKey, Inserted, Installation, Intake, Leased, LegacyEnqueued, LegacyStanding,
-    ListCursor, LogChanges, LogMark, LogPage, Placed, QueueCaps, QueueEntry, QueueFigures, RecentRuns,
-    Renewed, Rescue, Rescued, Result, Retention, Snapshot, Storage, SubmissionFilter,
+    CancelRequested, Change, DraftBounds, Ending, Enqueued, EventPlace, ExercisePage, ExercisePut,
+    ExerciseResults, Expected, FilesReplaced, IdempotencyKey, Inserted, Installation, Intake, Leased,
+    LegacyEnqueued, LegacyStanding, ListCursor, LogChanges, LogMark, LogPage, Placed, QueueCaps, QueueEntry,
+    QueueFigures, RecentRuns, Renewed, Rescue, Rescued, Result, ResultsPage, Retention, Snapshot, Storage,
+    SubmissionFilter,
 };
 use crate::domain::event::{Event, LogPlace, Progress};
 use crate::domain::exercise::{Exercise, ExerciseSpec, SourceFile};
-use crate::domain::host::{HostMode, HostName, RememberedHost};
+use crate::domain::host::{HostName, HostSettings, HostUpdate, HostWishes};
 use crate::domain::ids::{ExerciseId, Owner, RuntimeId, SubmissionId, WorkerId};
 use crate::domain::lease::{AttemptCaps, Guarded, Lease};
 use crate::domain::pace::Pace;
@@ -225,7 +229,7 @@ impl Storage for SqliteStorage {
     ) -> Result<Option<Leased>> {
         let (inner, worker, runtimes) = (Arc::clone(&self.inner), worker.clone(), runtimes.to_vec());
         let next = move |tx: &mut Tx| lease::next(tx, &inner.versions, &worker, &runtimes, now, until);
-        let leased = self.inner.writer.write("lease_next", next).await?;
+        let leased = self.inner.writer.write_soon("lease_next", next).await?;
         leased.map(|leased| leased.complete(&self.inner.versions)).transpose()
     }
 
@@ -260,9 +264,9 @@ impl Storage for SqliteStorage {
         self.inner.writer.write("give_up", move |tx| lease::give_up(tx, &lease, given_up, caps, now)).await
     }
 
-    async fn hand_back(&self, lease: &Lease, now: Timestamp) -> Result<Guarded> {
+    async fn hand_back(&self, lease: &Lease, given_up: GivenUp, now: Timestamp) -> Result<Guarded> {
         let lease = lease.clone();
-        self.inner.writer.write("hand_back", move |tx| lease::hand_back(tx, &lease, now)).await
+        self.inner.writer.write("hand_back", move |tx| lease::hand_back(tx, &lease, given_up, now)).await
     }
 
     async fn rescue(&self, whose: Rescue, caps: AttemptCaps, now: Timestamp) -> Result<Vec<Rescued>> {
@@ -296,6 +300,10 @@ impl Storage for SqliteStorage {
         Ok(changes)
     }
 
+    async fn missing(&self, of: Vec<SubmissionId>) -> Result<Vec<SubmissionId>> {
+        submissions::missing(&mut *self.reader().await?, &of).await
+    }
+
     async fn events_at(&self, places: Vec<EventPlace>) -> Result<Vec<Event>> {
         events::at(&mut *self.reader().await?, &places).await
     }
@@ -315,9 +323,12 @@ impl Storage for SqliteStorage {
         now: Timestamp,
     ) -> Result<ExercisePut> {
         let (id, inner) = (id.clone(), Arc::clone(&self.inner));
+        // A long one would keep the writer from all others.
+        let written = tokio::task::spawn_blocking(move || exercises::Written::of(spec));
+        let written = written.await.map_err(super::Error::unavailable)??;
         self.inner
             .writer
-            .write("put_exercise", move |tx| exercises::put(tx, &inner.versions, &id, spec, expected, now))
+            .write("put_exercise", move |tx| exercises::put(tx, &inner.versions, &id, written, expected, now))
             .await
     }
 
@@ -356,13 +367,29 @@ impl Storage for SqliteStorage {
             .await
     }
 
-    async fn remember_hosts(&self, names: Vec<HostName>, now: Timestamp) -> Result<Vec<RememberedHost>> {
-        self.inner.writer.write("remember_hosts", move |tx| hosts::remember(tx, names, now)).await
+    async fn results(&self, of: &ExerciseId, page: ResultsPage) -> Result<Option<ExerciseResults>> {
+        let mut read = self.inner.readers.begin().await?;
+        let results = results::read(&mut read, of, &page).await?;
+        read.rollback().await?;
+        Ok(results)
     }
 
-    async fn set_host_mode(&self, name: &HostName, mode: HostMode) -> Result<Option<HostMode>> {
+    async fn remember_hosts(&self, configured: Vec<HostSettings>) -> Result<Vec<HostSettings>> {
+        self.inner.writer.write("remember_hosts", move |tx| hosts::remember(tx, configured)).await
+    }
+
+    async fn add_host(&self, host: HostSettings) -> Result<bool> {
+        self.inner.writer.write("add_host", move |tx| hosts::add(tx, &host)).await
+    }
+
+    async fn update_host(&self, name: &HostName, change: HostUpdate) -> Result<Option<HostWishes>> {
         let name = name.clone();
-        self.inner.writer.write("set_host_mode", move |tx| hosts::set_mode(tx, &name, mode)).await
+        self.inner.writer.write("update_host", move |tx| hosts::update(tx, &name, change)).await
+    }
+
+    async fn remove_host(&self, name: &HostName) -> Result<bool> {
+        let name = name.clone();
+        self.inner.writer.write("remove_host", move |tx| hosts::remove(tx, &name)).await
     }
 
     async fn prune(&self, retention: Retention, now: Timestamp) -> Result<u64> {

@@ -17,6 +17,7 @@ use sqlx::sqlite::{
 use uuid::Uuid;
 
 use super::writer::Tx;
+use crate::domain::host::CertsName;
 use crate::memory::Allowed;
 use crate::storage::{Error, Result};
 
@@ -103,6 +104,13 @@ pub(super) async fn schema(path: &Path) -> Result<SqliteConnection> {
     Ok(options.connect().await?)
 }
 
+/// The write-ahead log of a database.
+pub(super) fn log_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-wal");
+    name.into()
+}
+
 /// The connection that writes; the file must exist.
 pub(super) fn writer(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -154,15 +162,40 @@ pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<()> {
     })
 }
 
+/// A Docker engine that an operator has added.
+#[derive(Clone, Debug)]
+pub struct AddedEngine {
+    /// Where it is.
+    pub url: String,
+    /// The folder of its certificates.
+    pub certs: Option<CertsName>,
+}
+
 /// Looks at a database beside the process that has it: whether it can be read and its schema is the one this program knows.
+/// Answers the engines that stand in it, oldest first.
 ///
 /// # Errors
 /// [`Error::TooNew`], [`Error::TooOld`], [`Error::Unavailable`].
-pub async fn inspect(path: &Path) -> Result<()> {
+pub async fn inspect(path: &Path) -> Result<Vec<AddedEngine>> {
     let readers = readers(path).await?;
-    let outcome = check_schema(&mut *readers.acquire().await?).await;
+    let engines = added_engines(&mut *readers.acquire().await?).await;
     readers.close().await;
-    outcome
+    engines
+}
+
+async fn added_engines(connection: &mut SqliteConnection) -> Result<Vec<AddedEngine>> {
+    check_schema(connection).await?;
+    let stored: Vec<(String, Option<String>)> =
+        sqlx::query_as("SELECT url, certs FROM hosts WHERE source = 'api' ORDER BY created_at, name")
+            .fetch_all(connection)
+            .await?;
+    let engine = |(url, certs): (String, Option<String>)| {
+        let certs = certs.map(|certs| certs.parse()).transpose();
+        let certs =
+            certs.map_err(|_unfit| Error::unavailable(format!("the certificates of {url} have no name")))?;
+        Ok(AddedEngine { url, certs })
+    };
+    stored.into_iter().map(engine).collect()
 }
 
 /// Checks that the schema is the one this program knows.

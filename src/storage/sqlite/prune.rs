@@ -3,9 +3,9 @@
 use rusqlite::params;
 
 use super::idempotency::KEPT_MS;
-use super::legacy;
 use super::rows::{Row, submission_id};
 use super::writer::{Tx, Writer};
+use super::{legacy, sign_in};
 use crate::domain::time::Timestamp;
 use crate::storage::{Change, Result, Retention};
 
@@ -20,6 +20,7 @@ pub(super) async fn prune(writer: &Writer, retention: Retention, now: Timestamp)
     let (ended_before, logged_before) = (before(retention.submissions), before(retention.events));
     let keys_before = now.millis().saturating_sub(KEPT_MS);
     writer.write("prune", move |tx| forget(tx, keys_before)).await?;
+    writer.write("prune", move |tx| sign_in::forget(tx, now)).await?;
     while writer.write("prune", move |tx| legacy::forget(tx, ended_before, BATCH)).await? > 0 {}
     while writer.write("prune", move |tx| logs(tx, logged_before)).await? > 0 {}
     let mut gone = 0_u64;

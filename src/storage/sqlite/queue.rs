@@ -10,7 +10,7 @@ use crate::domain::ids::{Owner, RuntimeId, SubmissionId};
 use crate::domain::queue::{Priority, QueueKey, fair_rank};
 use crate::domain::submission::Submission;
 use crate::domain::time::Timestamp;
-use crate::storage::{Position, QueueCaps, QueueEntry, QueueFigures, RecentRuns, Result};
+use crate::storage::{Error, Position, QueueCaps, QueueEntry, QueueFigures, RecentRuns, Result};
 
 /// Lets submissions into the queue within one transaction: holds the caps and gives out tickets and fair ranks.
 /// What it gave is stored with the submissions.
@@ -145,8 +145,14 @@ pub(super) async fn all(db: &mut SqliteConnection) -> Result<Vec<QueueEntry>> {
     )
     .fetch_one(db)
     .await?;
+    // A long queue takes longer than others on this thread should wait.
+    tokio::task::spawn_blocking(move || entries(&document)).await.map_err(Error::unavailable)?
+}
+
+/// The entries of a document that holds all.
+fn entries(document: &str) -> Result<Vec<QueueEntry>> {
     let of = Row { table: "submissions", key: &"queue" };
-    let rows: Vec<EntryRow> = of.json("queued", &document)?;
+    let rows: Vec<EntryRow> = of.json("queued", document)?;
     let mut entries = Vec::with_capacity(rows.len());
     for EntryRow(submission, owner, runtime, class, rank, ticket, round, attempt) in rows {
         let key = QueueKey { priority: of.priority(class)?, rank, ticket };

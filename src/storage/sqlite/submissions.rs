@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use rusqlite::params;
 use sha2::{Digest as _, Sha256};
 use sqlx::sqlite::{Sqlite, SqliteConnection};
-use sqlx::{QueryBuilder, query_as};
+use sqlx::{QueryBuilder, query_as, query_scalar};
 
 use super::queue::{Entrance, Refusal};
 use super::rows::{Row, SubmissionRow, json, key, select_submissions, submission_id};
@@ -78,7 +78,7 @@ pub(super) fn announce(tx: &mut Tx, queued: &Submission, pace: &Pace, now: Times
     let position = queue::place(tx, queued)?;
     let eta = pace.eta(position, &queued.runtime);
     events::append(tx, queued, &EventBody::Queued { position, eta }, now)?;
-    tx.hint(Change::Queue);
+    tx.hint(Change::Queued);
     Ok(position)
 }
 
@@ -217,6 +217,19 @@ pub(super) fn placed(rows: Vec<SubmissionRow>) -> Result<Vec<Placed>> {
 pub(super) async fn by_id(db: &mut SqliteConnection, id: SubmissionId) -> Result<Option<Placed>> {
     let row: Option<SubmissionRow> = query_as(BY_ID).bind(key(id)).fetch_optional(db).await?;
     row.map(Placed::try_from).transpose()
+}
+
+/// Those of some submissions that are not stored.
+pub(super) async fn missing(db: &mut SqliteConnection, of: &[SubmissionId]) -> Result<Vec<SubmissionId>> {
+    let asked: Vec<String> = of.iter().map(|id| id.uuid().simple().to_string()).collect();
+    let missing: Vec<Vec<u8>> = query_scalar(
+        "SELECT unhex(asked.value) FROM json_each(?1) AS asked \
+         WHERE NOT EXISTS (SELECT 1 FROM submissions AS s WHERE s.id = unhex(asked.value))",
+    )
+    .bind(json(&asked)?)
+    .fetch_all(db)
+    .await?;
+    missing.iter().map(|id| submission_id("submissions", id)).collect()
 }
 
 /// The submission with that id at a backend.

@@ -7,14 +7,21 @@ use serde_json::{Value, json};
 use super::house::{Answer, House, Plan, text};
 
 const ID: &str = "01993b5e-7a11-7c3e-8a51-0e5fd0a2c6d1";
-const OPEN: [&str; 3] = ["get_liveness", "get_readiness", "explain_problem"];
+const OPEN: [&str; 6] = [
+    "get_liveness",
+    "get_readiness",
+    "explain_problem",
+    "show_sign_in_link",
+    "use_sign_in_link",
+    "create_session",
+];
 
 /// An operation of the document: its name, method and a path.
 #[derive(Debug)]
-struct Operation {
-    name: String,
-    method: Method,
-    path: String,
+pub struct Operation {
+    pub name: String,
+    pub method: Method,
+    pub path: String,
 }
 
 fn operations() -> Vec<Operation> {
@@ -37,17 +44,17 @@ fn operations() -> Vec<Operation> {
     all
 }
 
-fn guarded() -> Vec<Operation> {
+pub fn guarded() -> Vec<Operation> {
     operations().into_iter().filter(|operation| !OPEN.contains(&operation.name.as_str())).collect()
 }
 
-fn assert_refused(operation: &Operation, answer: &Answer) {
+pub fn assert_refused(operation: &Operation, answer: &Answer) {
     assert_eq!(answer.problem(), (401, "invalid_token".to_owned(), vec![]), "{operation:?}");
     assert!(answer.header("www-authenticate").starts_with("Bearer "), "{operation:?}");
 }
 
 #[tokio::test]
-async fn no_operation_is_open_but_those_of_health_and_what_problems_point_to() {
+async fn no_operation_is_open_but_those_of_health_of_signing_in_and_what_problems_point_to() {
     let house = House::build().await;
     let all = guarded();
     assert!(all.len() > 15, "{all:?}");
@@ -121,16 +128,20 @@ async fn a_role_without_an_operation_is_told_so() {
     house.with_sum().await;
     let student = house.token("alice", Role::Student);
     let sum = super::house::sum();
+    let link = json!({ "sub": "alice", "role": "student" });
     let answers = [
         house.put("/v1/exercises/sum").token(&student).json(&sum).send().await,
         house.put("/v1/exercises/new").token(&student).json(&sum).send().await,
         house.call(Method::DELETE, "/v1/exercises/sum").token(&student).send().await,
+        house.get("/v1/exercises/sum/results").token(&student).send().await,
         house.get("/metrics").token(&student).send().await,
         house.get("/v1/links").token(&student).send().await,
         house.get("/v1/links").token(&house.token("tina", Role::Teacher)).send().await,
         house.get("/metrics").token(&house.token("tina", Role::Teacher)).send().await,
         house.post("/v1/stream-tickets").token(&student).json(&json!({ "owner": "bob" })).send().await,
         house.get("/v1/events?owner=bob").token(&student).send().await,
+        house.post("/v1/sign-in-links").token(&student).json(&link).send().await,
+        house.post("/v1/sign-in-links").token(&house.token("tina", Role::Teacher)).json(&link).send().await,
     ];
     for answer in answers {
         assert_eq!(answer.problem(), (403, "forbidden".to_owned(), vec![]));

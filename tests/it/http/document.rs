@@ -54,21 +54,36 @@ fn an_example_says_what_the_text_beside_it_says() {
         (&example("put_exercise", "201")["version"], &example("put_exercise", "200")["version"]),
         (&json!(1), &json!(2))
     );
-    for operation in operations(&document) {
-        for answer in operation["responses"].as_object().unwrap().values() {
-            let problems =
-                answer.pointer("/content/application~1problem+json/examples").and_then(Value::as_object);
-            for (name, problem) in problems.into_iter().flatten() {
-                let problem = &problem["value"];
-                let about_fields = !problem["errors"].as_array().unwrap().is_empty();
-                assert_eq!(problem["code"], *name);
-                assert_eq!(
-                    about_fields,
-                    text(&problem["detail"]).contains("field is wrong") || name == "legacy_id_taken"
-                );
-            }
+    for answer in document["components"]["responses"].as_object().unwrap().values() {
+        let problems = answer["content"]["application/problem+json"]["examples"].as_object().unwrap();
+        for (name, problem) in problems {
+            let problem = &problem["value"];
+            let about_fields = !problem["errors"].as_array().unwrap().is_empty();
+            assert_eq!(problem["code"], *name);
+            let is_taken = ["legacy_id_taken", "host_exists"].contains(&name.as_str());
+            assert_eq!(about_fields, text(&problem["detail"]).contains("field is wrong") || is_taken);
         }
     }
+}
+
+#[test]
+fn problems_are_described_once_and_referred_to() {
+    let document = document();
+    let shared = document["components"]["responses"].as_object().unwrap();
+    let mut referred = Vec::new();
+    for operation in operations(&document) {
+        for (status, answer) in operation["responses"].as_object().unwrap() {
+            assert!(answer.pointer("/content/application~1problem+json").is_none(), "{status} {answer}");
+            referred.extend(answer.get("$ref").and_then(Value::as_str));
+        }
+    }
+
+    referred.sort_unstable();
+    referred.dedup();
+    let named: Vec<String> = shared.keys().map(|name| format!("#/components/responses/{name}")).collect();
+    assert_eq!(referred, named);
+    assert!(shared["HostBusyOrHostConfigured"]["description"].is_string());
+    assert!(guichet::http::openapi_json().len() < 290_000);
 }
 
 #[test]
@@ -81,25 +96,67 @@ fn the_document_says_that_a_run_that_exits_with_0_is_no_more_than_that() {
     assert!(described.contains("means only that the program exited with 0"), "{described}");
 }
 
+/// Every object of the document, with the path to it.
+fn objects<'a>(value: &'a Value, path: &str, found: &mut Vec<(String, &'a Map<String, Value>)>) {
+    match value {
+        Value::Object(fields) => {
+            found.push((path.to_owned(), fields));
+            fields.iter().for_each(|(name, field)| objects(field, &format!("{path}/{name}"), found));
+        }
+        Value::Array(items) => items.iter().for_each(|item| objects(item, &format!("{path}/-"), found)),
+        _ => {}
+    }
+}
+
 #[test]
-fn unions_hold_no_descriptions_that_generators_of_clients_stumble_over() {
-    fn walk(value: &Value) {
-        match value {
-            Value::Object(fields) => {
-                for option in fields.get("oneOf").and_then(Value::as_array).into_iter().flatten() {
-                    assert!(
-                        option.get("$ref").is_none() || option.as_object().map(Map::len) == Some(1),
-                        "{option}"
-                    );
-                }
-                fields.values().for_each(walk);
-            }
-            Value::Array(items) => items.iter().for_each(walk),
-            _ => {}
+fn unions_hold_references_and_nothing_that_generators_of_clients_stumble_over() {
+    let document = document();
+    let mut found = Vec::new();
+    objects(&document["components"]["schemas"], "", &mut found);
+    for (path, fields) in found {
+        assert!(!fields.contains_key("anyOf") && !fields.contains_key("allOf"), "{path}");
+        for option in fields.get("oneOf").and_then(Value::as_array).into_iter().flatten() {
+            let is_reference = option.get("$ref").is_some() && option.as_object().map(Map::len) == Some(1);
+            assert!(is_reference || *option == json!({ "type": "null" }), "{path}: {option}");
         }
     }
+}
 
-    walk(&document());
+#[test]
+fn every_enumeration_has_a_name() {
+    let document = document();
+    let mut found = Vec::new();
+    objects(&document, "", &mut found);
+    let enumerations = found.iter().filter(|(_, fields)| fields.get("enum").is_some_and(Value::is_array));
+    let nameless: Vec<&String> = enumerations
+        .map(|(path, _)| path)
+        .filter(|path| path.strip_prefix("/components/schemas/").is_none_or(|name| name.contains('/')))
+        .collect();
+
+    assert_eq!(nameless, Vec::<&String>::new());
+}
+
+#[test]
+fn events_and_checkers_are_told_apart_by_their_type() {
+    let document = document();
+    let schemas = &document["components"]["schemas"];
+    for (union, tags) in [("StreamEvent", 11), ("HostEvent", 5), ("Checker", 2), ("CheckerRequest", 2)] {
+        let union = &schemas[union];
+        assert_eq!(union["discriminator"]["propertyName"], "type", "{union}");
+        let mapping = union["discriminator"]["mapping"].as_object().unwrap();
+        assert_eq!(mapping.len(), tags);
+        for (tag, schema) in mapping {
+            let name = text(schema).replace("#/components/schemas/", "");
+            let variant = &schemas[&name];
+
+            let values = text(&variant["properties"]["type"]["$ref"]).replace("#/components/schemas/", "");
+
+            assert!(schemas[&values]["enum"].as_array().unwrap().contains(&json!(tag)), "{tag} of {name}");
+            assert!(variant["required"].as_array().unwrap().contains(&json!("type")), "{name}");
+            assert!(union["oneOf"].as_array().unwrap().contains(&json!({ "$ref": schema })), "{name}");
+        }
+    }
+    assert!(schemas["Host"]["properties"].get("type").is_none(), "an event's tag is of no host elsewhere");
 }
 
 #[tokio::test]

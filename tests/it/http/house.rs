@@ -9,21 +9,21 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
-use guichet::app::hosts::Hosts;
+use guichet::app::hosts::{self, Hosts};
 use guichet::app::links::Links;
 use guichet::app::{self, App, Budget, Caller, Role};
 use guichet::auth::{AuthSettings, Keys, Verifier, generate_key_if_missing, mint};
 use guichet::clock::Clock;
-use guichet::domain::host::{HostName, RememberedHost};
+use guichet::domain::host::{HostMode, HostSettings, HostSource};
 use guichet::domain::lease::Lease;
 use guichet::domain::pace::{Observed, Pace};
 use guichet::domain::time::Timestamp;
 use guichet::domain::verdict::SubmissionResult;
 use guichet::feed::Feed;
+use guichet::http::origin::PublicUrl;
 use guichet::http::{HttpSettings, HttpState, router};
 use guichet::legacy::kryonet;
-use guichet::pool::docker_settings::ConfiguredHost;
-use guichet::pool::{self, HostSettings, Pool};
+use guichet::pool::{self, Pool};
 use guichet::runtimes;
 use guichet::shutdown::Tasks;
 use guichet::storage::sqlite::{Options, SqliteStorage};
@@ -48,6 +48,8 @@ pub struct Plan {
     pub memory_bytes: u64,
     /// Origins of pages.
     pub cors_origins: Vec<String>,
+    /// What browsers write before its paths.
+    pub public_url: Option<PublicUrl>,
     /// Original backends.
     pub backends: Vec<kryonet::Settings>,
 }
@@ -59,6 +61,7 @@ impl Default for Plan {
             burst: 10_000,
             memory_bytes: 1 << 30,
             cors_origins: Vec::new(),
+            public_url: None,
             backends: Vec::new(),
         }
     }
@@ -186,7 +189,14 @@ impl House {
         let pool = Pool::start(settings, languages.clone(), tasks.tracker(), tasks.hard().clone());
         let mut board = Links::default();
         let links = kryonet::Prepared::read(&plan.backends, &clock, &mut board).expect("tokens");
-        let hosts = Hosts::start(storage.clone(), pool.clone(), tasks.tracker(), tasks.hard().clone());
+        let parts = hosts::Parts {
+            storage: storage.clone(),
+            pool: pool.clone(),
+            clock: clock.clone(),
+            configured: Vec::new(),
+            certs_dir: PathBuf::from("/nonexistent/certs"),
+        };
+        let hosts = Hosts::start(parts, tasks.tracker(), tasks.hard().clone());
         let app = App::new(app::Inner {
             storage: storage.clone(),
             feed: feed.clone(),
@@ -207,6 +217,7 @@ impl House {
         let verifier = Verifier::new(Keys::from_generated(&key).expect("a key"), &AuthSettings::default());
         let settings = HttpSettings {
             cors_origins: plan.cors_origins,
+            public_url: plan.public_url,
             requests_per_second: NonZeroU32::MIN,
             burst: NonZeroU32::new(plan.burst).expect("a burst"),
         };
@@ -303,25 +314,29 @@ fn known_pace() -> Observed {
 
 /// Hosts that cannot be reached, as the database remembers them.
 async fn nowhere(storage: &Store, now: Timestamp) -> Vec<HostSettings> {
-    let name: HostName = "host-1".parse().expect("a name");
-    let remembered = storage.remember_hosts(vec![name.clone()], now).await.expect("a database");
-    let url = "unix:///nonexistent/docker.sock".to_owned();
-    let known = |RememberedHost { mode, created_at, .. }| HostSettings {
-        host: ConfiguredHost { name: name.clone(), url: url.clone(), slots: None },
-        mode,
-        created_at,
+    let configured = HostSettings {
+        name: "host-1".parse().expect("a name"),
+        url: "unix:///nonexistent/docker.sock".to_owned(),
+        certs: None,
+        slots: None,
+        source: HostSource::Config,
+        mode: HostMode::Active,
+        created_at: now,
     };
-    remembered.into_iter().map(known).collect()
+    storage.remember_hosts(vec![configured]).await.expect("a database")
 }
 
 fn no_engine(installation: uuid::Uuid, hosts: Vec<HostSettings>) -> pool::Settings {
     pool::Settings {
         hosts,
+        certs_dir: PathBuf::new(),
         slots: Some(2),
         agent_path: PathBuf::from("/nonexistent/guichet-agent"),
         installation,
         folder: uuid::Uuid::new_v4(),
         instance: uuid::Uuid::new_v4(),
+        recipes: std::collections::BTreeMap::new(),
+        canaries: std::collections::BTreeMap::new(),
         warm_per_runtime: 1,
         submissions_per_container: std::num::NonZeroU32::MAX,
         sockets: None,

@@ -3,12 +3,18 @@
 mod access;
 mod as_sent;
 mod bad_input;
+mod containers;
 mod document;
 mod files;
+mod host_events;
 mod hosts;
 pub mod house;
 mod ownership;
+mod page;
 mod repeated;
+mod results;
+mod sessions;
 mod shapes;
+mod sign_in;
 mod streams;
 mod wire;

@@ -164,18 +164,19 @@ async fn queue_runtimes_and_caller_show_all_their_fields() {
     let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
     assert_eq!(
         keys(&queue),
-        ["queued", "running", "slots", "oldest_queued_s", "finished_last_minute", "eta"]
+        ["queued", "running", "slots", "oldest_queued_s", "finished_last_minute", "blocked_by", "eta"]
     );
     assert_eq!((&queue["queued"], &queue["running"]), (&json!(1), &json!(0)));
     let runtime = &runtimes["items"][0];
     assert_eq!(
         keys(runtime),
-        ["id", "language", "version", "name", "entry_file", "compiled", "limits", "ready"]
+        ["id", "language", "version", "name", "entry_file", "compiled", "limits", "ready", "blocked_by"]
     );
     assert_eq!(
-        (&runtime["id"], &runtime["compiled"], &runtime["ready"]),
-        (&json!("c"), &json!(true), &json!(false))
+        (&runtime["id"], &runtime["compiled"], &runtime["ready"], &runtime["blocked_by"]),
+        (&json!("c"), &json!(true), &json!(false), &json!("no_healthy_host"))
     );
+    assert_eq!(queue["blocked_by"], "no_healthy_host");
     assert_eq!(keys(&me), ["sub", "role", "expires_at", "queued", "max_queued"]);
     assert_eq!((&me["sub"], &me["role"], &me["queued"]), (&json!("alice"), &json!("student"), &json!(1)));
 }
@@ -199,6 +200,8 @@ fn every_operation_has_a_name_an_example_and_a_description_of_each_answer() {
     {
         let name = text(&operation["operationId"]);
         for (status, answer) in operation["responses"].as_object().unwrap() {
+            let shared = answer.get("$ref").map(|path| text(path).replacen('#', "", 1));
+            let answer = shared.map_or(answer, |path| document.pointer(&path).unwrap());
             assert!(answer["description"].is_string(), "{name} {status}");
             for content in
                 answer.get("content").and_then(Value::as_object).into_iter().flat_map(|kinds| kinds.values())

@@ -12,17 +12,17 @@ use super::ownership::hidden_result;
 use crate::support::wait_for;
 
 /// How long a test waits for what must come.
-const SOON: Duration = Duration::from_secs(10);
+pub const SOON: Duration = Duration::from_secs(10);
 
 /// One event as it was framed.
 #[derive(Debug, PartialEq)]
-struct Framed {
-    name: String,
-    id: Option<String>,
-    data: Value,
+pub struct Framed {
+    pub name: String,
+    pub id: Option<String>,
+    pub data: Value,
 }
 
-fn events(stream: &str) -> Vec<Framed> {
+pub fn events(stream: &str) -> Vec<Framed> {
     let field = |block: &str, name: &str| {
         block.lines().find_map(|line| line.strip_prefix(&format!("{name}: ")).map(str::to_owned))
     };
@@ -30,7 +30,8 @@ fn events(stream: &str) -> Vec<Framed> {
         .split("\n\n")
         .filter_map(|block| {
             let name = field(block, "event")?;
-            let data = serde_json::from_str(&field(block, "data").unwrap()).unwrap();
+            let data: Value = serde_json::from_str(&field(block, "data").unwrap()).unwrap();
+            assert_eq!(data["type"], json!(name), "an event's data says its type");
             Some(Framed { name, id: field(block, "id"), data })
         })
         .collect()
@@ -47,7 +48,7 @@ fn number(event: &Framed) -> &str {
 }
 
 /// What comes until `done` says it's enough, or the stream ends.
-async fn read_until(chunks: &mut BodyDataStream, done: impl Fn(&str) -> bool) -> String {
+pub async fn read_until(chunks: &mut BodyDataStream, done: impl Fn(&str) -> bool) -> String {
     let mut read = String::new();
     while !done(&read) {
         let next = tokio::time::timeout(SOON, chunks.next()).await;
@@ -57,7 +58,7 @@ async fn read_until(chunks: &mut BodyDataStream, done: impl Fn(&str) -> bool) ->
     read
 }
 
-async fn ticket(house: &House, token: &str, request: Value) -> String {
+pub async fn ticket(house: &House, token: &str, request: Value) -> String {
     let answer = house.post("/v1/stream-tickets").token(token).json(&request).send().await;
     assert_eq!(answer.status, 201, "{answer:?}");
     text(&answer.json()["ticket"])

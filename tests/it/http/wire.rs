@@ -149,6 +149,38 @@ async fn http_2_is_spoken_without_being_asked_first() {
 }
 
 #[tokio::test]
+async fn a_connection_whose_first_bytes_come_apart_is_served_in_the_version_that_it_speaks() {
+    let house = House::build().await;
+    let address = listen(&house, house.tasks.soft()).await;
+    let request =
+        b"POST /livez HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 0\r\n\r\n".as_slice();
+    // The preface of HTTP/2, and settings that say nothing.
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".as_slice();
+
+    for (sent, first, answer) in [
+        (request, 1, b"HTTP/1.1 405".as_slice()),
+        (request, 5, b"HTTP/1.1 405"),
+        (preface, 1, b"\x04\0\0\0\0\0"),
+        (preface, 10, b"\x04\0\0\0\0\0"),
+        (preface, 24, b"\x04\0\0\0\0\0"),
+    ] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream.write_all(&sent[..first]).await.unwrap();
+        // Nothing tells when the other side has looked at what came.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        stream.write_all(&sent[first..]).await.unwrap();
+
+        let mut begins = [0; 12];
+        stream.read_exact(&mut begins).await.unwrap();
+
+        // Three bytes of a frame say how long it is.
+        let begins = if sent == request { &begins[..] } else { &begins[3..9] };
+        assert_eq!(begins, answer, "{first}: {}", begins.escape_ascii());
+    }
+}
+
+#[tokio::test]
 async fn a_request_that_could_be_read_in_two_ways_is_refused_and_its_connection_closed() {
     let house = House::build().await;
     let address = listen(&house, house.tasks.soft()).await;
@@ -170,6 +202,29 @@ async fn a_request_that_could_be_read_in_two_ways_is_refused_and_its_connection_
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{head}: {answer}");
         assert!(answer.to_lowercase().contains("connection: close"), "{head}: {answer}");
         assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{head}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn who_is_refused_for_his_head_reads_why() {
+    let house = House::build().await;
+    let address = listen(&house, house.tasks.soft()).await;
+    for (head, code) in [
+        ("x-request-id: mine\r\n", "malformed_request"),
+        (
+            "x-request-id: mine\r\nhost: x\r\ntransfer-encoding: gzip, chunked\r\n",
+            "unsupported_transfer_coding",
+        ),
+    ] {
+        let sent = format!("POST /livez HTTP/1.1\r\n{head}\r\n0\r\n\r\n");
+
+        let answer = exchange(address, sent.as_bytes()).await;
+
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains("content-type: application/problem+json"), "{answer}");
+        assert!(head.contains("x-request-id: mine"), "{answer}");
+        let problem: serde_json::Value = serde_json::from_str(body).unwrap();
+        assert_eq!((&problem["code"], &problem["request_id"]), (&code.into(), &"mine".into()), "{answer}");
     }
 }
 
@@ -228,4 +283,62 @@ async fn a_reader_who_takes_nothing_is_told_apart_from_one_who_left() {
 
     assert!(!counts(&after_one, "reader"), "{after_one}");
     assert!(counts(&after_both, "stalled"), "{after_both}");
+}
+
+/// A client of HTTP/2 that lets the service send heads of answers and nothing of their bodies.
+fn client_without_window() -> reqwest::Client {
+    let builder = reqwest::Client::builder().http2_prior_knowledge();
+    builder.http2_initial_stream_window_size(0).build().unwrap()
+}
+
+#[tokio::test]
+async fn an_http_2_reader_without_a_window_is_given_up_with_its_token_and_its_connection_goes_on() {
+    let house = House::build().await;
+    let address = listen(&house, house.tasks.soft()).await;
+    let client = client_without_window();
+    let get =
+        |path: &str, token: &str| client.get(format!("http://{address}{path}")).bearer_auth(token).send();
+    let (short, long) = (
+        house.token_for("alice", Role::Student, Duration::from_millis(200)),
+        house.token("alice", Role::Student),
+    );
+
+    let kept = get("/v1/events", &long).await.unwrap();
+    let untaken = get("/v1/events", &short).await.unwrap();
+
+    assert_eq!((untaken.status(), house.feed.followers()), (reqwest::StatusCode::OK, 2));
+    let ended = tokio::time::timeout(SOON, untaken.bytes()).await.expect("the stream stayed open");
+    assert!(ended.is_err(), "{ended:?}");
+    assert_eq!(house.feed.followers(), 1);
+    assert_eq!(get("/v1/me", &long).await.unwrap().status(), 200);
+    drop(kept);
+}
+
+#[tokio::test]
+async fn an_http_2_reader_without_a_window_holds_a_few_events_and_is_given_up_as_stalled() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let shown = recorder.handle();
+    // All tasks of this test run on its own thread.
+    let _recorder = metrics::set_default_local_recorder(&recorder);
+    let house = House::build().await;
+    house.with_sum().await;
+    for _ in 0..12 {
+        house.submit("alice").await;
+        let lease = house.lease().await;
+        house.finish(&lease, large_result()).await;
+    }
+    let address = listen(&house, house.tasks.soft()).await;
+    let token = house.token("alice", Role::Student);
+    let url = format!("http://{address}/v1/events?last_event_id=o0");
+
+    let untaken = client_without_window().get(url).bearer_auth(token).send().await.unwrap();
+    let ended = tokio::time::timeout(SOON * 4, untaken.bytes()).await.expect("the stream stayed open");
+
+    assert!(ended.is_err(), "{ended:?}");
+    assert_eq!(house.feed.followers(), 0);
+    let figures = shown.render();
+    assert!(figures.contains("{reason=\"stalled\"} 1"), "{figures}");
+    let finished = figures.lines().find(|line| line.contains("{event=\"submission.finished\"}"));
+    let made: u32 = finished.map_or(0, |line| line.split(' ').next_back().unwrap().parse().unwrap());
+    assert!(made <= 2, "{made} events were made for a reader that takes none");
 }

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use bollard::Docker;
 use guichet::domain::exercise::{Isolation, SourceFile};
-use guichet::domain::host::HostMode;
-use guichet::domain::ids::RuntimeId;
+use guichet::domain::host::{HostMode, HostSettings, HostSource};
+use guichet::domain::ids::{RuntimeId, SubmissionId};
 use guichet::domain::runtime::Runtime;
 use guichet::domain::submission::LostReason;
 use guichet::domain::time::Timestamp;
-use guichet::pool::docker_settings::ConfiguredHost;
-use guichet::pool::{Container, HostSettings, HostState, Lost, Pool, Settings, TransportKind};
+use guichet::pool::canary::CanaryProgram;
+use guichet::pool::{Container, HostState, Lost, Pool, Settings, TransportKind};
 use guichet_agent::{Exec, Limits, Report, Stream};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -54,6 +54,17 @@ pub fn runtimes() -> BTreeMap<RuntimeId, Runtime> {
             (id(name), toml::from_str(&text).expect("a runtime"))
         })
         .collect()
+}
+
+/// Their check programs, as the judge makes them.
+pub fn canaries() -> BTreeMap<RuntimeId, CanaryProgram> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("runtimes");
+    let canary = |(id, runtime): (RuntimeId, Runtime)| {
+        let files = guichet::runtimes::check_program(&folder, &id).expect("a check program");
+        let canary = guichet::judge::canary(&runtime, files);
+        (id, canary)
+    };
+    runtimes().into_iter().map(canary).collect()
 }
 
 /// Waits until `look` finds something, and says what it looked for if it doesn't within `deadline`.
@@ -97,10 +108,14 @@ pub struct Bench {
 
 /// Active hosts at these URLs.
 pub fn hosts<const N: usize>(urls: [String; N]) -> Vec<HostSettings> {
-    let numbered = urls.into_iter().enumerate().map(|(index, url)| {
-        let name = format!("host-{}", index + 1).parse().expect("a name");
-        let host = ConfiguredHost { name, url, slots: None };
-        HostSettings { host, mode: HostMode::Active, created_at: Timestamp::from_millis(0) }
+    let numbered = urls.into_iter().enumerate().map(|(index, url)| HostSettings {
+        name: format!("host-{}", index + 1).parse().expect("a name"),
+        url,
+        certs: None,
+        slots: None,
+        source: HostSource::Config,
+        mode: HostMode::Active,
+        created_at: Timestamp::from_millis(0),
     });
     numbered.collect()
 }
@@ -124,11 +139,14 @@ impl Bench {
         let folder = Uuid::new_v4();
         Settings {
             hosts: hosts([shared_engine()]),
+            certs_dir: PathBuf::new(),
             slots: Some(1),
             agent_path: ground().agent.clone(),
             installation: Uuid::new_v4(),
             folder,
             instance: Uuid::new_v4(),
+            recipes: BTreeMap::new(),
+            canaries: canaries(),
             warm_per_runtime: 1,
             submissions_per_container: std::num::NonZeroU32::MAX,
             sockets: Some(guichet::pool::sockets_folder(folder)),
@@ -152,7 +170,7 @@ impl Bench {
     }
 
     pub async fn with(settings: Settings) -> Self {
-        let address = settings.hosts.first().expect("a host").host.url.clone();
+        let address = settings.hosts.first().expect("a host").url.clone();
         let docker =
             Docker::connect_with_unix(&address, 60, bollard::API_DEFAULT_VERSION).expect("an engine");
         let docker =
@@ -167,7 +185,7 @@ impl Bench {
 
     /// With containers of one runtime only.
     pub fn of_one(runtime: &str, settings: Settings) -> Self {
-        let docker = super::hosts::connect(&settings.hosts[0].host.url);
+        let docker = super::hosts::connect(&settings.hosts[0].url);
         let kept = runtimes().remove_entry(&id(runtime)).expect("a runtime of ours");
         Self::of(docker, settings, BTreeMap::from([kept]))
     }
@@ -193,7 +211,8 @@ impl Bench {
     /// A container of the runtime that suits, as soon as there is one.
     pub async fn claim_for(&self, runtime: &str, isolation: Isolation) -> Container {
         let runtime = id(runtime);
-        let reserved = self.pool.reserve(&runtime, isolation).await.expect("the pool goes on");
+        let reserved =
+            self.pool.reserve(SubmissionId::generate(), &runtime, isolation).await.expect("the pool goes on");
         timeout(SOON * 3, reserved.container())
             .await
             .unwrap_or_else(|_| panic!("no container of {runtime}; is its image built?"))

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use guichet::domain::exercise::{Isolation, SourceFile};
+use guichet::domain::ids::SubmissionId;
 use guichet::domain::submission::LostReason;
 use guichet::pool::{Container, Free, Lost, Pool, Settings, TransportKind};
 use guichet_agent::{Ended, StoppedBy};
@@ -118,7 +119,11 @@ async fn a_fresh_container_has_served_nobody() {
 async fn who_reserves_first_is_served_first_and_what_is_reserved_is_not_free() {
     let bench = Bench::start().await;
     let running = bench.claim("python").await;
-    let first = bench.pool.reserve(&id("python"), Isolation::Fresh).await.expect("the pool goes on");
+    let first = bench
+        .pool
+        .reserve(SubmissionId::generate(), &id("python"), Isolation::Fresh)
+        .await
+        .expect("the pool goes on");
     let mut second = Box::pin(bench.claim("python"));
 
     assert!((&mut second).now_or_never().is_none());
@@ -137,7 +142,13 @@ async fn who_reserves_first_is_served_first_and_what_is_reserved_is_not_free() {
 async fn a_reservation_that_is_given_up_blocks_nobody() {
     let bench = Bench::start().await;
     let running = bench.claim("python").await;
-    drop(bench.pool.reserve(&id("python"), Isolation::Reset).await.expect("the pool goes on"));
+    drop(
+        bench
+            .pool
+            .reserve(SubmissionId::generate(), &id("python"), Isolation::Reset)
+            .await
+            .expect("the pool goes on"),
+    );
 
     running.release(Isolation::Reset).await;
 
@@ -264,8 +275,12 @@ async fn slots_run_side_by_side_and_are_counted() {
     let mut other = bench.claim("python").await;
     let mut free = bench.pool.free();
     let taken = free.wait_for(|free| free.free == 0).await.expect("the pool goes on").clone();
-    assert_eq!(taken, Free { total: 2, free: 0, runtimes: BTreeSet::new(), ready: taken.ready.clone() });
-    let third = bench.pool.reserve(&id("c"), Isolation::Reset).await.expect("the pool goes on");
+    assert_eq!(taken, Free { total: 2, free: 0, runtimes: BTreeSet::new(), ..taken.clone() });
+    let third = bench
+        .pool
+        .reserve(SubmissionId::generate(), &id("c"), Isolation::Reset)
+        .await
+        .expect("the pool goes on");
     assert!(third.container().now_or_never().is_none(), "a third submission in two slots");
 
     let (a, b) = tokio::join!(
@@ -294,7 +309,8 @@ async fn a_runtime_without_image_is_not_ready_and_does_not_hinder_others() {
         .expect("a container of python")
         .expect("the pool goes on");
 
-    assert!(pool.ready(&id("python")) && !pool.ready(&id("c")));
+    assert_eq!(pool.hindrance(&id("python")), None);
+    assert!(pool.hindrance(&id("c")).is_some());
     pool.shutdown().await;
 }
 

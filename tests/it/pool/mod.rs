@@ -2,6 +2,7 @@
 
 mod attacks;
 mod bench;
+mod come_and_go;
 mod host_wide;
 pub mod hosts;
 mod instances;
@@ -11,3 +12,4 @@ mod running;
 mod silence;
 mod transports;
 mod turns;
+pub mod valve;

@@ -1,5 +1,6 @@
 //! The way to an agent is found by itself, and a container that means harm gains nothing by a folder that it shares.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use guichet::domain::exercise::Isolation;
@@ -27,8 +28,7 @@ try:
 except OSError as error:
     print(error.strerror)
 ";
-    let tried =
-        Engine::at(&bench.settings.hosts[0].host.url).ask(&["exec", &id, "/usr/bin/python3", "-c", write]);
+    let tried = Engine::at(&bench.settings.hosts[0].url).ask(&["exec", &id, "/usr/bin/python3", "-c", write]);
 
     assert_eq!(tried, "No such file or directory");
     container.release(Isolation::Reset).await;
@@ -86,7 +86,9 @@ while os.read(0, 65536):
     let agent_path = folder.path().join("agent");
     std::fs::write(&agent_path, script).expect("a script");
     let sockets = Some(folder.path().join("sockets"));
-    let settings = Settings { agent_path, sockets, ..Bench::settings() };
+    // It runs no program.
+    let canaries = BTreeMap::new();
+    let settings = Settings { agent_path, sockets, canaries, ..Bench::settings() };
     Bench::of_one("python", settings)
 }
 
@@ -246,7 +248,7 @@ listens = False
 
     let id = container.id().expect("an id").to_owned();
     let mounts = "{{range .Mounts}}{{.Destination}} {{end}}";
-    let mounted = Engine::at(&bench.settings.hosts[0].host.url).ask(&["inspect", "--format", mounts, &id]);
+    let mounted = Engine::at(&bench.settings.hosts[0].url).ask(&["inspect", "--format", mounts, &id]);
 
     assert!(!mounted.contains("/.guichet/socket"), "{mounted}");
     assert_eq!(bench.containers().await, [id]);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use guichet::domain::exercise::Isolation;
+use guichet::domain::ids::SubmissionId;
 use guichet::pool::Settings;
 use tokio::time::timeout;
 
@@ -26,7 +27,11 @@ async fn there_are_no_more_slots_than_cores_and_who_comes_beyond_them_is_promise
     }
 
     let free = bench.pool.free().borrow().clone();
-    let next = bench.pool.reserve(&id("python"), Isolation::Reset).await.expect("the pool goes on");
+    let next = bench
+        .pool
+        .reserve(SubmissionId::generate(), &id("python"), Isolation::Reset)
+        .await
+        .expect("the pool goes on");
     let mut next = Box::pin(next.container());
 
     assert_eq!((free.total, free.free, free.runtimes.len()), (cores, 0, 0));
@@ -41,7 +46,11 @@ async fn there_are_no_more_slots_than_cores_and_who_comes_beyond_them_is_promise
 async fn a_wait_for_a_container_that_does_not_come_ends_with_the_reason() {
     let bench = Bench::start().await;
     let held = bench.claim("python").await;
-    let next = bench.pool.reserve(&id("python"), Isolation::Reset).await.expect("the pool goes on");
+    let next = bench
+        .pool
+        .reserve(SubmissionId::generate(), &id("python"), Isolation::Reset)
+        .await
+        .expect("the pool goes on");
 
     let given = timeout(PATIENCE + SOON, next.container()).await.expect("an answer");
 

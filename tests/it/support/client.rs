@@ -123,6 +123,10 @@ impl Client {
         send(self.request(Method::PATCH, path).json(body)).await
     }
 
+    pub async fn delete(&self, path: &str) -> Answer {
+        send(self.request(Method::DELETE, path)).await
+    }
+
     pub async fn put(&self, path: &str, body: &Value) -> Answer {
         send(self.request(Method::PUT, path).json(body)).await
     }
@@ -169,6 +173,12 @@ impl Client {
         let look = || self.submission(id);
         let what = format!("{id} to be {states:?}");
         wait_for(&what, PATIENCE, look, |seen| states.iter().any(|state| seen["state"] == *state)).await
+    }
+
+    /// Waits until some submission runs: what ran in containers before were the service's own check programs.
+    pub async fn wait_for_a_run(&self) {
+        let queue = || async { self.get("/v1/queue").await.expect(200) };
+        wait_for("a run", PATIENCE, queue, |queue| queue["running"].as_u64() > Some(0)).await;
     }
 
     /// The submission once it ended.

@@ -75,11 +75,13 @@ impl TestGuichet {
             .current_dir(engine::root())
             .args(arguments)
             .env("GUICHET_DATA_DIR", self.data())
-            .env("GUICHET_DOCKER_HOSTS", &self.docker_host)
             .env("GUICHET_EXECUTION__AGENT_PATH", &engine::ground().agent)
             .env("GUICHET_EXECUTION__RUNTIMES_DIR", engine::root().join("runtimes"))
             .env("GUICHET_EXECUTION__SLOTS", slots.to_string())
             .stdin(Stdio::null());
+        if !lock(&self.options).names_hosts() {
+            command.env("GUICHET_DOCKER_HOSTS", &self.docker_host);
+        }
         for (name, value) in &lock(&self.options).env {
             command.env(name, value);
         }
@@ -91,6 +93,11 @@ impl TestGuichet {
         let mut options = lock(&self.options);
         options.env.retain(|(known, _)| known != name);
         options.env.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Arguments of a command for its settings file, which is written; none without one.
+    pub fn config_arguments(&self) -> Vec<String> {
+        lock(&self.options).config_arguments(self.folder())
     }
 
     /// Starts the process on the same data folder and waits until it is ready.
@@ -108,11 +115,7 @@ impl TestGuichet {
         process.log_from = self.log().len();
         let mut arguments = vec!["serve".to_owned()];
         arguments.extend(lock(&self.options).arguments.iter().cloned());
-        if let Some(settings) = &lock(&self.options).settings {
-            let file = self.folder().join("guichet.toml");
-            std::fs::write(&file, settings).expect("the settings");
-            arguments.extend(["--config".to_owned(), file.to_string_lossy().into_owned()]);
-        }
+        arguments.extend(self.config_arguments());
         let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
         let child = self
             .command_in_its_group(&arguments)

@@ -1,5 +1,6 @@
 //! What the tests stand on: the true service, clients that share no code with it, programs and exercises.
 
+pub mod authority;
 pub mod browser;
 pub mod client;
 pub mod counter;

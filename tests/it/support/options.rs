@@ -44,6 +44,19 @@ impl Options {
         self
     }
 
+    /// Whether its settings file names Docker hosts.
+    pub(super) fn names_hosts(&self) -> bool {
+        self.settings.as_ref().is_some_and(|settings| settings.contains("[[docker.hosts]]"))
+    }
+
+    /// Arguments of a command for its settings file, which is written into a folder; none without one.
+    pub(super) fn config_arguments(&self, folder: &Path) -> Vec<String> {
+        let Some(settings) = &self.settings else { return Vec::new() };
+        let file = folder.join("guichet.toml");
+        std::fs::write(&file, settings).expect("the settings");
+        vec!["--config".to_owned(), file.to_string_lossy().into_owned()]
+    }
+
     /// Another engine than the one of all tests.
     #[must_use]
     pub fn docker_host(mut self, address: &str) -> Self {

@@ -56,6 +56,8 @@ impl Peer {
     pub fn start(program: impl AsRef<std::ffi::OsStr>, arguments: &[&str]) -> Self {
         let mut child = Command::new(program.as_ref())
             .args(arguments)
+            // Its lines are UTF-8, also where the machine's settings name no characters.
+            .env("LC_ALL", "C.UTF-8")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

@@ -20,6 +20,18 @@ fn entry(priority: Priority, rank: i64, ticket: i64, attempt: u32) -> QueueEntry
     }
 }
 
+/// Takes the whole queue over.
+fn set_all(board: &mut Board, queue: Vec<QueueEntry>, is_followed: bool) {
+    for submission in board.submissions() {
+        if queue.iter().all(|entry| entry.submission != submission) {
+            board.set(submission, None, false);
+        }
+    }
+    for entry in queue {
+        board.set(entry.submission, Some(entry), is_followed);
+    }
+}
+
 fn id(ticket: i64) -> SubmissionId {
     SubmissionId::from_uuid(uuid::Uuid::from_u128(u128::from(ticket.unsigned_abs())))
 }
@@ -50,9 +62,9 @@ fn reason_of_last(
     slots: (u64, u64),
 ) -> Option<(u64, PositionReason)> {
     let mut board = Board::default();
-    board.set_all(before.to_vec(), |_, _| true);
+    set_all(&mut board, before.to_vec(), true);
     tell(&mut board, Round::All, slots.0);
-    board.set_all(after.to_vec(), |_, _| true);
+    set_all(&mut board, after.to_vec(), true);
     tell(&mut board, Round::All, slots.1).last().map(|place| (place.position, place.reason))
 }
 
@@ -104,7 +116,7 @@ fn a_late_follower_is_told_who_came_after_him_and_stands_ahead() {
     let early = entry(Priority::Exam, 9, 1, 0);
     let told = |ahead| {
         let mut board = Board::default();
-        board.set_all(vec![ahead, mine.clone()], |_, _| false);
+        set_all(&mut board, vec![ahead, mine.clone()], false);
         tell(&mut board, Round::All, 2);
         board.follow(mine.submission);
         tell(&mut board, Round::Near, 2).last().map(|place| (place.position, place.reason))
@@ -129,9 +141,9 @@ fn an_order_that_is_looked_at_twice_tells_nothing() {
     let queue = vec![entry(Priority::Normal, 1, 1, 0), entry(Priority::Normal, 2, 2, 0)];
     let mut board = Board::default();
 
-    board.set_all(queue.clone(), |_, _| true);
+    set_all(&mut board, queue.clone(), true);
     assert_eq!(tell(&mut board, Round::All, 2).len(), 2);
-    board.set_all(queue, |_, _| true);
+    set_all(&mut board, queue, true);
     assert_eq!(tell(&mut board, Round::All, 2), []);
 }
 
@@ -139,7 +151,7 @@ fn an_order_that_is_looked_at_twice_tells_nothing() {
 fn long_queue(length: i64) -> Board {
     let mut board = Board::default();
     let queue = (1..=length).map(|ticket| entry(Priority::Normal, ticket, ticket, 0)).collect();
-    board.set_all(queue, |_, _| true);
+    set_all(&mut board, queue, true);
     tell(&mut board, Round::All, 2);
     board
 }

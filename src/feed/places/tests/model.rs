@@ -197,7 +197,8 @@ impl World {
     /// The hints were lost: the board reads the queue anew.
     fn read_anew(&mut self) {
         self.unheard.clear();
-        self.board.set_all(self.queue(), |_, _| false);
+        let queue = self.queue();
+        super::set_all(&mut self.board, queue, false);
     }
 
     fn tell(&mut self, round: Round) -> Vec<(SubmissionId, u64, PositionReason)> {

@@ -1,16 +1,25 @@
 //! The machine against what must always hold, in random and in told stories: the world that it acts upon.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::host::Content;
-use super::{Action, ContainerPlace, Fate, HostId, Machine, Supplies};
+use super::standing::{Standing, Totals};
+use super::{Action, Activity, ContainerPlace, Fate, ImageFailure, LaunchFailure, Machine, Supplies};
 use crate::domain::exercise::Isolation;
-use crate::domain::host::HostMode;
+use crate::domain::host::{HostMode, HostName};
 use crate::domain::ids::RuntimeId;
+use crate::domain::time::Timestamp;
+use crate::pool::docker::Presence;
+use crate::pool::hosts::HostState;
 
-mod modes;
+mod canaries;
+mod choice;
+mod containers;
+mod copies;
+mod hosts;
 mod random;
+mod slots;
 mod supply;
 
 const RUNTIMES: usize = 3;
@@ -18,8 +27,8 @@ const RUNTIMES: usize = 3;
 /// That a container serves.
 const SUBMISSIONS: u32 = 20;
 
-fn a_host(number: usize) -> HostId {
-    HostId::new(&format!("host {number}"))
+fn a_host(number: usize) -> HostName {
+    format!("host-{number}").parse().unwrap()
 }
 
 fn a_runtime(number: usize) -> RuntimeId {
@@ -34,10 +43,17 @@ enum Event {
     Emptying { choice: usize },
     GiveBack { choice: usize, fate: u8 },
     Suspect { host: usize },
+    Doubt { host: usize },
     Trust { host: usize },
     Lose { host: usize },
     Stop { host: usize, serial: u64 },
+    Retire { choice: usize },
     SetMode { host: usize, mode: HostMode },
+    Add { host: usize, mode: HostMode },
+    Remove { host: usize },
+    LoseImage { host: usize, runtime: usize },
+    ReplaceImage { host: usize, runtime: usize },
+    SetSlots { host: usize, slots: u32 },
     Wait { millis: u64 },
 }
 
@@ -48,15 +64,35 @@ struct World {
     under_way: Vec<Action<u64>>,
     lent: Vec<(ContainerPlace, u64)>,
     slots: u32,
+    /// Images that are not on their hosts.
+    missing: BTreeSet<(HostName, RuntimeId)>,
+    /// Runtimes whose canary has passed on a host.
+    proven: BTreeSet<(HostName, RuntimeId)>,
+    /// Containers that start of an image that was replaced meanwhile.
+    outdated: BTreeSet<u64>,
+    /// Runs that hosts lost since one ended there.
+    losses: BTreeMap<HostName, u32>,
 }
 
 impl World {
     fn new(hosts: usize, slots: u32, warm_per_runtime: usize) -> Self {
         let now = Instant::now();
         let supplies = Supplies { warm_per_runtime, submissions_per_container: SUBMISSIONS };
-        let hosts = (0..hosts).map(a_host);
-        let machine = Machine::new(hosts, (0..RUNTIMES).map(a_runtime), supplies, 7, now);
-        Self { machine, now, under_way: Vec::new(), lent: Vec::new(), slots }
+        let mut machine = Machine::new((0..RUNTIMES).map(a_runtime), supplies, 7);
+        for host in 0..hosts {
+            machine.add_host(a_host(host), HostMode::Active, now);
+        }
+        Self {
+            machine,
+            now,
+            under_way: Vec::new(),
+            lent: Vec::new(),
+            slots,
+            missing: BTreeSet::new(),
+            proven: BTreeSet::new(),
+            outdated: BTreeSet::new(),
+            losses: BTreeMap::new(),
+        }
     }
 
     fn plan(&mut self) {
@@ -68,28 +104,81 @@ impl World {
             return;
         }
         match self.under_way.swap_remove(choice % self.under_way.len()) {
-            Action::Connect { host } if well => self.machine.connected(&host, self.slots),
-            Action::Connect { host } => self.machine.connect_failed(&host, self.now),
-            Action::PrepareImage { host, runtime } if well => self.machine.image_ready(&host, &runtime),
-            Action::PrepareImage { host, runtime } => self.machine.image_failed(&host, &runtime, self.now),
-            Action::Launch(place) if well => drop(self.machine.launched(&place, place.serial, self.now)),
-            Action::Launch(place) => self.machine.launch_failed(&place, false, self.now),
+            Action::Connect { host, attempt } if well => {
+                self.machine.connected(&host, attempt, self.slots);
+            }
+            Action::Connect { host, attempt } => {
+                self.machine.connect_failed(&host, attempt, self.now);
+            }
+            Action::PrepareImage { host, runtime } => self.look_at_image(&host, &runtime, well),
+            Action::CopyImage { host, copy } if well => {
+                self.missing.remove(&(host.clone(), copy.runtime));
+                self.machine.image_came(&host, copy.serial, self.now);
+            }
+            Action::CopyImage { host, copy } => {
+                self.machine.image_did_not_come(&host, copy.serial, self.now);
+            }
+            Action::Launch { place, canary } => self.end_launch(&place, canary, well),
             Action::Remove(place, _) => self.machine.removed(&place),
+        }
+    }
+
+    fn end_launch(&mut self, place: &ContainerPlace, canary: bool, well: bool) {
+        let is_awaited = self.machine.activity(place) == Some(Activity::Starting);
+        let proof = (place.host.clone(), place.runtime.clone());
+        if !well {
+            self.machine.launch_failed(place, LaunchFailure::Broken, self.now);
+            if is_awaited && canary {
+                self.proven.remove(&proof);
+            }
+        } else if self.machine.launched(place, place.serial, self.now).is_none()
+            && canary
+            && !self.outdated.contains(&place.serial)
+        {
+            self.proven.insert(proof);
+        }
+    }
+
+    fn give_back(&mut self, place: ContainerPlace, fate: Fate<u64>) {
+        if self.machine.serves(&place) {
+            let losses = self.losses.entry(place.host.clone()).or_default();
+            match fate {
+                Fate::Lost(_) => *losses += 1,
+                Fate::Reusable(_) | Fate::Retired(_) => {
+                    *losses = 0;
+                    self.machine.run_ended(&place.host);
+                }
+                Fate::Doubtful(_) => {}
+            }
+            if *losses == 3 {
+                self.forget_canaries(&place.host);
+            }
+        }
+        self.under_way.extend(self.machine.give_back(place, fate, self.now));
+    }
+
+    /// No canary has passed on the host by now.
+    fn forget_canaries(&mut self, host: &HostName) {
+        self.proven.retain(|(other, _runtime)| other != host);
+        self.losses.remove(host);
+    }
+
+    fn look_at_image(&mut self, host: &HostName, runtime: &RuntimeId, well: bool) {
+        if !well {
+            self.machine.image_failed(host, runtime, ImageFailure::Broken, self.now);
+        } else if self.missing.contains(&(host.clone(), runtime.clone())) {
+            self.machine.image_found(host, runtime, Presence::Missing, None);
+            self.machine.image_failed(host, runtime, ImageFailure::Lacking, self.now);
+        } else {
+            self.machine.image_found(host, runtime, Presence::Current, Some(Timestamp::from_millis(2)));
+            self.machine.image_ready(host, runtime, self.now);
         }
     }
 
     fn happen(&mut self, event: &Event) {
         match *event {
             Event::Settle { choice, well } => self.settle(choice, well),
-            Event::Claim { runtime } => {
-                let claimed = self.machine.claim(&a_runtime(runtime), Isolation::Reset);
-                let takes_work = |place: &ContainerPlace| self.machine.hosts[&place.host].takes_work();
-                assert!(
-                    claimed.iter().all(|(place, _)| takes_work(place)),
-                    "given by a host that gives nothing"
-                );
-                self.lent.extend(claimed);
-            }
+            Event::Claim { runtime } => self.claim(&a_runtime(runtime)),
             Event::Emptying { choice } => {
                 if let Some(index) = choice.checked_rem(self.lent.len()) {
                     self.machine.emptying(&self.lent[index].0, self.now);
@@ -100,16 +189,19 @@ impl World {
                 let fate = match fate {
                     0 => Fate::Reusable(container),
                     1 => Fate::Retired(container),
-                    _ => Fate::Doubtful(container),
+                    2 => Fate::Doubtful(container),
+                    _ => Fate::Lost(container),
                 };
-                self.under_way.extend(self.machine.give_back(place, fate, self.now));
+                self.give_back(place, fate);
             }
             Event::GiveBack { .. } => {}
             Event::Suspect { host } => self.machine.suspect(&a_host(host)),
-            Event::Trust { host } => self.machine.trust(&a_host(host)),
+            Event::Trust { host } => self.machine.answered(&a_host(host), Duration::from_millis(1)),
+            Event::Doubt { host } => self.machine.doubt(&a_host(host)),
             Event::Lose { host } => {
                 let host = a_host(host);
                 self.machine.lost(&host, self.now);
+                self.forget_canaries(&host);
                 // Its watch, and with it all that was under way there, ends with the host.
                 self.under_way.retain(|action| *host_of(action) != host);
             }
@@ -117,9 +209,67 @@ impl World {
                 let actions = self.machine.stopped(&a_host(host), |container| *container == serial, self.now);
                 self.under_way.extend(actions);
             }
-            Event::SetMode { host, mode } => self.machine.set_mode(&a_host(host), mode),
+            Event::Retire { choice } => self.retire(choice),
+            Event::SetMode { host, mode } => self.machine.set_mode(&a_host(host), mode, self.now),
+            Event::Add { host, mode } => self.machine.add_host(a_host(host), mode, self.now),
+            Event::SetSlots { host, slots } => self.machine.set_slots(&a_host(host), slots),
+            Event::Remove { host } => {
+                let host = a_host(host);
+                self.machine.remove_host(&host);
+                self.forget_canaries(&host);
+                // Preparing images ends with the connection; what else is under way there ends later.
+                let prepares = |action: &Action<u64>| matches!(action, Action::PrepareImage { .. });
+                self.under_way.retain(|action| *host_of(action) != host || !prepares(action));
+            }
+            Event::LoseImage { host, runtime } => {
+                self.missing.insert((a_host(host), a_runtime(runtime)));
+            }
+            Event::ReplaceImage { host, runtime } => {
+                self.replace_image(a_host(host), a_runtime(runtime));
+            }
             Event::Wait { millis } => self.now += Duration::from_millis(millis),
         }
+    }
+
+    fn claim(&mut self, runtime: &RuntimeId) {
+        let claimed = self.machine.claim(runtime, Isolation::Reset);
+        if let Some((ContainerPlace { host, .. }, _)) = &claimed {
+            assert!(self.machine.hosts[host].gives(runtime), "given by a host that gives nothing");
+            assert!(self.proven.contains(&(host.clone(), runtime.clone())), "given without a canary");
+        }
+        self.lent.extend(claimed);
+    }
+
+    fn replace_image(&mut self, host: HostName, runtime: RuntimeId) {
+        self.machine.image_replaced(&host, &runtime, self.now);
+        let starts = |place: &ContainerPlace| place.host == host && place.runtime == runtime;
+        self.outdated.extend(self.under_way.iter().filter_map(|action| match action {
+            Action::Launch { place, .. } if starts(place) => Some(place.serial),
+            _other => None,
+        }));
+        self.proven.remove(&(host, runtime));
+    }
+
+    fn retire(&mut self, choice: usize) {
+        let places = self.places();
+        if let Some(index) = choice.checked_rem(places.len()) {
+            let was = self.machine.activity(&places[index]);
+            let action = self.machine.retire(&places[index]);
+            assert_eq!(action.is_some(), was == Some(Activity::Warm), "only warm ones are retired");
+            self.under_way.extend(action);
+        }
+    }
+
+    /// Where containers are.
+    fn places(&self) -> Vec<ContainerPlace> {
+        let slots =
+            self.machine.hosts.iter().flat_map(|(host, known)| {
+                known.slots.iter().map(move |(number, slot)| (host, *number, slot))
+            });
+        let cells = slots.flat_map(|(host, number, slot)| {
+            slot.cells.iter().map(move |(runtime, cell)| cell.place(host, number, runtime))
+        });
+        cells.filter(|place| self.machine.activity(place).is_some()).collect()
     }
 
     /// Lets everything under way end well until nothing is.
@@ -131,9 +281,40 @@ impl World {
         }
     }
 
+    /// Asks what to begin, and again as if all hosts had changed: there is nothing more.
+    fn plan_twice(&mut self) {
+        self.plan();
+        let promised = self.machine.supply();
+        let wake = self.machine.next_wake(self.now);
+        self.machine.hosts.touch_all();
+        assert_eq!(self.machine.plan(self.now), [], "begun only when all hosts are looked at");
+        assert_eq!(self.machine.supply(), promised);
+        assert_eq!(self.machine.next_wake(self.now), wake);
+    }
+
+    /// Panics if what is known of all hosts is not what each of them has.
+    fn check_totals(&mut self) {
+        let runtimes = self.machine.runtimes.clone();
+        let mut counted = Totals::new(runtimes.len());
+        let hosts: Vec<Standing> = self.machine.hosts.values().map(|host| host.stand(&runtimes)).collect();
+        for standing in &hosts {
+            counted.replace(&Standing::default(), standing);
+        }
+        counted.name_hindrances(hosts.iter());
+        assert_eq!(*self.machine.hosts.totals(&runtimes), counted);
+    }
+
     /// Panics if something that must always hold doesn't.
-    fn check(&self) {
+    fn check(&mut self) {
+        self.check_totals();
         for host in self.machine.hosts.values() {
+            let open: Vec<_> = host.slots.values().filter(|slot| !slot.is_closed).collect();
+            let all_taken = open.iter().all(|slot| slot.taken_by.is_some());
+            assert!(open.len() <= host.wanted_slots || all_taken, "a free slot too many");
+            assert!(
+                host.slots.values().all(|slot| !slot.is_closed || slot.taken_by.is_none()),
+                "a submission in a closed slot"
+            );
             for slot in host.slots.values() {
                 let busy: Vec<u64> = slot
                     .cells
@@ -151,16 +332,37 @@ impl World {
         assert_eq!(used.iter().collect::<BTreeSet<_>>().len(), used.len(), "a serial number used twice");
         let lent: BTreeSet<u64> = self.lent.iter().map(|(_, container)| *container).collect();
         assert_eq!(lent.len(), self.lent.len(), "a container lent twice");
+        let copies =
+            self.machine.hosts.keys().filter_map(|host| Some([host, &self.machine.copy_to(host)?.from]));
+        assert_eq!(copies.flatten().count(), self.machine.copying().len(), "a host takes part in two copies");
+        for (name, host) in self.machine.hosts.iter() {
+            let quarantined = matches!(self.machine.condition(name), Some((HostState::Quarantined, _)));
+            let has_passed = |runtime| host.canaries.has_passed(runtime);
+            assert!(
+                !quarantined || !self.machine.runtimes.iter().any(has_passed),
+                "a canary passed in quarantine"
+            );
+            let carrying = |runtime: &RuntimeId| {
+                let cells = host.slots.values().filter_map(|slot| slot.cells.get(runtime));
+                cells.filter(|cell| matches!(cell.content, Content::Starting { canary: true })).count()
+            };
+            assert!(
+                self.machine.runtimes.iter().all(|runtime| carrying(runtime) <= 1),
+                "two canaries at once"
+            );
+        }
         let supply = self.machine.supply();
         assert!(supply.free <= supply.total, "{supply:?}");
         assert!(supply.free > 0 || supply.claimable.is_empty(), "{supply:?}");
     }
 }
 
-const fn host_of(action: &Action<u64>) -> &HostId {
+const fn host_of(action: &Action<u64>) -> &HostName {
     match action {
-        Action::Connect { host } | Action::PrepareImage { host, .. } => host,
-        Action::Launch(place) | Action::Remove(place, _) => &place.host,
+        Action::Connect { host, .. } | Action::PrepareImage { host, .. } | Action::CopyImage { host, .. } => {
+            host
+        }
+        Action::Launch { place, .. } | Action::Remove(place, _) => &place.host,
     }
 }
 
@@ -168,153 +370,4 @@ fn warm_world(slots: u32, warm_per_runtime: usize) -> World {
     let mut world = World::new(1, slots, warm_per_runtime);
     world.settle_all();
     world
-}
-
-#[test]
-fn each_runtime_is_warm_once_before_any_is_warm_twice() {
-    let mut world = World::new(1, 4, 4);
-    world.plan();
-    world.settle(0, true);
-    world.plan();
-    while world.under_way.iter().any(|action| matches!(action, Action::PrepareImage { .. })) {
-        world.settle(0, true);
-    }
-    world.plan();
-
-    let first: BTreeSet<RuntimeId> = world
-        .under_way
-        .iter()
-        .take(RUNTIMES)
-        .filter_map(|action| match action {
-            Action::Launch(place) => Some(place.runtime.clone()),
-            Action::Connect { .. } | Action::PrepareImage { .. } | Action::Remove(..) => None,
-        })
-        .collect();
-
-    assert_eq!(first, (0..RUNTIMES).map(a_runtime).collect());
-}
-
-#[test]
-fn a_taken_slot_makes_another_warm_for_its_runtime() {
-    let mut world = warm_world(2, 1);
-    let taken = world.machine.claim(&a_runtime(0), Isolation::Reset).expect("a container");
-
-    world.settle_all();
-
-    let (other, _) = world.machine.claim(&a_runtime(0), Isolation::Reset).expect("another container");
-    assert_ne!(taken.0.slot, other.slot);
-}
-
-#[test]
-fn a_doubtful_container_keeps_its_slot_until_it_is_gone() {
-    let mut world = warm_world(1, 1);
-    let (place, container) = world.machine.claim(&a_runtime(0), Isolation::Reset).expect("a container");
-
-    let action = world.machine.give_back(place.clone(), Fate::Doubtful(container), world.now);
-
-    assert_eq!(action, Some(Action::Remove(place.clone(), container)));
-    assert_eq!(world.machine.supply().free, 0);
-    world.machine.removed(&place);
-    assert_eq!(world.machine.supply().free, 1);
-}
-
-#[test]
-fn a_retired_container_leaves_its_slot_at_once() {
-    let mut world = warm_world(1, 1);
-    let (place, container) = world.machine.claim(&a_runtime(0), Isolation::Reset).expect("a container");
-
-    let action = world.machine.give_back(place.clone(), Fate::Retired(container), world.now);
-
-    assert_eq!(action, Some(Action::Remove(place.clone(), container)));
-    assert_eq!(world.machine.supply().free, 1);
-    assert!(
-        world.machine.claim(&a_runtime(1), Isolation::Reset).is_some(),
-        "another runtime's container in the same slot"
-    );
-}
-
-#[test]
-fn a_container_is_replaced_after_as_many_submissions_as_are_set() {
-    let mut world = warm_world(1, 1);
-    let mut removed = None;
-    for _ in 0..SUBMISSIONS {
-        assert_eq!(removed, None);
-        let (place, container) = world.machine.claim(&a_runtime(0), Isolation::Reset).expect("a container");
-        removed = world.machine.give_back(place, Fate::Reusable(container), world.now);
-    }
-    assert!(matches!(removed, Some(Action::Remove(..))), "{removed:?}");
-}
-
-#[test]
-fn an_idle_container_is_replaced_after_an_hour_or_a_little_more() {
-    let mut world = warm_world(1, 1);
-    world.now += Duration::from_mins(59);
-    assert_eq!(world.machine.plan(world.now), []);
-
-    world.now += Duration::from_mins(17);
-
-    let actions = world.machine.plan(world.now);
-    assert_eq!(actions.len(), RUNTIMES, "{actions:?}");
-    assert!(actions.iter().all(|action| matches!(action, Action::Remove(..))), "{actions:?}");
-}
-
-#[test]
-fn an_idle_container_that_stopped_is_replaced_and_one_that_serves_is_not() {
-    let mut world = warm_world(1, 1);
-    let (busy, container) = world.machine.claim(&a_runtime(0), Isolation::Reset).expect("a container");
-
-    let actions = world.machine.stopped(&a_host(0), |_any| true, world.now);
-
-    assert_eq!(actions.len(), RUNTIMES - 1, "{actions:?}");
-    assert!(!actions.contains(&Action::Remove(busy.clone(), container)), "{actions:?}");
-    world.under_way.extend(actions);
-    world.settle_all();
-    world.machine.give_back(busy, Fate::Reusable(container), world.now);
-    world.now += Duration::from_secs(1);
-    world.settle_all();
-    assert_eq!(world.machine.supply().claimable.len(), RUNTIMES);
-}
-
-#[test]
-fn a_container_of_a_host_lost_meanwhile_comes_back_without_effect() {
-    let mut world = warm_world(1, 1);
-    let (place, container) = world.machine.claim(&a_runtime(0), Isolation::Reset).expect("a container");
-    world.machine.lost(&a_host(0), world.now);
-    world.now += Duration::from_secs(20);
-    world.settle_all();
-
-    assert_eq!(world.machine.give_back(place, Fate::Reusable(container), world.now), None);
-
-    assert_eq!(world.machine.supply().free, 1);
-    assert_ne!(
-        world.machine.claim(&a_runtime(0), Isolation::Reset).map(|(_, container)| container),
-        Some(container)
-    );
-}
-
-#[test]
-fn a_host_that_stays_away_is_tried_less_and_less_often() {
-    let mut world = World::new(1, 1, 1);
-    let mut pauses = Vec::new();
-    for _ in 0..12 {
-        world.plan();
-        world.settle(0, false);
-        let wake = world.machine.next_wake(world.now).expect("a next attempt");
-        pauses.push(wake - world.now);
-        world.now = wake;
-    }
-    assert!(pauses[0] < Duration::from_secs(1), "{pauses:?}");
-    assert!(pauses[11] >= Duration::from_secs(15), "{pauses:?}");
-    assert!(pauses[11] < Duration::from_secs(16), "{pauses:?}");
-}
-
-#[test]
-fn a_closed_machine_begins_and_lends_nothing() {
-    let mut world = warm_world(2, 2);
-
-    world.machine.close();
-
-    assert_eq!(world.machine.claim(&a_runtime(0), Isolation::Reset), None);
-    world.now += Duration::from_hours(2);
-    assert_eq!(world.machine.plan(world.now), []);
 }

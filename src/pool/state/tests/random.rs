@@ -16,13 +16,21 @@ fn event() -> impl Strategy<Value = Event> {
         12 => (any::<usize>(), prop::bool::weighted(0.8)).prop_map(|(choice, well)| Event::Settle { choice, well }),
         6 => (0..RUNTIMES).prop_map(|runtime| Event::Claim { runtime }),
         3 => any::<usize>().prop_map(|choice| Event::Emptying { choice }),
-        6 => (any::<usize>(), 0u8..3).prop_map(|(choice, fate)| Event::GiveBack { choice, fate }),
+        6 => (any::<usize>(), 0u8..4).prop_map(|(choice, fate)| Event::GiveBack { choice, fate }),
         1 => (0usize..2).prop_map(|host| Event::Suspect { host }),
-        1 => (0usize..2).prop_map(|host| Event::Trust { host }),
+        1 => (0usize..2).prop_map(|host| Event::Doubt { host }),
+        2 => (0usize..2).prop_map(|host| Event::Trust { host }),
         1 => (0usize..2).prop_map(|host| Event::Lose { host }),
         1 => (0usize..2, 1u64..40).prop_map(|(host, serial)| Event::Stop { host, serial }),
+        1 => any::<usize>().prop_map(|choice| Event::Retire { choice }),
         1 => (0usize..2, prop::sample::select(HostMode::ALL.as_slice()))
             .prop_map(|(host, mode)| Event::SetMode { host, mode }),
+        1 => (0usize..3, prop::sample::select(HostMode::ALL.as_slice()))
+            .prop_map(|(host, mode)| Event::Add { host, mode }),
+        1 => (0usize..3).prop_map(|host| Event::Remove { host }),
+        1 => (0usize..2, 0..RUNTIMES).prop_map(|(host, runtime)| Event::LoseImage { host, runtime }),
+        1 => (0usize..2, 0..RUNTIMES).prop_map(|(host, runtime)| Event::ReplaceImage { host, runtime }),
+        1 => (0usize..2, 1u32..5).prop_map(|(host, slots)| Event::SetSlots { host, slots }),
         2 => (1u64..5_000_000).prop_map(|millis| Event::Wait { millis }),
     ]
 }
@@ -36,7 +44,7 @@ proptest! {
     ) {
         let mut world = World::new(2, slots, warm_per_runtime);
         for event in &events {
-            world.plan();
+            world.plan_twice();
             world.happen(event);
             world.check();
         }
@@ -45,15 +53,20 @@ proptest! {
             let action = world.machine.give_back(place, Fate::Retired(container), world.now);
             world.under_way.extend(action);
         }
+        world.machine.remove_host(&a_host(2));
+        world.missing.retain(|(host, _runtime)| *host != a_host(0));
         for host in 0..2 {
+            world.machine.add_host(a_host(host), HostMode::Active, world.now);
             world.machine.trust(&a_host(host));
-            world.machine.set_mode(&a_host(host), HostMode::Active);
+            world.machine.set_mode(&a_host(host), HostMode::Active, world.now);
+            world.machine.set_slots(&a_host(host), slots);
         }
         for _ in 0..20 {
             world.settle_all();
             world.now += Duration::from_secs(30);
         }
 
+        prop_assert!(world.missing.is_empty(), "not brought: {:?}", world.missing);
         let supply = world.machine.supply();
         prop_assert_eq!((supply.total, supply.free), (2 * usize::try_from(slots).unwrap(), 2 * usize::try_from(slots).unwrap()));
         prop_assert_eq!(supply.claimable.into_keys().collect::<Vec<_>>(), (0..RUNTIMES).map(a_runtime).collect::<Vec<_>>());
@@ -74,7 +87,8 @@ proptest! {
         }
         // What will be there only after a while is given back now; the rest works on.
         for (place, container) in std::mem::take(&mut world.lent) {
-            let slot = world.machine.hosts[&place.host].slots.get(&place.slot);
+            let host = world.machine.hosts.get(&place.host);
+            let slot = host.and_then(|host| host.slots.get(&place.slot));
             if slot.and_then(Slot::emptying).is_some() {
                 world.under_way.extend(world.machine.give_back(place, Fate::Reusable(container), world.now));
             }
@@ -96,7 +110,11 @@ proptest! {
         world.plan();
 
         let away = world.machine.hosts.values().any(|host| matches!(host.connection, Connection::Away { .. }));
+        let waits = (0..2).filter_map(|host| world.machine.condition(&a_host(host))?.1);
 
         prop_assert!(!away || world.machine.next_wake(world.now).is_some());
+        for until in waits.filter(|until| *until > world.now) {
+            prop_assert!(world.machine.next_wake(world.now).is_some_and(|wake| wake <= until));
+        }
     }
 }

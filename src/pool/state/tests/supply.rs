@@ -42,7 +42,7 @@ fn a_container_that_is_being_emptied_is_promised_once() {
 
 #[test]
 fn who_waits_for_one_runtime_leaves_the_others_to_be_claimed() {
-    let world = warm_world(2, 1);
+    let mut world = warm_world(2, 1);
     assert_eq!(world.machine.supply().claimable, promised([0, 1, 2]));
 
     let left = world.machine.supply().without([&a_runtime(0)]);

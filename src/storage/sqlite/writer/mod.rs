@@ -2,7 +2,10 @@
 //!
 //! ```text
 //! write() ──bounded channel──► thread: BEGIN IMMEDIATE · op · op · … · COMMIT ──► hints ──► answers
+//! lease   ──┘                          BEGIN IMMEDIATE · lease · COMMIT ──► answer ──► sync ──► hints
 //! ```
+//!
+//! A lease that comes first is answered before the disk has it, so that its program starts meanwhile.
 //!
 //! Nothing waits for company: a group is what arrived before its commit began. An operation that isn't the first of
 //! its group has a savepoint of its own, so that one which fails takes nothing with it. A caller that drops his future
@@ -15,6 +18,7 @@ mod operation;
 mod tx;
 
 use std::fs::File;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -26,7 +30,7 @@ use tokio_util::task::TaskTracker;
 
 use super::open;
 use crate::storage::{self, Change, Error};
-use operation::{Operation, Work};
+use operation::{Answered, Operation, Work};
 
 pub(super) use tx::Tx;
 
@@ -57,7 +61,7 @@ impl Writer {
         let (handed, waiting) = mpsc::channel(WAITING);
         let stopped = CancellationToken::new();
         let open = Some(Tx::new(connection));
-        let thread = Thread { open, path, waiting, changes };
+        let thread = Thread { open, log: None, path, waiting, changes };
         let ended = stopped.clone().drop_guard();
         tasks.spawn_blocking(move || {
             thread.run();
@@ -75,8 +79,25 @@ impl Writer {
         T: Send + 'static,
         F: FnOnce(&mut Tx) -> storage::Result<T> + Send + 'static,
     {
+        self.run(name, Answered::OnDisk, work).await
+    }
+
+    /// The same, answered before the disk has it: for what a machine that dies at this moment may forget.
+    pub(super) async fn write_soon<T, F>(&self, name: &'static str, work: F) -> storage::Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Tx) -> storage::Result<T> + Send + 'static,
+    {
+        self.run(name, Answered::Committed, work).await
+    }
+
+    async fn run<T, F>(&self, name: &'static str, when: Answered, work: F) -> storage::Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Tx) -> storage::Result<T> + Send + 'static,
+    {
         let (answer, answered) = oneshot::channel();
-        self.hand(Handed::Operation(Box::new(Work::new(name, work, answer)))).await?;
+        self.hand(Handed::Operation(Box::new(Work::new(name, when, work, answer)))).await?;
         answered.await.map_err(|_closed| closed())?
     }
 
@@ -106,9 +127,19 @@ enum Handed {
     Close,
 }
 
+/// What a group came to.
+struct Committed {
+    /// What is to be told when the disk has it.
+    hints: Vec<Change>,
+    /// Whether the disk has anything to get.
+    is_change: bool,
+}
+
 struct Thread {
     /// Between transactions; `None` after a failure, and opened anew for the next one.
     open: Option<Tx>,
+    /// The write-ahead log, once it was synced by itself.
+    log: Option<File>,
     path: PathBuf,
     waiting: mpsc::Receiver<Handed>,
     changes: broadcast::Sender<Change>,
@@ -138,22 +169,45 @@ impl Thread {
     }
 
     fn settle(&mut self, first: Box<dyn Operation>) {
+        let (begun, answered) = (Instant::now(), first.answered());
         let mut group = Vec::new();
-        match self.commit(first, &mut group) {
-            Ok(hints) => {
-                for operation in &group {
-                    committed_failpoint(operation.name());
-                }
-                for hint in hints {
-                    // Nobody may be listening.
-                    drop(self.changes.send(hint));
-                }
-                for operation in group {
-                    operation.answer(None);
-                }
+        let committed = match self.commit(first, &mut group) {
+            Ok(committed) => committed,
+            Err(source) => return self.fail(group, source),
+        };
+        if answered == Answered::Committed {
+            group.drain(..).for_each(|operation| operation.answer(None));
+            if committed.is_change
+                && let Err(error) = self.sync()
+            {
+                // It holds as long as the machine does, and is seen by all who read.
+                tracing::error!(%error, "the disk may not have what was committed");
             }
-            Err(source) => self.fail(group, source),
         }
+        if committed.is_change {
+            metrics::histogram!("guichet_database_commit_seconds").record(begun.elapsed().as_secs_f64());
+        }
+        for operation in &group {
+            committed_failpoint(operation.name());
+        }
+        for hint in committed.hints {
+            // Without a listener it is lost, as hints may be.
+            drop(self.changes.send(hint));
+        }
+        for operation in group {
+            operation.answer(None);
+        }
+    }
+
+    /// Returns when the disk has what is in the write-ahead log; after an error the connection is not used again.
+    fn sync(&mut self) -> io::Result<()> {
+        let log = match self.log.take() {
+            Some(log) => Ok(log),
+            None => File::open(open::log_of(&self.path)),
+        };
+        let synced = log.and_then(|log| log.sync_data().map(|()| log));
+        self.log = Some(synced.inspect_err(|_source| self.open = None)?);
+        Ok(())
     }
 
     /// Answers a group of which nothing was committed, and what waited meanwhile: it would meet the same, and its
@@ -170,37 +224,37 @@ impl Thread {
     }
 
     /// Runs an operation, and those that join it meanwhile, in one transaction; after an error the connection is not used
-    /// again.
+    /// again. One that is answered before the disk has it is joined by none: what a client is told of is not to be seen
+    /// before the disk has it.
     ///
     /// * `group` — those that ran.
     fn commit(
         &mut self,
         first: Box<dyn Operation>,
         group: &mut Vec<Box<dyn Operation>>,
-    ) -> Result<Vec<Change>, Failure> {
-        let begun = Instant::now();
+    ) -> Result<Committed, Failure> {
         let opened = match self.open.take() {
             Some(tx) => Ok(tx),
             None => open::writer(&self.path).map(Tx::new),
         };
+        let alone = first.answered() == Answered::Committed;
         let mut next = Some(first);
+        let opened = opened.and_then(|mut tx| tx.let_commits_sync(!alone).map(|()| tx));
         let mut tx = opened.inspect_err(|_source| group.extend(next.take()))?;
         let changed_before = tx.connection.total_changes();
         while let Some(mut operation) = next {
             let ran = run(&mut tx, operation.as_mut());
             group.push(operation);
             ran?;
-            next = self.next(group.len());
+            next = if alone { None } else { self.next(group.len()) };
         }
         if !tx.connection.is_autocommit() {
             tx.execute("COMMIT", [])?;
         }
-        if tx.connection.total_changes() != changed_before {
-            metrics::histogram!("guichet_database_commit_seconds").record(begun.elapsed().as_secs_f64());
-        }
+        let is_change = tx.connection.total_changes() != changed_before;
         let hints = std::mem::take(&mut tx.hints);
         self.open = Some(tx);
-        Ok(hints)
+        Ok(Committed { hints, is_change })
     }
 
     /// What has come meanwhile and joins the transaction, in which so many have run.

@@ -6,10 +6,21 @@ use super::closed;
 use super::tx::Tx;
 use crate::storage::{Error, Result};
 
+/// When a caller is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answered {
+    /// When the disk has it: it outlives the machine.
+    OnDisk,
+    /// When the database has it: it outlives this process, and a moment later the machine.
+    Committed,
+}
+
 /// Work of whatever kind, with the caller that waits for its answer.
 pub(super) trait Operation: Send {
     /// What it is called in failpoints.
     fn name(&self) -> &'static str;
+    /// When its caller is answered.
+    fn answered(&self) -> Answered;
     /// Whether its caller waits no longer.
     fn is_abandoned(&self) -> bool;
     /// Runs it, once; whether it succeeded.
@@ -23,14 +34,20 @@ pub(super) trait Operation: Send {
 /// Work that answers a `T`.
 pub(super) struct Work<T, F> {
     name: &'static str,
+    answered: Answered,
     run: Option<F>,
     outcome: Option<Result<T>>,
     answer: oneshot::Sender<Result<T>>,
 }
 
 impl<T, F> Work<T, F> {
-    pub(super) const fn new(name: &'static str, run: F, answer: oneshot::Sender<Result<T>>) -> Self {
-        Self { name, run: Some(run), outcome: None, answer }
+    pub(super) const fn new(
+        name: &'static str,
+        answered: Answered,
+        run: F,
+        answer: oneshot::Sender<Result<T>>,
+    ) -> Self {
+        Self { name, answered, run: Some(run), outcome: None, answer }
     }
 }
 
@@ -41,6 +58,10 @@ where
 {
     fn name(&self) -> &'static str {
         self.name
+    }
+
+    fn answered(&self) -> Answered {
+        self.answered
     }
 
     fn is_abandoned(&self) -> bool {

@@ -10,11 +10,22 @@ use crate::storage::Change;
 pub struct Tx {
     pub(super) connection: Connection,
     pub(super) hints: Vec<Change>,
+    /// Whether the disk has what was committed when the commit returns.
+    commits_sync: bool,
 }
 
 impl Tx {
     pub(super) const fn new(connection: Connection) -> Self {
-        Self { connection, hints: Vec::new() }
+        Self { connection, hints: Vec::new(), commits_sync: true }
+    }
+
+    /// Lets commits wait for the disk, or not; between transactions.
+    pub(super) fn let_commits_sync(&mut self, sync: bool) -> rusqlite::Result<()> {
+        if self.commits_sync != sync {
+            self.connection.pragma_update(None, "synchronous", if sync { "FULL" } else { "NORMAL" })?;
+            self.commits_sync = sync;
+        }
+        Ok(())
     }
 
     /// Runs a statement; how many rows it changed.
@@ -59,7 +70,7 @@ impl Tx {
             Change::Log { .. } | Change::RoundEnded { .. } | Change::Deleted { .. } => {
                 self.hints.last() == Some(&change)
             }
-            Change::Queue | Change::Cancel { .. } => self.hints.contains(&change),
+            Change::Queued | Change::Unqueued | Change::Cancel { .. } => self.hints.contains(&change),
         };
         if !is_known {
             self.hints.push(change);

@@ -78,6 +78,42 @@ fn a_registration_that_does_not_come_ends_the_connection() {
 }
 
 #[test]
+fn time_in_which_the_process_stood_still_is_given_back_to_the_backend() {
+    let (plain, udp, token, now) = (settings(1, ""), with_udp(), token(), Instant::now());
+    let mut silent = Link::opened(&plain, &token, now);
+    let mut half = Link::opened(&udp, &token, now);
+    half.frame(&REGISTER_TCP, now).expect("a registration");
+    let mut linked = ready(&plain, &token, now);
+
+    for link in [&mut silent, &mut half, &mut linked] {
+        link.stood_still(20 * SECOND, now + 20 * SECOND);
+    }
+
+    assert!(silent.due(now + 24 * SECOND).is_ok());
+    assert!(matches!(silent.due(now + 25 * SECOND), Err(Fault::RegisterTcpTimeout)));
+    assert!(half.due(now + 24 * SECOND).is_ok());
+    assert!(matches!(half.due(now + 25 * SECOND), Err(Fault::RegisterUdpTimeout)));
+    assert!(linked.due(now + 31 * SECOND).is_ok());
+    assert!(matches!(linked.due(now + 32 * SECOND), Err(Fault::ReadTimeout)));
+}
+
+#[test]
+fn a_backend_whose_time_was_over_meanwhile_is_looked_at_once_more() {
+    let (settings, token, now) = (settings(1, ""), token(), Instant::now());
+    let mut silent = Link::opened(&settings, &token, now);
+    let mut linked = ready(&settings, &token, now);
+    let later = now + 20 * SECOND;
+
+    silent.stood_still(15 * SECOND, later);
+    linked.stood_still(8 * SECOND, later);
+
+    for link in [&mut silent, &mut linked] {
+        assert!(link.due(later).is_ok());
+        assert!(link.due(later + SECOND).is_err());
+    }
+}
+
+#[test]
 fn a_keep_alive_is_sent_when_nothing_was_written_for_a_while() {
     let (settings, token, now) = (settings(1, ""), token(), Instant::now());
     let mut link = ready(&settings, &token, now);

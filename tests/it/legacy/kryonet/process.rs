@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use rustix::process::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
+use tokio::net::{TcpSocket, TcpStream};
 
-use super::peer::{KEEP_ALIVE, Listening, PATIENCE, REGISTER_TCP, exercise, string, table};
-use crate::support::{Options, wait_for};
+use super::peer::{KEEP_ALIVE, Listening, PATIENCE, Peer, REGISTER_TCP, exercise, string, table};
+use crate::support::{Options, TestGuichet, wait_for};
 use guichet::legacy::kryonet::frame::framed;
 
 #[tokio::test]
@@ -69,24 +70,77 @@ async fn the_log_tells_of_links_and_never_holds_the_token() {
     assert!(ignored <= 20, "{ignored} lines");
 }
 
+/// A service with a link to a backend, whose settings say also this.
+async fn linked_to(port: u16, more: &str) -> TestGuichet {
+    let settings = format!("[[legacy.backends]]\n{}", table("default", port, more));
+    Options::default().slots(1).settings(&settings).start().await
+}
+
+/// Stops the process for so long, and leaves it a moment.
+async fn pause(guichet: &TestGuichet, length: Duration) {
+    guichet.signal(Signal::STOP);
+    tokio::time::sleep(length).await;
+    guichet.signal(Signal::CONT);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+}
+
+/// The link's connections and state, once it has taken so many packets in.
+async fn link_with_packets(guichet: &TestGuichet, packets: u64) -> (Value, Value) {
+    let admin = guichet.admin();
+    let seen = async || admin.get("/v1/links").await.expect(200)["items"][0].clone();
+    let link = wait_for("the packet", PATIENCE, seen, |link| link["packets_in"] == packets).await;
+    (link["connections"].clone(), link["state"].clone())
+}
+
 #[tokio::test]
 async fn a_link_is_not_given_up_for_silence_while_this_process_stood_still() {
     let backend = Listening::bind().await;
-    let table = table("default", backend.port(), "read_timeout_ms = 1500");
-    let settings = format!("[[legacy.backends]]\n{table}");
-    let guichet = Options::default().slots(1).settings(&settings).start().await;
-    let mut peer = backend.accept_linked().await;
+    let starting = linked_to(backend.port(), "read_timeout_ms = 10000");
+    let (guichet, mut peer) = tokio::join!(starting, backend.accept_linked());
 
-    guichet.signal(Signal::STOP);
-    for _ in 0..10 {
-        peer.send(&KEEP_ALIVE).await;
-        tokio::time::sleep(Duration::from_millis(300)).await;
-    }
+    // Nothing lies in its socket when it goes on: what it sees first is that the time is over.
+    pause(&guichet, Duration::from_secs(10)).await;
+    peer.send(&KEEP_ALIVE).await;
     peer.send(&exercise("nowhere")).await;
-    guichet.signal(Signal::CONT);
 
+    assert_eq!(link_with_packets(&guichet, 1).await, (json!(1), json!("connected")));
+}
+
+#[tokio::test]
+async fn a_backend_has_its_time_to_register_though_this_process_stood_still() {
+    let backend = Listening::bind().await;
+    let starting = linked_to(backend.port(), "register_timeout_ms = 10000");
+    let (guichet, mut peer) = tokio::join!(starting, backend.accept());
+
+    pause(&guichet, Duration::from_secs(10)).await;
+    peer.send(&REGISTER_TCP).await;
+    peer.expect_handshake().await;
+    peer.send(&exercise("nowhere")).await;
+
+    assert_eq!(link_with_packets(&guichet, 1).await, (json!(1), json!("connected")));
+}
+
+#[tokio::test]
+async fn a_backend_has_its_time_to_accept_though_this_process_stood_still() {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
+    let backend = socket.listen(0).expect("a backlog of one");
+    let address = backend.local_addr().expect("an address");
+    // Connections beyond the backlog wait: the system repeats what it sent after 1, 3, 7 and 15 seconds.
+    let _in_the_backlog = TcpStream::connect(address).await.expect("a connection");
+    let guichet = linked_to(address.port(), "connect_timeout_ms = 12000").await;
     let admin = guichet.admin();
-    let seen = async || admin.get("/v1/links").await.expect(200)["items"][0].clone();
-    let link = wait_for("the packet", PATIENCE, seen, |link| link["packets_in"] == 1).await;
-    assert_eq!((&link["connections"], &link["state"]), (&json!(1), &json!("connected")), "{link}");
+    let before = admin.get("/v1/links").await.expect(200)["items"][0].clone();
+
+    pause(&guichet, Duration::from_secs(12)).await;
+    let _other = backend.accept().await.expect("the one of the backlog");
+    let (stream, _) =
+        tokio::time::timeout(PATIENCE, backend.accept()).await.expect("a link").expect("a link");
+    let mut peer = Peer { stream };
+    peer.send(&REGISTER_TCP).await;
+    peer.expect_handshake().await;
+
+    assert_eq!(before["state"], "connecting", "{before}");
+    let after = admin.get("/v1/links").await.expect(200)["items"][0].clone();
+    assert_eq!((&after["state"], &after["last_error"]), (&json!("connected"), &Value::Null), "{after}");
 }

@@ -2,7 +2,7 @@
 
 use guichet::domain::event::EventBody;
 use guichet::domain::lease::{Guarded, Lease};
-use guichet::domain::submission::{LostAttempt, LostReason, State, StateName};
+use guichet::domain::submission::{GivenUp, LostAttempt, LostReason, State, StateName};
 use guichet::domain::verdict::Verdict;
 use guichet::storage::{CancelRequested, Rescue, Rescued, Storage};
 
@@ -189,7 +189,10 @@ pub async fn a_clock_that_was_set_back_lets_nothing_rest(db: &impl Storage) {
 /// Leases what is next and hands it back a second later.
 async fn hand_back(db: &impl Storage, seconds: i64) -> Lease {
     let lease = lease(db, at(seconds)).await.work.lease;
-    assert_eq!(db.hand_back(&lease, at(seconds + 1)).await.unwrap(), Guarded::LeaseHeld);
+    assert_eq!(
+        db.hand_back(&lease, LostReason::InstanceLost.into(), at(seconds + 1)).await.unwrap(),
+        Guarded::LeaseHeld
+    );
     lease
 }
 
@@ -209,7 +212,10 @@ pub async fn what_is_handed_back_stands_at_its_old_place_with_the_attempt_counte
         EventBody::Requeued { reason: LostReason::InstanceLost, position: 1, container: None }
     );
     let late = db.finish(&lease, vec![], finished(1, Verdict::Accepted), at(3)).await.unwrap();
-    assert_eq!((late, db.hand_back(&lease, at(3)).await.unwrap()), (Guarded::LeaseLost, Guarded::LeaseLost));
+    assert_eq!(
+        (late, db.hand_back(&lease, LostReason::InstanceLost.into(), at(3)).await.unwrap()),
+        (Guarded::LeaseLost, Guarded::LeaseLost)
+    );
 }
 
 pub async fn what_is_handed_back_however_often_is_not_lost(db: &impl Storage) {
@@ -229,12 +235,30 @@ pub async fn what_is_handed_back_however_often_is_not_lost(db: &impl Storage) {
     assert_eq!(lost, [5, 7, 8]);
 }
 
+pub async fn what_is_handed_back_says_why_and_with_which_container(db: &impl Storage) {
+    let id = insert(db, new("alice")).await;
+    for attempt in 1..=4 {
+        let lease = lease(db, at(attempt)).await.work.lease;
+        let given_up = GivenUp { reason: LostReason::ContainerLost, container: Some(format!("c{attempt}")) };
+
+        let held = db.hand_back(&lease, given_up.clone(), at(attempt)).await.unwrap();
+
+        assert_eq!((held, state(db, id).await), (Guarded::LeaseHeld, StateName::Queued));
+        let last = events(db, id).await.pop().unwrap();
+        let GivenUp { reason, container } = given_up;
+        assert_eq!(last.body, EventBody::Requeued { reason, position: 1, container });
+    }
+}
+
 pub async fn a_wish_to_cancel_ends_what_is_handed_back(db: &impl Storage) {
     let id = insert(db, new("alice")).await;
     let lease = lease(db, at(1)).await.work.lease;
     cancel(db, id, at(2)).await;
 
-    assert_eq!(db.hand_back(&lease, at(3)).await.unwrap(), Guarded::LeaseHeld);
+    assert_eq!(
+        db.hand_back(&lease, LostReason::InstanceLost.into(), at(3)).await.unwrap(),
+        Guarded::LeaseHeld
+    );
 
     assert_eq!(state(db, id).await, StateName::Cancelled);
 }

@@ -7,12 +7,15 @@ pub mod idempotency;
 pub mod inbox;
 pub mod lease;
 pub mod list;
+pub mod loops;
 pub mod lost;
 pub mod model;
 pub mod prune;
 pub mod queue;
 pub mod restart;
+pub mod results;
 pub mod rounds;
+pub mod sign_in;
 pub mod submissions;
 
 use guichet::domain::submission::LegacyRef;
@@ -111,10 +114,18 @@ macro_rules! suite {
             a_clock_that_was_set_back_lets_nothing_rest
             what_is_handed_back_stands_at_its_old_place_with_the_attempt_counted
             what_is_handed_back_however_often_is_not_lost
+            what_is_handed_back_says_why_and_with_which_container
             a_wish_to_cancel_ends_what_is_handed_back
             what_is_cancelled_after_it_was_handed_back_tells_of_its_attempt
             a_wish_to_cancel_ends_a_lost_attempt
             what_is_cancelled_between_attempts_tells_of_the_last_one
+        }
+        $crate::storage::conformance::rules! { $fixture, loops:
+            a_loop_of_deaths_uses_up_no_attempt_of_what_it_runs
+            what_kills_its_instance_each_time_has_failed_after_a_few
+            what_kills_its_instance_at_once_has_failed_within_a_minute
+            what_was_lost_twice_rests_from_the_start_of_the_newest_instance
+            what_ran_beside_one_that_kills_its_instances_is_not_lost_with_it_for_good
         }
         $crate::storage::conformance::rules! { $fixture, rounds:
             files_are_not_replaced_while_they_are_graded
@@ -159,17 +170,38 @@ macro_rules! suite {
             a_list_of_exercises_is_of_their_newest_versions_without_tests
             a_page_of_large_exercises_is_short
         }
+        $crate::storage::conformance::rules! { $fixture, results:
+            the_best_and_the_last_of_each_owner_are_told
+            the_tests_are_counted_in_the_last_of_each_owner_and_in_all
+            only_what_was_graded_for_the_exercise_counts
+            a_result_counts_until_that_of_the_next_round_replaces_it
+            owners_come_page_by_page
+            the_results_of_a_deleted_exercise_stay_and_those_of_none_are_none
+        }
         $crate::storage::conformance::rules! { $fixture, hosts:
-            a_host_keeps_its_mode_and_the_instant_it_was_first_heard_of
-            a_host_that_is_not_remembered_has_no_mode
+            a_host_of_the_settings_keeps_what_an_operator_wants_and_its_age
+            a_host_that_is_not_known_cannot_be_changed
+            what_the_settings_name_no_more_is_forgotten
+            an_added_host_is_kept_whole_until_it_is_removed
+            a_host_is_not_added_under_the_name_of_another
+            a_host_of_the_settings_is_not_removed
+            hosts_whose_name_or_url_the_settings_take_over_are_theirs
         }
         $crate::storage::conformance::rules! { $fixture, prune:
             old_ended_submissions_go_with_all_they_have
             what_waits_or_runs_stays_however_old
             a_draft_that_nobody_queued_goes_with_age
+            those_that_went_are_missing_and_the_others_are_not
             a_pruned_log_is_unknown_from_before_its_start
             a_gap_in_the_log_of_an_owner_is_told
             numbers_go_on_after_pruning
+        }
+        $crate::storage::conformance::rules! { $fixture, sign_in:
+            a_link_is_used_once
+            looking_at_a_link_uses_nothing_up
+            a_link_is_worth_nothing_from_its_end_on
+            an_ended_session_stays_ended_and_others_go_on
+            what_is_over_goes_and_what_is_not_stays
         }
         $crate::storage::conformance::rules! { $fixture, inbox with stranger:
             a_draft_of_the_inbox_reads_back_by_its_paths
@@ -189,6 +221,7 @@ macro_rules! suite {
         }
         $crate::storage::conformance::rules! { $fixture, restart with fixture:
             everything_is_there_after_a_restart
+            links_and_ended_sessions_are_as_they_were_after_a_restart
             the_installation_is_made_once
             ranks_and_tickets_go_on_after_a_restart
             logs_are_read_on_behind_each_of_their_places_after_restarts

@@ -171,7 +171,10 @@ async fn take(db: &impl Storage, model: &mut Model, step: &Step) {
         }
         Step::HandBack(which) => {
             let Some(index) = model.pick(*which, Some(StateName::Running)) else { return };
-            assert_eq!(db.hand_back(&model.lease_of(index), at(1)).await.unwrap(), Guarded::LeaseHeld);
+            assert_eq!(
+                db.hand_back(&model.lease_of(index), LostReason::InstanceLost.into(), at(1)).await.unwrap(),
+                Guarded::LeaseHeld
+            );
             if model.entries[index].cancel_requested {
                 model.end(index, StateName::Cancelled);
             } else {

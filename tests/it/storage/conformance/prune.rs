@@ -57,6 +57,18 @@ pub async fn a_draft_that_nobody_queued_goes_with_age(db: &impl Storage) {
     assert_eq!(state(db, kept[0].submission.id).await, StateName::Draft);
 }
 
+pub async fn those_that_went_are_missing_and_the_others_are_not(db: &impl Storage) {
+    let old = insert_all(db, vec![draft("alice")], at(0)).await[0].submission.id;
+    let kept = insert_all(db, vec![draft("alice")], at(3000)).await[0].submission.id;
+    assert_eq!(db.missing(vec![old, kept]).await.unwrap(), []);
+
+    db.prune(SUBMISSIONS, at(3604)).await.unwrap();
+
+    let never = SubmissionId::generate();
+    assert_eq!(db.missing(vec![old, kept, never]).await.unwrap(), [old, never]);
+    assert_eq!(db.missing(vec![]).await.unwrap(), []);
+}
+
 /// The submission, and what was pruned of its log.
 async fn two_rounds_of_which_the_first_log_is_pruned(db: &impl Storage) -> (SubmissionId, Vec<Event>) {
     let id = insert(db, new("alice")).await;

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use guichet::domain::event::LogPlace;
+use guichet::domain::sign_in::SessionId;
 use guichet::domain::submission::StateName;
-use guichet::storage::{LogPage, Retention, Storage as _};
+use guichet::storage::{LogPage, Retention, SignIns as _, Storage as _};
 
 use super::Fixture;
 use super::events::owner_log;
+use super::sign_in::link;
 use crate::storage::factory::{
     at, event_names, events, get, grade, insert, insert_all, lease, new, next_round, order, owner, state,
     submission,
@@ -31,6 +33,24 @@ pub fn everything_is_there_after_a_restart<F: Fixture>() {
         assert_eq!(order(fixture.store()).await, order_before);
         assert_eq!(event_names(fixture.store(), running).await, ["submission.queued", "submission.started"]);
         assert_eq!(state(fixture.store(), order_before[0]).await, StateName::Queued);
+    });
+}
+
+pub fn links_and_ended_sessions_are_as_they_were_after_a_restart<F: Fixture>() {
+    run(async {
+        let fixture = F::open().await;
+        let session = SessionId::generate();
+        for digest in [[1; 32], [2; 32]] {
+            fixture.store().add_sign_in_link(digest, link(at(100))).await.unwrap();
+        }
+        fixture.store().use_sign_in_link([1; 32], at(1)).await.unwrap();
+        fixture.store().end_session(session, at(100)).await.unwrap();
+
+        let fixture = fixture.reopen().await;
+
+        let used = async |digest| fixture.store().use_sign_in_link(digest, at(2)).await.unwrap();
+        assert_eq!((used([1; 32]).await, used([2; 32]).await), (None, Some(link(at(100)))));
+        assert!(fixture.store().is_session_ended(session).await.unwrap());
     });
 }
 

@@ -1,0 +1,3 @@
+module guichet/sdk
+
+go 1.23

@@ -1,0 +1,174 @@
+//! `guichet exercise`: the exercises of a running service.
+
+use std::io::{Read as _, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use reqwest::Method;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::api::{self, Api, Connection, Error, read, shown};
+use super::table::table;
+use crate::config::Config;
+
+/// What to do with which exercise, of which service.
+#[derive(Clone, Debug, Args)]
+pub struct Command {
+    #[command(flatten)]
+    connection: Connection,
+    /// Print what the service answers, as JSON
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+enum Action {
+    /// Show the exercises
+    List,
+    /// Show an exercise; with --json as `put` takes it
+    Show {
+        /// Its id
+        id: String,
+    },
+    /// Store an exercise, or a new version of it
+    Put {
+        /// A file with its JSON, or - for standard input
+        file: PathBuf,
+        /// Its id; without it, the `id` in the file, or else the file's name without its ending
+        #[arg(long)]
+        id: Option<String>,
+    },
+}
+
+/// What is shown of an exercise.
+#[derive(Debug, Deserialize)]
+struct Exercise {
+    id: String,
+    version: u64,
+    title: String,
+    kind: String,
+    #[serde(default)]
+    runtimes: Option<Vec<String>>,
+    test_count: u64,
+    #[serde(default)]
+    statement: String,
+}
+
+/// Carries it out.
+pub async fn run(config: &Config, command: &Command) -> ExitCode {
+    api::ended(carry_out(config, command, &mut std::io::stdout()).await.map(|()| 0))
+}
+
+async fn carry_out(config: &Config, command: &Command, out: &mut (dyn Write + Send)) -> Result<(), Error> {
+    let api = Api::new(config, &command.connection)?;
+    match &command.action {
+        Action::List => {
+            let items = api.list(&["v1", "exercises"], &[]).await?;
+            if command.json {
+                writeln!(out, "{:#}", json!({ "items": items }))?;
+            } else {
+                list(items, out)?;
+            }
+        }
+        Action::Show { id } => {
+            let answer = api.get(&["v1", "exercises", id]).await?;
+            if command.json {
+                writeln!(out, "{answer:#}")?;
+            } else {
+                show(&read(answer)?, out)?;
+            }
+        }
+        Action::Put { file, id } => {
+            let mut body = content(file)?;
+            let own = id_in(&body);
+            let id = id.clone().or_else(|| own.clone()).or_else(|| id_of(file));
+            if own.is_some() && own != id {
+                forget_the_original(&mut body);
+            }
+            let id = id.ok_or_else(|| Error::Unfit("the exercise has no id: name one by --id".to_owned()))?;
+            let answer = api.send(Method::PUT, &["v1", "exercises", &id], &body).await?;
+            if command.json {
+                writeln!(out, "{answer:#}")?;
+            } else {
+                let Exercise { id, version, test_count, .. } = read(answer)?;
+                writeln!(out, "{} is stored: version {version}, {}", shown(&id), tests(test_count))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The JSON in a file.
+fn content(file: &Path) -> Result<Value, Error> {
+    let name = file.display();
+    let mut text = String::new();
+    let taken = if file == Path::new("-") {
+        std::io::stdin().read_to_string(&mut text)
+    } else {
+        std::fs::File::open(file).and_then(|mut file| file.read_to_string(&mut text))
+    };
+    taken.map_err(|error| Error::Unfit(format!("{name} cannot be read: {error}")))?;
+    serde_json::from_str(&text).map_err(|error| Error::Unfit(format!("{name} is no JSON: {error}")))
+}
+
+/// What the service says of the exercise that another one is a copy of.
+fn forget_the_original(exercise: &mut Value) {
+    if let Some(fields) = exercise.as_object_mut() {
+        for said in ["id", "version", "updated_at", "test_count"] {
+            fields.remove(said);
+        }
+    }
+}
+
+fn id_in(exercise: &Value) -> Option<String> {
+    exercise.get("id").and_then(Value::as_str).map(str::to_owned)
+}
+
+fn id_of(file: &Path) -> Option<String> {
+    (file != Path::new("-")).then(|| file.file_stem()?.to_str().map(str::to_owned)).flatten()
+}
+
+fn list(items: Vec<Value>, out: &mut (dyn Write + Send)) -> Result<(), Error> {
+    let exercises: Vec<Exercise> = read(Value::Array(items))?;
+    let rows: Vec<_> = exercises.iter().map(row).collect();
+    write!(out, "{}", table(["ID", "VERSION", "TESTS", "RUNTIMES", "TITLE"], &rows))?;
+    Ok(())
+}
+
+fn row(exercise: &Exercise) -> [String; 5] {
+    [
+        exercise.id.clone(),
+        exercise.version.to_string(),
+        exercise.test_count.to_string(),
+        runtimes(exercise),
+        exercise.title.clone(),
+    ]
+    .map(|cell| shown(&cell))
+}
+
+fn show(exercise: &Exercise, out: &mut (dyn Write + Send)) -> Result<(), Error> {
+    let Exercise { id, version, title, kind, test_count, statement, .. } = exercise;
+    writeln!(out, "{}", shown(title))?;
+    let facts =
+        [id.clone(), format!("version {version}"), kind.clone(), tests(*test_count), runtimes(exercise)];
+    writeln!(out, "{}", shown(&facts.join(" · ")))?;
+    if !statement.is_empty() {
+        writeln!(out)?;
+        for line in statement.lines() {
+            writeln!(out, "{}", shown(line))?;
+        }
+    }
+    Ok(())
+}
+
+fn runtimes(exercise: &Exercise) -> String {
+    exercise.runtimes.as_ref().map_or_else(|| "all".to_owned(), |runtimes| runtimes.join(", "))
+}
+
+fn tests(count: u64) -> String {
+    format!("{count} {}", if count == 1 { "test" } else { "tests" })
+}
