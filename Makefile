@@ -1,6 +1,6 @@
 # What one does with Guichet from the repository root. Set-up lies in scripts/, which say what they need.
 
-.PHONY: up down build package page sdk agent test check fmt clippy rustdoc openapi deny bench setup
+.PHONY: up down build package page sdk agent test check fmt clippy rustdoc openapi settings deny bench setup
 
 # Builds target/quick/guichet, makes the images, starts the service, shows one graded submission. GUICHET_LISTEN chooses
 # the port.
@@ -35,8 +35,8 @@ agent:
 test:
 	@scripts/test.sh
 
-# What needs no engine: format, lints, documentation, openapi/openapi.json, the dependencies.
-check: fmt clippy rustdoc openapi deny
+# What needs no engine: format, lints, documentation, openapi/openapi.json, docs/settings.md, the dependencies.
+check: fmt clippy rustdoc openapi settings deny
 
 fmt:
 	cargo fmt --all --check
@@ -49,6 +49,10 @@ rustdoc:
 
 openapi:
 	cargo run --locked --features failpoints --quiet -- openapi --check
+
+# docs/settings.md is what the code says.
+settings:
+	cargo run --locked --features failpoints --quiet -- settings --check
 
 deny:
 	@scripts/deny.sh

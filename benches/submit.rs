@@ -172,7 +172,7 @@ impl Bare {
         let python = engine::runtime("python");
         let root = engine::unpack(&python.image, folder);
         std::fs::write(root.join("w/main.py"), PYTHON).unwrap();
-        let command = python.run.argv(&paths(&python));
+        let command = python.run.argv(&paths(&python), &python.run.limits.default);
         let task = Task { commands: vec![command.clone()], stdin: stdin.clone(), stdout: stdout.clone() };
         let mut on_host = command;
         let itself = ["-c", "import sys; print(sys.executable)"];
@@ -184,8 +184,10 @@ impl Bare {
         let c = engine::runtime("c");
         let c_root = engine::unpack(&c.image, folder);
         std::fs::write(c_root.join("w/main.c"), C).unwrap();
-        let compile = c.compile.as_ref().unwrap().argv(&paths(&c));
-        let c = Task { commands: vec![compile, c.run.argv(&paths(&c))], stdin, stdout };
+        let compile = c.compile.as_ref().unwrap();
+        let compile = compile.argv(&paths(&c), &compile.limits.default);
+        let c =
+            Task { commands: vec![compile, c.run.argv(&paths(&c), &c.run.limits.default)], stdin, stdout };
         Self {
             floors: [Floor::start(&root), Floor::start(&root)],
             python: task,

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
-use guichet::cli::{container, doctor, exercise, host, openapi, runtime, submission, token};
+use guichet::cli::document::Document;
+use guichet::cli::{container, doctor, exercise, host, runtime, submission, token};
 use guichet::config::Config;
 use guichet::serve;
 
@@ -32,6 +33,12 @@ enum Command {
     /// Print the OpenAPI document
     Openapi {
         /// Compare it with `openapi/openapi.json` instead; exits with 1 if they differ
+        #[arg(long)]
+        check: bool,
+    },
+    /// Print the reference of all settings, as Markdown
+    Settings {
+        /// Compare it with `docs/settings.md` instead; exits with 1 if they differ
         #[arg(long)]
         check: bool,
     },
@@ -97,7 +104,8 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Serve => serve::serve(config()?).await,
         Command::Migrate => serve::migrate(config()?).await,
-        Command::Openapi { check } => openapi::run(check),
+        Command::Openapi { check } => Document::OpenApi.run(check),
+        Command::Settings { check } => Document::Settings.run(check),
         Command::Token(arguments) => token::run(&config()?, &arguments),
         Command::Runtime { action } => runtime::run_configured(&config()?, &action).await,
         Command::Host(command) => Ok(host::run(&config()?, &command).await),

@@ -4,10 +4,11 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use serde::Deserialize;
+use guichet_client::Client;
+use guichet_client::types::{Container, ContainerTransport};
 use serde_json::{Value, json};
 
-use super::api::{self, Api, Connection, Error, read, shown};
+use super::api::{self, Connection, Error, read, shown};
 use super::table::table;
 use crate::config::Config;
 
@@ -47,31 +48,17 @@ enum Action {
     },
 }
 
-/// What is shown of a container.
-#[derive(Debug, Deserialize)]
-struct Container {
-    id: String,
-    host: String,
-    runtime: String,
-    slot: u32,
-    state: String,
-    submission_id: Option<String>,
-    transport: Option<String>,
-    created_at: String,
-    submissions: u64,
-}
-
 /// Carries it out.
 pub async fn run(config: &Config, command: &Command) -> ExitCode {
     api::ended(carry_out(config, command, &mut std::io::stdout()).await.map(|()| 0))
 }
 
 async fn carry_out(config: &Config, command: &Command, out: &mut (dyn Write + Send)) -> Result<(), Error> {
-    let api = Api::new(config, &command.connection)?;
+    let client = api::client(config, &command.connection)?;
     match &command.action {
         Action::List { host, runtime, state } => {
             let filters = api::given(&[("host", host), ("runtime", runtime), ("state", state)]);
-            let items = api.list(&["v1", "containers"], &filters).await?;
+            let items = client.list(&["v1", "containers"], &filters, usize::MAX).await?;
             if command.json {
                 writeln!(out, "{:#}", json!({ "items": items }))?;
             } else {
@@ -79,8 +66,8 @@ async fn carry_out(config: &Config, command: &Command, out: &mut (dyn Write + Se
             }
         }
         Action::Kill { id } => {
-            let id = whole_id(&api, id).await?;
-            api.delete(&["v1", "containers", &id], &[]).await?;
+            let id = whole_id(&client, id).await?;
+            client.end_container(&id).await?;
             if !command.json {
                 writeln!(out, "{} is killed, and replaced", shown(&id))?;
             }
@@ -90,9 +77,9 @@ async fn carry_out(config: &Config, command: &Command, out: &mut (dyn Write + Se
 }
 
 /// The id of the container whose id begins so.
-async fn whole_id(api: &Api<'_>, beginning: &str) -> Result<String, Error> {
-    let items = api.list(&["v1", "containers"], &[]).await?;
-    let ids = items.iter().filter_map(|item| item.get("id").and_then(Value::as_str));
+async fn whole_id(client: &Client, beginning: &str) -> Result<String, Error> {
+    let containers = client.containers(&[]).await?;
+    let ids = containers.iter().map(|container| container.id.as_str());
     let found: Vec<&str> = ids.filter(|id| id.starts_with(beginning)).collect();
     match found.as_slice() {
         [one] => Ok((*one).to_owned()),
@@ -117,10 +104,10 @@ fn row(container: &Container) -> [String; 9] {
         container.host.clone(),
         container.runtime.clone(),
         container.slot.to_string(),
-        container.state.clone(),
+        container.state.to_string(),
         or_dash(container.submission_id.as_deref()),
         container.submissions.to_string(),
-        or_dash(container.transport.as_deref()),
+        or_dash(container.transport.as_ref().map(ContainerTransport::as_str)),
         container.created_at.clone(),
     ]
     .map(|cell| shown(&cell))

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use guichet_client::types::Exercise;
 use reqwest::Method;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::api::{self, Api, Connection, Error, read, shown};
+use super::api::{self, Connection, Error, read, shown};
 use super::table::table;
 use crate::config::Config;
 
@@ -44,30 +44,16 @@ enum Action {
     },
 }
 
-/// What is shown of an exercise.
-#[derive(Debug, Deserialize)]
-struct Exercise {
-    id: String,
-    version: u64,
-    title: String,
-    kind: String,
-    #[serde(default)]
-    runtimes: Option<Vec<String>>,
-    test_count: u64,
-    #[serde(default)]
-    statement: String,
-}
-
 /// Carries it out.
 pub async fn run(config: &Config, command: &Command) -> ExitCode {
     api::ended(carry_out(config, command, &mut std::io::stdout()).await.map(|()| 0))
 }
 
 async fn carry_out(config: &Config, command: &Command, out: &mut (dyn Write + Send)) -> Result<(), Error> {
-    let api = Api::new(config, &command.connection)?;
+    let client = api::client(config, &command.connection)?;
     match &command.action {
         Action::List => {
-            let items = api.list(&["v1", "exercises"], &[]).await?;
+            let items = client.list(&["v1", "exercises"], &[], usize::MAX).await?;
             if command.json {
                 writeln!(out, "{:#}", json!({ "items": items }))?;
             } else {
@@ -75,7 +61,7 @@ async fn carry_out(config: &Config, command: &Command, out: &mut (dyn Write + Se
             }
         }
         Action::Show { id } => {
-            let answer = api.get(&["v1", "exercises", id]).await?;
+            let answer: Value = client.get(&["v1", "exercises", id]).await?;
             if command.json {
                 writeln!(out, "{answer:#}")?;
             } else {
@@ -90,7 +76,7 @@ async fn carry_out(config: &Config, command: &Command, out: &mut (dyn Write + Se
                 forget_the_original(&mut body);
             }
             let id = id.ok_or_else(|| Error::Unfit("the exercise has no id: name one by --id".to_owned()))?;
-            let answer = api.send(Method::PUT, &["v1", "exercises", &id], &body).await?;
+            let answer: Value = client.send(Method::PUT, &["v1", "exercises", &id], &body).await?;
             if command.json {
                 writeln!(out, "{answer:#}")?;
             } else {
@@ -154,7 +140,7 @@ fn show(exercise: &Exercise, out: &mut (dyn Write + Send)) -> Result<(), Error> 
     let Exercise { id, version, title, kind, test_count, statement, .. } = exercise;
     writeln!(out, "{}", shown(title))?;
     let facts =
-        [id.clone(), format!("version {version}"), kind.clone(), tests(*test_count), runtimes(exercise)];
+        [id.clone(), format!("version {version}"), kind.to_string(), tests(*test_count), runtimes(exercise)];
     writeln!(out, "{}", shown(&facts.join(" · ")))?;
     if !statement.is_empty() {
         writeln!(out)?;
@@ -166,9 +152,9 @@ fn show(exercise: &Exercise, out: &mut (dyn Write + Send)) -> Result<(), Error> 
 }
 
 fn runtimes(exercise: &Exercise) -> String {
-    exercise.runtimes.as_ref().map_or_else(|| "all".to_owned(), |runtimes| runtimes.join(", "))
+    exercise.runtimes.join(", ")
 }
 
-fn tests(count: u64) -> String {
+fn tests(count: u32) -> String {
     format!("{count} {}", if count == 1 { "test" } else { "tests" })
 }

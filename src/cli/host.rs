@@ -5,12 +5,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use guichet_client::Client;
+use guichet_client::types::{Host, HostMode, HostRequest, HostRuntime, HostState};
 use reqwest::Method;
-use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use super::api::{self, Api, Connection, Error, read, shown};
+use super::api::{self, Connection, Error, read, shown};
 use super::table::table;
 use crate::config::Config;
 
@@ -79,78 +80,39 @@ enum Action {
     },
 }
 
-/// What is shown of a host.
-#[derive(Debug, Deserialize)]
-struct Host {
-    name: String,
-    url: String,
-    mode: String,
-    drained: bool,
-    state: String,
-    slots: Slots,
-    runtimes: Vec<Runtime>,
-    submissions: Submissions,
-    warnings: Vec<Warning>,
-    last_error: Option<Fault>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Slots {
-    total: u32,
-    busy: u32,
-}
-
-#[derive(Debug, Deserialize)]
-struct Runtime {
-    id: String,
-    image: String,
-    progress: Option<f64>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Submissions {
-    running: u32,
-}
-
-#[derive(Debug, Deserialize)]
-struct Warning {
-    message: String,
-}
-
-#[derive(Debug, Deserialize)]
-struct Fault {
-    message: String,
-}
-
 /// Carries it out.
 pub async fn run(config: &Config, command: &Command) -> ExitCode {
     api::ended(carry_out(config, command, &mut std::io::stdout()).await.map(|()| 0))
 }
 
 async fn carry_out(config: &Config, command: &Command, out: &mut (dyn Write + Send)) -> Result<(), Error> {
-    let api = Api::new(config, &command.connection)?;
+    let client = api::client(config, &command.connection)?;
     let answer = match &command.action {
         Action::List => {
-            let list = api.get(&["v1", "hosts"]).await?;
+            let list = client.get(&["v1", "hosts"]).await?;
             if !command.json {
                 return show(&list, out);
             }
             list
         }
         Action::Add { name, engine, certs, slots, cordoned } => {
-            let mode = if *cordoned { "cordoned" } else { "active" };
-            let body = json!({ "name": name, "url": engine, "certs": certs, "slots": slots, "mode": mode });
-            api.send(Method::POST, &["v1", "hosts"], &body).await?
+            let host = HostRequest {
+                name: name.clone(),
+                url: engine.clone(),
+                certs: certs.clone(),
+                slots: *slots,
+                mode: Some(if *cordoned { HostMode::Cordoned } else { HostMode::Active }),
+            };
+            client.send(Method::POST, &["v1", "hosts"], &host).await?
         }
-        Action::Cordon { name } => set_mode(&api, name, "cordoned").await?,
-        Action::Activate { name } => set_mode(&api, name, "active").await?,
+        Action::Cordon { name } => set_mode(&client, name, "cordoned").await?,
+        Action::Activate { name } => set_mode(&client, name, "active").await?,
         Action::Drain { name, wait } => {
-            let host = set_mode(&api, name, "draining").await?;
-            if *wait { emptied(&api, name).await? } else { host }
+            let host = set_mode(&client, name, "draining").await?;
+            if *wait { emptied(&client, name).await? } else { host }
         }
         Action::Remove { name, force } => {
-            let options: &[_] = if *force { &[("force", "true")] } else { &[] };
-            api.delete(&["v1", "hosts", name], options).await?;
+            client.remove_host(name, *force).await?;
             if !command.json {
                 writeln!(out, "{} is removed", shown(name))?;
             }
@@ -165,16 +127,16 @@ async fn carry_out(config: &Config, command: &Command, out: &mut (dyn Write + Se
     Ok(())
 }
 
-async fn set_mode(api: &Api<'_>, name: &str, mode: &str) -> Result<Value, Error> {
-    api.send(Method::PATCH, &["v1", "hosts", name], &json!({ "mode": mode })).await
+async fn set_mode(client: &Client, name: &str, mode: &str) -> Result<Value, Error> {
+    Ok(client.send(Method::PATCH, &["v1", "hosts", name], &json!({ "mode": mode })).await?)
 }
 
 /// Waits until nothing runs on the host any more.
-async fn emptied(api: &Api<'_>, name: &str) -> Result<Value, Error> {
+async fn emptied(client: &Client, name: &str) -> Result<Value, Error> {
     loop {
-        let answer = api.get(&["v1", "hosts", name]).await?;
+        let answer: Value = client.get(&["v1", "hosts", name]).await?;
         let host: Host = read(answer.clone())?;
-        if host.mode == "active" {
+        if host.mode == HostMode::Active {
             return Err(Error::Unfit(format!(
                 "{name} takes submissions again: its mode was changed meanwhile"
             )));
@@ -201,7 +163,8 @@ fn show(list: &Value, out: &mut (dyn Write + Send)) -> Result<(), Error> {
 fn remarks(hosts: &[Host]) -> Vec<(&str, Vec<&str>)> {
     let mut remarks: Vec<(&str, Vec<&str>)> = Vec::new();
     for host in hosts {
-        let fault = host.last_error.iter().filter(|_| host.state != "healthy").map(|fault| &fault.message);
+        let fault =
+            host.last_error.iter().filter(|_| host.state != HostState::Healthy).map(|fault| &fault.message);
         for message in fault.chain(host.warnings.iter().map(|warning| &warning.message)) {
             match remarks.iter_mut().find(|(known, _)| known == message) {
                 Some((_, names)) => names.push(&host.name),
@@ -213,15 +176,15 @@ fn remarks(hosts: &[Host]) -> Vec<(&str, Vec<&str>)> {
 }
 
 fn row(host: &Host) -> [String; 8] {
-    let mode = if host.drained { format!("{}, empty", host.mode) } else { host.mode.clone() };
-    let images = host.runtimes.iter().map(|Runtime { id, image, progress }| match progress {
+    let mode = if host.drained { format!("{}, empty", host.mode) } else { host.mode.to_string() };
+    let images = host.runtimes.iter().map(|HostRuntime { id, image, progress, .. }| match progress {
         Some(part) => format!("{id} {image} {:.0} %", part * 100.0),
         None => format!("{id} {image}"),
     });
     [
         host.name.clone(),
         mode,
-        host.state.clone(),
+        host.state.to_string(),
         host.slots.busy.to_string(),
         host.slots.total.to_string(),
         host.submissions.running.to_string(),
@@ -234,10 +197,10 @@ fn row(host: &Host) -> [String; 8] {
 /// What became of a host, in a sentence.
 fn in_words(host: &Host) -> String {
     let Host { name, mode, state, drained, submissions, .. } = host;
-    let takes = match mode.as_str() {
-        "active" => "takes submissions",
-        "cordoned" => "takes nothing new",
-        _ => "takes nothing new and is being emptied",
+    let takes = match mode {
+        HostMode::Active => "takes submissions",
+        HostMode::Draining => "takes nothing new and is being emptied",
+        HostMode::Cordoned | HostMode::Other(_) => "takes nothing new",
     };
     let runs = match submissions.running {
         _ if *drained => ", nothing runs there".to_owned(),

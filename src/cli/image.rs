@@ -61,6 +61,7 @@ pub async fn make_tree(recipe: &ImageRecipe) -> Result<Tree, Error> {
     let hook_path = folder.path().join("hook");
     std::fs::write(&hook_path, recipe::hook(recipe))?;
     std::fs::set_permissions(&hook_path, std::fs::Permissions::from_mode(0o755))?;
+    write_overlay(recipe, &folder.path().join(recipe::OVERLAY))?;
 
     let tree = Tree { folder };
     let output = mmdebstrap(recipe, &hook_path, &tree.path()).output().await.map_err(|error| {
@@ -75,10 +76,25 @@ pub async fn make_tree(recipe: &ImageRecipe) -> Result<Tree, Error> {
     Err(Error::Failed { status: output.status, output: last.join("\n") })
 }
 
+/// Writes the recipe's own files below `folder`, for the hook.
+fn write_overlay(recipe: &ImageRecipe, folder: &Path) -> std::io::Result<()> {
+    for file in &recipe.overlay {
+        let path = folder.join(&file.path);
+        std::fs::create_dir_all(path.parent().unwrap_or(folder))?;
+        for made in path.ancestors().skip(1).take_while(|made| made.starts_with(folder)) {
+            std::fs::set_permissions(made, std::fs::Permissions::from_mode(0o755))?;
+        }
+        std::fs::write(&path, &file.content)?;
+        let mode = if file.executable { 0o755 } else { 0o644 };
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode))?;
+    }
+    Ok(())
+}
+
 fn mmdebstrap(recipe: &ImageRecipe, hook: &Path, tar: &Path) -> Command {
     let mut command = Command::new("mmdebstrap");
     command
-        .args(["--variant=extract", "--skip=cleanup", "--format=tar"])
+        .args(["--variant=extract", "--skip=cleanup", "--format=tar", "--aptopt=Acquire::Retries \"3\""])
         .arg(format!("--hook-dir={MERGED_USR}"))
         .arg(format!("--include={}", recipe::packages(recipe).collect::<Vec<_>>().join(",")))
         .arg(format!("--extract-hook={}", hook.display()))

@@ -3,10 +3,10 @@
 mod api;
 pub mod container;
 pub mod doctor;
+pub mod document;
 pub mod exercise;
 pub mod host;
 mod image;
-pub mod openapi;
 pub mod runtime;
 pub mod submission;
 mod table;

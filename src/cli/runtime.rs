@@ -33,10 +33,13 @@ pub enum Action {
         #[arg(long)]
         anew: bool,
     },
-    /// Run every runtime's check program on every host, as students' programs run there
+    /// Run the runtimes' check programs on every host, as students' programs run there
     ///
     /// Exits with 1 if an image is missing or does not start, or if it lacks what programs are promised.
-    Check,
+    Check {
+        /// Only these runtimes
+        ids: Vec<RuntimeId>,
+    },
 }
 
 /// What to do about an engine that cannot be asked.
@@ -96,7 +99,7 @@ pub async fn run_configured(config: &Config, action: &Action) -> anyhow::Result<
             (Ok(host), _) => hosts.push(host),
             // The others get their images all the same.
             (Err(error), Action::Build { .. }) => silent = silent.or(Some(error)),
-            (Err(error), Action::List | Action::Check) => return Err(error.into()),
+            (Err(error), Action::List | Action::Check { .. }) => return Err(error.into()),
         }
     }
     let out = &mut std::io::stdout();
@@ -113,7 +116,7 @@ pub async fn run_configured(config: &Config, action: &Action) -> anyhow::Result<
             }
             in_order(faults)?;
         }
-        Action::Check => check(config, &languages, &hosts, out).await?,
+        Action::Check { ids } => check(config, &chosen(&languages, ids)?, &hosts, out).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -230,12 +233,12 @@ fn in_order(faults: usize) -> Result<(), Error> {
 
 async fn check(
     config: &Config,
-    runtimes: &[Runtime],
+    runtimes: &[&Runtime],
     hosts: &[Images],
     out: &mut (dyn Write + Send),
 ) -> Result<(), Error> {
     let mut faults = 0;
-    for runtime in runtimes {
+    for runtime in runtimes.iter().copied() {
         for (host, configured) in hosts.iter().zip(&config.docker.hosts) {
             let proven = match state(runtime, host).await {
                 Ok(()) => prove(config, runtime, configured).await,
@@ -244,7 +247,7 @@ async fn check(
             faults += usize::from(proven.is_err());
             let text = match proven {
                 Ok(()) => "holds what programs are promised".to_owned(),
-                Err(Defect { reason, advice }) => format!("{reason}; {advice}"),
+                Err(Defect { reason, advice, .. }) => format!("{reason}; {advice}"),
             };
             writeln!(out, "{}: {} on {}: {text}", runtime.id, runtime.image, host.host())?;
         }
@@ -256,6 +259,8 @@ async fn check(
 pub(super) struct Defect {
     /// Follows the image's name.
     pub reason: String,
+    /// Whether the image is not there at all.
+    pub missing: bool,
     /// What to do about it.
     pub advice: &'static str,
 }
@@ -263,10 +268,12 @@ pub(super) struct Defect {
 /// Whether the runtime's check program ends well in a container like those of students' programs.
 async fn prove(config: &Config, runtime: &Runtime, host: &ConfiguredHost) -> Result<(), Defect> {
     let files = runtimes::check_program(&config.runtimes_dir(), &runtime.id).map_err(|error| Defect {
+        missing: false,
         reason: format!("has no check program: {}", Chain(&error)),
         advice: "put one into the folder check beside its runtime.toml",
     })?;
     let untried = |error: trial::Error| Defect {
+        missing: false,
         reason: format!("cannot be tried: {}", Chain(&error)),
         advice: "see to the engine, and to the agent (guichet doctor tells about both)",
     };
@@ -277,6 +284,7 @@ async fn prove(config: &Config, runtime: &Runtime, host: &ConfiguredHost) -> Res
         tracing::warn!(error = %Chain(&error), "the check's container could not be removed");
     }
     checked.map_err(untried)?.map_err(|reason| Defect {
+        missing: false,
         reason,
         advice: "put what is missing into the image, or correct its check program",
     })
@@ -284,9 +292,13 @@ async fn prove(config: &Config, runtime: &Runtime, host: &ConfiguredHost) -> Res
 
 /// Whether the runtime's image is on the host as it should be, and starts.
 pub(super) async fn state(runtime: &Runtime, host: &Images) -> Result<(), Defect> {
-    let defect = |reason: &str, advice| Err(Defect { reason: reason.to_owned(), advice });
+    let defect = |reason: &str, advice| Err(Defect { missing: false, reason: reason.to_owned(), advice });
     let failed = match presence(runtime, host).await {
-        Ok(Presence::Missing) => return defect("is missing", "guichet runtime build makes what is missing"),
+        Ok(Presence::Missing) => {
+            let (reason, advice) =
+                ("is missing".to_owned(), "guichet runtime build ID... makes what is missing");
+            return Err(Defect { missing: true, reason, advice });
+        }
         Ok(Presence::Outdated) => {
             return defect("is of an older recipe", "guichet runtime build makes anew what is outdated");
         }

@@ -15,6 +15,7 @@ use crate::auth::AuthSettings;
 use crate::legacy;
 use crate::pool::docker_settings::DockerSettings;
 
+pub mod reference;
 mod sections;
 
 pub use sections::{Data, Database, Execution, Log, LogFormat, Metrics, Queue, RateLimit, Retention, Server};

@@ -13,6 +13,7 @@ pub mod lease;
 pub mod limits;
 pub mod metadata;
 pub mod pace;
+pub mod pattern;
 pub mod queue;
 pub mod quote;
 pub mod runtime;

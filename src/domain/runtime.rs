@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use super::ids::RuntimeId;
 use super::limits::Limits;
+use super::pattern::Pattern;
 
 /// A language in a version, with its image and commands.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -48,6 +49,36 @@ pub struct Step {
     pub start_memory_bytes: u64,
     /// What it may use.
     pub limits: StepLimits,
+    /// How a compiler's lines are read that have another form than gcc's: the first that fits a line counts. Groups: `file`,
+    /// `line`, `column`, `severity`, `message`.
+    #[serde(default)]
+    pub diagnostics: Vec<Pattern>,
+    /// How what a failing program says is read.
+    pub error: Option<ErrorFormat>,
+}
+
+/// How the place of a run-time error is found in what a program wrote to standard error.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ErrorFormat {
+    /// Each match is a call: its groups `file` and `line` say where.
+    pub place: Option<Pattern>,
+    /// Which call of several is the one that failed.
+    #[serde(default)]
+    pub innermost: Innermost,
+    /// Its group `message` is what went wrong.
+    pub message: Pattern,
+}
+
+/// In which order a language tells the calls that led to an error.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Innermost {
+    /// The call that failed is told first.
+    #[default]
+    First,
+    /// It is told last.
+    Last,
 }
 
 /// What a command may use if nobody says otherwise, and at most.
@@ -71,6 +102,20 @@ pub struct ImageRecipe {
     /// Commands run inside the finished tree (each an argument vector), to warm what an installer would.
     #[serde(default)]
     pub finish: Vec<Vec<String>>,
+    /// Files laid over the tree before those commands: the folder `image` beside the recipe.
+    #[serde(skip)]
+    pub overlay: Vec<OverlayFile>,
+}
+
+/// A file of a recipe's own in its image.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct OverlayFile {
+    /// Where, relative to the image's root.
+    pub path: String,
+    /// What is in it.
+    pub content: Vec<u8>,
+    /// Whether it may be executed.
+    pub executable: bool,
 }
 
 /// Stands for the entry file's path in a command.
@@ -81,6 +126,9 @@ pub const SOURCES_PLACEHOLDER: &str = "{sources}";
 
 /// Stands for the folder in which a compilation leaves what is no file of the submission.
 pub const OUTPUT_PLACEHOLDER: &str = "{output}";
+
+/// Stands for the command's memory limit, in MiB.
+pub const MEMORY_PLACEHOLDER: &str = "{memory_mib}";
 
 /// What the placeholders of a command stand for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,17 +142,20 @@ pub struct Paths<'a> {
 }
 
 impl Step {
-    /// The argument vector for these paths.
+    /// The argument vector for these paths, under these limits.
     ///
     /// A name that a compiler would read as an option (`-o.c`) or a file of options (`@x.c`) gets `./` before it.
-    pub fn argv(&self, paths: &Paths<'_>) -> Vec<String> {
+    pub fn argv(&self, paths: &Paths<'_>, limits: &Limits) -> Vec<String> {
         let entry = guarded(paths.entry);
+        let memory_mib = (limits.memory_bytes >> 20).max(1).to_string();
         let words = self.command.iter().flat_map(|word| {
             if word == SOURCES_PLACEHOLDER {
                 return paths.sources.iter().map(|path| guarded(path)).collect();
             }
             // The entry last: its name may hold anything.
-            vec![word.replace(OUTPUT_PLACEHOLDER, paths.output).replace(ENTRY_PLACEHOLDER, &entry)]
+            let word =
+                word.replace(MEMORY_PLACEHOLDER, &memory_mib).replace(OUTPUT_PLACEHOLDER, paths.output);
+            vec![word.replace(ENTRY_PLACEHOLDER, &entry)]
         });
         words.collect()
     }
@@ -148,7 +199,7 @@ mod tests {
     fn argv(runtime: &Runtime, command: &[&str], files: &[&str]) -> Vec<String> {
         let command = command.iter().map(|word| (*word).to_owned()).collect();
         let step = Step { command, ..runtime.run.clone() };
-        step.argv(&runtime.paths(files.iter().copied(), "/out"))
+        step.argv(&runtime.paths(files.iter().copied(), "/out"), &step.limits.default)
     }
 
     #[test]
@@ -169,6 +220,11 @@ mod tests {
 
         assert_eq!(words, ["main.c", "main.c", "./-o.c", "./@x.c"]);
         assert_eq!(argv(&c(), &["{entry}"], &["-o.c"]), ["./-o.c"]);
+    }
+
+    #[test]
+    fn a_command_may_name_its_memory_limit() {
+        assert_eq!(argv(&c(), &["java", "-Xmx{memory_mib}m"], &["main.c"]), ["java", "-Xmx256m"]);
     }
 
     #[test]

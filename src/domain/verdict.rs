@@ -195,7 +195,7 @@ pub struct TestReport {
     pub stdout: Capture,
     /// What it wrote beside.
     pub stderr: Capture,
-    /// What the checker says about a difference.
+    /// What the checker says about a difference, or where and why the program failed, as far as its language tells.
     pub message: Option<String>,
 }
 

@@ -31,7 +31,7 @@ pub async fn compile(
     let limits = setting.compile_limits(step);
     let begun = Instant::now();
     let mut written = Written::default();
-    let request = setting.request(step, step.argv(&setting.paths), &limits, true);
+    let request = setting.request(step, step.argv(&setting.paths, &limits), &limits, true);
     let mut take = |_stream, bytes: &[u8]| written.bytes.extend_from_slice(bytes);
     let report = container.exec(request, &[], abort, &mut take).await?;
     if report.stopped_by == Some(guichet_agent::StoppedBy::Abort) {
@@ -43,7 +43,7 @@ pub async fn compile(
         ok: meaning.verdict.is_none(),
         exit: meaning.exit,
         limit: meaning.limit,
-        diagnostics: diagnostics(&written.bytes, &meaning),
+        diagnostics: diagnostics(&written.bytes, &meaning, &step.diagnostics),
         output: budget.capture(&written, RUN_STREAM_BYTES),
         usage: meaning.usage,
     };

@@ -1,7 +1,11 @@
-//! What a compiler says, line by line: `file:line[:column]: severity: message`, as gcc, clang and javac write it, and
-//! what assembler, linker and driver say without a place.
+//! What a compiler says, line by line: as the language's own patterns say, or `file:line[:column]: severity: message`, as
+//! gcc, clang and javac write it, and what assembler, linker and driver say without a place.
+
+use regex::Captures;
 
 use super::classify::Meaning;
+use super::failure::own_path;
+use crate::domain::pattern::Pattern;
 use crate::domain::verdict::{Diagnostic, Exit, Severity};
 
 /// Most diagnostics kept of a compilation.
@@ -24,9 +28,15 @@ const MARKS: [(&str, Severity); 8] = [
 /// What a compilation's output says, in order.
 ///
 /// What failed has at least one error: if no line is known as one, what stopped it or the last line is.
-pub fn diagnostics(output: &[u8], meaning: &Meaning) -> Vec<Diagnostic> {
+///
+/// * `patterns` — of the language's own forms; the first that fits a line counts.
+pub fn diagnostics(output: &[u8], meaning: &Meaning, patterns: &[Pattern]) -> Vec<Diagnostic> {
     let output = String::from_utf8_lossy(output);
-    let mut found: Vec<_> = output.lines().filter_map(diagnostic).collect();
+    let of_line = |line| {
+        let own = patterns.iter().find_map(|pattern| pattern.find(line));
+        own.map_or_else(|| diagnostic(line), |groups| Some(of_groups(&groups)))
+    };
+    let mut found: Vec<_> = output.lines().filter_map(of_line).collect();
     let is_error = |diagnostic: &Diagnostic| diagnostic.severity == Severity::Error;
     if meaning.verdict.is_some() && !found.iter().any(is_error) {
         found.truncate(MAX_DIAGNOSTICS - 1);
@@ -53,6 +63,24 @@ fn cause(output: &str, meaning: &Meaning) -> String {
     }
 }
 
+/// What the groups of a language's own pattern say. A severity that is not told is an error.
+fn of_groups(groups: &Captures<'_>) -> Diagnostic {
+    let group = |name| groups.name(name).map(|group| group.as_str().trim()).filter(|text| !text.is_empty());
+    let number = |name| group(name).and_then(|text| text.parse().ok());
+    let severity = group("severity").unwrap_or_default().to_lowercase();
+    let severity = match severity.as_str() {
+        text if text.starts_with("warn") => Severity::Warning,
+        text if ["note", "info", "hint", "help"].iter().any(|mark| text.starts_with(mark)) => Severity::Note,
+        _ => Severity::Error,
+    };
+    Diagnostic {
+        file: group("file").map(|file| own_path(file).to_owned()),
+        line: number("line"),
+        column: number("column"),
+        ..unplaced(severity, group("message").unwrap_or_default())
+    }
+}
+
 fn diagnostic(line: &str) -> Option<Diagnostic> {
     let starts = [0].into_iter().chain(line.match_indices(": ").map(|(at, separator)| at + separator.len()));
     let marks = starts.filter_map(|start| Some((line.get(..start)?, marked(line.get(start..)?)?)));
@@ -61,7 +89,7 @@ fn diagnostic(line: &str) -> Option<Diagnostic> {
         && let Some((file, line, column)) = split_place(place.trim_end_matches(": "))
         && file != "{standard input}"
     {
-        let (file, line) = (Some(file.to_owned()), Some(line));
+        let (file, line) = (Some(own_path(file).to_owned()), Some(line));
         return Some(Diagnostic { file, line, column, ..unplaced(severity, message) });
     }
     if let Some((place, message)) = split_section(line) {
@@ -136,7 +164,7 @@ fn without_temporary_names(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Diagnostic, Exit, MAX_DIAGNOSTICS, Meaning, Severity, diagnostics};
+    use super::{Diagnostic, Exit, MAX_DIAGNOSTICS, Meaning, Pattern, Severity, diagnostics};
     use crate::domain::verdict::{LimitHit, LimitKind, Usage, Verdict};
 
     const FAILED: Meaning = Meaning {
@@ -147,7 +175,7 @@ mod tests {
     };
 
     fn found(output: &str) -> Vec<Diagnostic> {
-        diagnostics(output.as_bytes(), &FAILED)
+        diagnostics(output.as_bytes(), &FAILED, &[])
     }
 
     fn messages(output: &str) -> Vec<(Severity, Option<String>, String)> {
@@ -251,12 +279,37 @@ mod tests {
     #[test]
     fn what_failed_has_an_error_whatever_the_compiler_says() {
         let hit = LimitHit { kind: LimitKind::CpuTime, allowed: 10, measured: 11 };
-        let stopped = diagnostics(b"half a li", &Meaning { limit: Some(hit), ..FAILED });
+        let stopped = diagnostics(b"half a li", &Meaning { limit: Some(hit), ..FAILED }, &[]);
 
         assert_eq!(stopped[0].message, "the compilation was stopped by its limit of CPU time");
         assert_eq!(messages("strange\nlast words\n\n"), [error(None, "last words")]);
         assert_eq!(messages(""), [error(None, "the compiler ended with exit code 1 and said nothing")]);
-        assert!(diagnostics(b"strange", &Meaning { verdict: None, ..FAILED }).is_empty());
+        assert!(diagnostics(b"strange", &Meaning { verdict: None, ..FAILED }, &[]).is_empty());
+    }
+
+    #[test]
+    fn a_language_may_have_forms_of_its_own() {
+        let patterns: Vec<Pattern> = [
+            r"^(?P<file>.+?)\((?P<line>\d+),(?P<column>\d+)\): (?P<severity>error|warning) (?P<message>TS\d+: .*)$",
+            r"^(?P<file>\S+\.go):(?P<line>\d+):(?P<column>\d+): (?P<message>.*)$",
+        ]
+        .into_iter()
+        .map(|text| serde_json::from_value(text.into()).unwrap())
+        .collect();
+        let output = "# command-line-arguments\nmain.ts(3,5): warning TS1: w\n./a.go:4:2: undefined: x\nm.c:1:1: note: n\n";
+
+        let found = diagnostics(output.as_bytes(), &FAILED, &patterns);
+
+        let told =
+            found.iter().map(|one| (one.severity, one.file.as_deref(), one.line, one.message.as_str()));
+        assert_eq!(
+            told.collect::<Vec<_>>(),
+            [
+                (Severity::Warning, Some("main.ts"), Some(3), "TS1: w"),
+                (Severity::Error, Some("a.go"), Some(4), "undefined: x"),
+                (Severity::Note, Some("m.c"), Some(1), "n"),
+            ]
+        );
     }
 
     #[test]

@@ -66,8 +66,7 @@ pub async fn evaluate(
 ) -> Result<Outcome, Lost> {
     let begun = Instant::now();
     let spec = work.exercise.as_ref().map(|exercise| &exercise.spec);
-    let paths = runtime.paths(work.files.iter().map(|file| file.path.as_str()), agent::OUTPUT_FOLDER);
-    let setting = Setting { runtime, exercise: spec, paths };
+    let setting = Setting::new(runtime, spec, &work.files);
     container.prepare(&work.files);
     let mut timings = Timings { prepared_ms: millis(begun), ..Timings::default() };
     let mut budget = Budget::new();
@@ -150,7 +149,7 @@ async fn run_trials(
     let mut reports = Vec::with_capacity(trials.len());
     let of = u32::try_from(trials.len()).unwrap_or(u32::MAX);
     for (index, trial) in (1..).zip(trials) {
-        let mut argv = setting.runtime.run.argv(&setting.paths);
+        let mut argv = setting.runtime.run.argv(&setting.paths, &limits);
         argv.extend(trial.args.iter().cloned());
         let request = setting.request(&setting.runtime.run, argv, &limits, false);
         let mut output = Collected::default();
@@ -160,7 +159,7 @@ async fn run_trials(
             return Ok(None);
         }
         output.end(&facts);
-        let report = judge(index, trial, &classify(&facts, &limits), &output, budget);
+        let report = judge(setting, index, trial, &classify(&facts, &limits), &output, budget);
         let failed = report.verdict != Verdict::Accepted;
         tell(progress, Progress::TestFinished { of, test: Box::new(report.clone()) }).await;
         reports.push(report);
@@ -172,20 +171,23 @@ async fn run_trials(
 }
 
 fn judge(
+    setting: &Setting<'_>,
     index: u32,
     trial: &Trial<'_>,
     meaning: &Meaning,
     output: &Collected,
     budget: &mut Budget,
 ) -> TestReport {
-    let mut message = None;
-    let verdict = meaning.verdict.unwrap_or_else(|| {
-        message = trial
-            .graded
-            .as_ref()
-            .and_then(|graded| difference(graded.checker, graded.expected.as_bytes(), &output.stdout.bytes));
-        if message.is_some() { Verdict::WrongAnswer } else { Verdict::Accepted }
-    });
+    let (verdict, message) = match meaning.verdict {
+        Some(Verdict::RuntimeError) => (Verdict::RuntimeError, setting.failure(&output.stderr.bytes)),
+        Some(verdict) => (verdict, None),
+        None => {
+            let wrong = trial.graded.as_ref().and_then(|graded| {
+                difference(graded.checker, graded.expected.as_bytes(), &output.stdout.bytes)
+            });
+            (if wrong.is_some() { Verdict::WrongAnswer } else { Verdict::Accepted }, wrong)
+        }
+    };
     let points = trial.graded.as_ref().map(|graded| Points {
         score: if verdict == Verdict::Accepted { graded.weight } else { 0 },
         max_score: graded.weight,

@@ -8,6 +8,7 @@ mod classify;
 mod compile;
 mod diagnostics;
 mod evaluate;
+mod failure;
 mod output;
 mod setting;
 

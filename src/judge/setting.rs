@@ -2,7 +2,8 @@
 
 use guichet_agent as agent;
 
-use crate::domain::exercise::ExerciseSpec;
+use super::failure::failure;
+use crate::domain::exercise::{ExerciseSpec, SourceFile};
 use crate::domain::limits::Limits;
 use crate::domain::runtime::{Paths, Runtime, Step};
 
@@ -19,11 +20,25 @@ pub struct Setting<'a> {
     pub runtime: &'a Runtime,
     /// What it solves; `None` if it is only run.
     pub exercise: Option<&'a ExerciseSpec>,
+    /// The submission's files.
+    pub files: &'a [SourceFile],
     /// What the placeholders of the runtime's commands stand for.
     pub paths: Paths<'a>,
 }
 
-impl Setting<'_> {
+impl<'a> Setting<'a> {
+    /// What all commands of these files have in common.
+    pub fn new(runtime: &'a Runtime, exercise: Option<&'a ExerciseSpec>, files: &'a [SourceFile]) -> Self {
+        let paths = runtime.paths(files.iter().map(|file| file.path.as_str()), agent::OUTPUT_FOLDER);
+        Self { runtime, exercise, files, paths }
+    }
+
+    /// Where and why a program failed, as far as its language tells.
+    pub fn failure(&self, stderr: &[u8]) -> Option<String> {
+        let format = self.runtime.run.error.as_ref()?;
+        failure(stderr, format, &self.files.iter().map(|file| file.path.as_str()))
+    }
+
     /// Limits of a test.
     pub fn run_limits(&self) -> Limits {
         match self.exercise {

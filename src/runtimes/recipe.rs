@@ -7,6 +7,9 @@ use crate::domain::runtime::ImageRecipe;
 /// What is done to every image's tree; the recipe's own commands follow it.
 const HOOK: &str = include_str!("image_hook.sh");
 
+/// The folder beside the hook that holds the recipe's own files.
+pub const OVERLAY: &str = "overlay";
+
 /// Packages of every image: the locale and the time zones that every program is promised.
 const BASE_PACKAGES: [&str; 2] = ["libc-bin", "tzdata"];
 
@@ -20,6 +23,12 @@ pub fn digest(recipe: &ImageRecipe) -> String {
         digest.update([0]);
         digest.update(package);
     }
+    for file in &recipe.overlay {
+        digest.update([0, u8::from(file.executable)]);
+        digest.update(&file.path);
+        digest.update([0]);
+        digest.update(Sha256::digest(&file.content));
+    }
     format!("{:x}", digest.finalize())
 }
 
@@ -30,9 +39,14 @@ pub fn packages(recipe: &ImageRecipe) -> impl Iterator<Item = &str> {
 
 /// What finishes an image's tree: a script whose first argument is the tree's folder.
 ///
-/// The recipe's commands are at its end, each run inside the tree with a clean environment.
+/// The recipe's own files, which lie in the folder [`OVERLAY`] beside the script, are laid over the tree, and its commands are
+/// at the script's end, each run inside the tree with a clean environment.
 pub fn hook(recipe: &ImageRecipe) -> String {
     let mut script = HOOK.to_owned();
+    if !recipe.overlay.is_empty() {
+        let copy = format!("cp -R --no-target-directory \"$(dirname \"$0\")/{OVERLAY}\" \"$root\"\n");
+        script.push_str(&copy);
+    }
     for command in &recipe.finish {
         script.push_str("env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 chroot \"$root\"");
         for word in command {
@@ -52,13 +66,14 @@ fn quoted(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::{digest, hook, quoted};
-    use crate::domain::runtime::ImageRecipe;
+    use crate::domain::runtime::{ImageRecipe, OverlayFile};
 
     fn recipe() -> ImageRecipe {
         ImageRecipe {
             suite: "bookworm".to_owned(),
             packages: vec!["gcc".to_owned(), "libc6-dev".to_owned()],
             finish: vec![vec!["/bin/x".to_owned(), "it's; rm".to_owned()]],
+            overlay: Vec::new(),
         }
     }
 
@@ -73,10 +88,17 @@ mod tests {
         let other_suite = ImageRecipe { suite: "trixie".to_owned(), ..recipe() };
         let other_packages = ImageRecipe { packages: vec!["gcc".to_owned()], ..recipe() };
         let other_finish = ImageRecipe { finish: Vec::new(), ..recipe() };
+        let file = |content: &[u8], executable| {
+            let file = OverlayFile { path: "usr/x".to_owned(), content: content.to_vec(), executable };
+            digest(&ImageRecipe { overlay: vec![file], ..recipe() })
+        };
 
         assert_eq!(digest(&recipe()), digest(&recipe()));
         assert_ne!(digest(&recipe()), digest(&other_suite));
         assert_ne!(digest(&recipe()), digest(&other_packages));
         assert_ne!(digest(&recipe()), digest(&other_finish));
+        assert_ne!(digest(&recipe()), file(b"1", false));
+        assert_ne!(file(b"1", false), file(b"2", false));
+        assert_ne!(file(b"1", false), file(b"1", true));
     }
 }

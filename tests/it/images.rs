@@ -201,7 +201,7 @@ fn a_check_program_that_ends_badly_or_is_missing_is_told() {
 
 #[test]
 fn the_images_of_this_repository_hold_what_programs_are_promised() {
-    let checked = on_engine(&root().join("runtimes"), &ground().docker_host, &["check"]);
+    let checked = on_engine(&ground().runtimes, &ground().docker_host, &["check"]);
 
     assert!(checked.status.success(), "{checked:?}");
     assert_eq!(printed(&checked).matches("holds what programs are promised").count(), 2, "{checked:?}");

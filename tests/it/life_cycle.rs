@@ -247,6 +247,15 @@ fn the_openapi_document_of_the_program_is_the_committed_one() {
     assert!(check.status.success(), "{}", said(&check));
 }
 
+#[test]
+fn the_settings_page_is_what_the_program_prints() {
+    let prepared = TestGuichet::prepare(Options::default());
+
+    let check = run(&mut prepared.command(&["settings", "--check"]));
+
+    assert!(check.status.success(), "{}", said(&check));
+}
+
 #[tokio::test]
 async fn metrics_want_an_admin_or_a_listener_of_their_own() {
     let guichet = TestGuichet::start().await;

@@ -15,6 +15,7 @@ mod cancelling;
 mod compiling;
 mod containers;
 mod cores;
+mod corpus;
 #[cfg(feature = "failpoints")]
 mod crash;
 mod documents;
@@ -47,6 +48,7 @@ mod privacy;
 mod quarantine;
 mod queue;
 mod restored;
+mod rust_client;
 mod sign_in;
 mod storage;
 mod story;

@@ -91,7 +91,7 @@ async fn after_make_up_every_command_in_the_folder_means_its_service_until_make_
     }
     assert!(doctor.status.success() && printed(&doctor).contains(host), "{doctor:?}");
     assert!(list.status.success(), "{list:?}");
-    assert_eq!(printed(&list).matches(&format!("\t{host}\tready\n")).count(), 2, "{list:?}");
+    assert!(printed(&list).matches(&format!("\t{host}\tready\n")).count() >= 2, "{list:?}");
     assert_eq!(me.expect(200)["sub"], "alice");
 
     let database = here.folder.path().join("data/guichet.sqlite");

@@ -142,12 +142,34 @@ async fn host(endpoint: Endpoint, languages: &[Runtime]) -> Vec<Finding> {
         Ok(facts) => findings::engine(&address, &facts, Clock::System.now().millis()),
         Err(error) => vec![silent(&error)],
     });
+    findings.extend(images_of(&address, languages, &images).await);
+    findings
+}
+
+/// The languages' images on a host. An operator need not offer every language, but one at least.
+async fn images_of(address: &str, languages: &[Runtime], images: &Images) -> Vec<Finding> {
+    let (mut findings, mut missing) = (Vec::new(), Vec::new());
     for language in languages {
         let text = format!("{address}: image {} of runtime {}", language.image, language.id);
-        findings.push(match runtime::state(language, &images).await {
-            Ok(()) => Finding::good(format!("{text} starts")),
-            Err(Defect { reason, advice }) => Finding::fault(format!("{text} {reason}"), advice),
-        });
+        match runtime::state(language, images).await {
+            Ok(()) => findings.push(Finding::good(format!("{text} starts"))),
+            Err(Defect { missing: true, .. }) => missing.push(language.id.as_str()),
+            Err(Defect { reason, advice, .. }) => {
+                findings.push(Finding::fault(format!("{text} {reason}"), advice));
+            }
+        }
+    }
+    let none = findings.is_empty();
+    let (missing, advice) = (missing.join(", "), "guichet runtime build ID... makes what is missing");
+    match (missing.is_empty(), none) {
+        (true, _) => {}
+        (false, true) => {
+            findings.push(Finding::fault(format!("{address}: no image of a runtime is there"), advice));
+        }
+        (false, false) => {
+            let text = format!("{address}: runs no programs of {missing}, whose images are missing");
+            findings.push(Finding::warning(text, advice));
+        }
     }
     findings
 }

@@ -6,10 +6,12 @@ use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use serde::Deserialize;
+use guichet_client::Client;
+use guichet_client::types::{Submission, SubmissionFile, TestReport};
+use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::cli::api::{self, Api, Connection, Error, read, shown};
+use crate::cli::api::{self, Connection, Error, read, shown};
 use crate::cli::table::table;
 use crate::config::Config;
 
@@ -65,62 +67,13 @@ enum Action {
     },
 }
 
-/// What is shown of a submission.
-#[derive(Debug, Deserialize)]
-struct Submission {
-    id: String,
-    owner: String,
-    exercise_id: Option<String>,
-    runtime: String,
-    state: String,
-    position: Option<u64>,
-    created_at: String,
-    result: Option<Outcome>,
-    failure: Option<Failure>,
-    /// Not in lists.
-    files: Option<Vec<File>>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Outcome {
-    verdict: String,
-    score: Option<u64>,
-    max_score: Option<u64>,
-    /// Not in lists, nor of what was not compiled.
-    tests: Option<Vec<Test>>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Test {
-    name: String,
-    verdict: String,
-    usage: Option<Usage>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Usage {
-    cpu_time_ms: u64,
-    memory_bytes: u64,
-}
-
-#[derive(Debug, Deserialize)]
-struct Failure {
-    message: String,
-}
-
-#[derive(Debug, Deserialize)]
-struct File {
-    path: String,
-    bytes: u64,
-}
-
 /// Carries it out.
 pub async fn run(config: &Config, command: &Command) -> ExitCode {
     api::ended(carry_out(config, command, &mut std::io::stdout()).await.map(|()| 0))
 }
 
 async fn carry_out(config: &Config, command: &Command, out: &mut (dyn Write + Send)) -> Result<(), Error> {
-    let api = Api::new(config, &command.connection)?;
+    let client = api::client(config, &command.connection)?;
     let answer = match &command.action {
         Action::List { exercise, owner, state, verdict, limit } => {
             let filters = api::given(&[
@@ -129,33 +82,34 @@ async fn carry_out(config: &Config, command: &Command, out: &mut (dyn Write + Se
                 ("state", state),
                 ("verdict", verdict),
             ]);
-            let items = api.first(&["v1", "submissions"], &filters, *limit).await?;
+            let items = client.list(&["v1", "submissions"], &filters, *limit).await?;
             if !command.json {
                 return list(items, out);
             }
             json!({ "items": items })
         }
         Action::Show { id } => {
-            let answer = api.get(&["v1", "submissions", id]).await?;
+            let answer: Value = client.get(&["v1", "submissions", id]).await?;
             if !command.json {
                 return show(&read(answer)?, out);
             }
             answer
         }
         Action::Cancel { id } => {
-            let answer = api.post(&["v1", "submissions", id, "cancel"]).await?;
+            let path = ["v1", "submissions", id, "cancel"];
+            let answer: Value = client.act(Method::POST, &path, &[]).await?;
             if !command.json {
                 let Submission { id, state, .. } = read(answer)?;
-                writeln!(out, "{} is {}", shown(&id), shown(&state))?;
+                writeln!(out, "{} is {}", shown(&id), shown(state.as_str()))?;
                 return Ok(());
             }
             answer
         }
         Action::Files { id, to } => {
-            let answer = api.get(&["v1", "submissions", id]).await?;
+            let answer: Value = client.get(&["v1", "submissions", id]).await?;
             let files = read::<Submission>(answer.clone())?.files.unwrap_or_default();
             if let Some(folder) = to {
-                fetch(&api, id, &files, folder).await?;
+                fetch(&client, id, &files, folder).await?;
             }
             if !command.json {
                 return list_files(&files, out);
@@ -168,13 +122,11 @@ async fn carry_out(config: &Config, command: &Command, out: &mut (dyn Write + Se
 }
 
 /// Writes the files below a folder.
-async fn fetch(api: &Api<'_>, id: &str, files: &[File], folder: &Path) -> Result<(), Error> {
-    for File { path, .. } in files {
+async fn fetch(client: &Client, id: &str, files: &[SubmissionFile], folder: &Path) -> Result<(), Error> {
+    for SubmissionFile { path, .. } in files {
         let place = below(folder, path)
             .ok_or_else(|| Error::Unfit(format!("{} would lie outside of the folder", shown(path))))?;
-        let address: Vec<&str> =
-            ["v1", "submissions", id, "files"].into_iter().chain(path.split('/')).collect();
-        let bytes = api.bytes(&address).await?;
+        let bytes = client.submission_file(id, path).await?;
         write_new(&place, &bytes)
             .map_err(|error| Error::Unfit(format!("{} cannot be written: {error}", place.display())))?;
     }
@@ -219,9 +171,9 @@ fn row(submission: &Submission) -> [String; 7] {
 /// Its verdict, or where it is.
 fn outcome(submission: &Submission) -> String {
     match (&submission.result, submission.position) {
-        (Some(result), _) => result.verdict.clone(),
+        (Some(result), _) => result.verdict.to_string(),
         (None, Some(place)) => format!("{}, place {place}", submission.state),
-        (None, None) => submission.state.clone(),
+        (None, None) => submission.state.to_string(),
     }
 }
 
@@ -237,8 +189,8 @@ fn show(submission: &Submission, out: &mut (dyn Write + Send)) -> Result<(), Err
     writeln!(out, "{}", shown(&facts))?;
     let score = score(submission).map(|score| format!(", {score}")).unwrap_or_default();
     writeln!(out, "{}{score}", shown(&outcome(submission)))?;
-    if let Some(Failure { message }) = failure {
-        writeln!(out, "{}", shown(message))?;
+    if let Some(failure) = failure {
+        writeln!(out, "{}", shown(&failure.message))?;
     }
     let tests = result.as_ref().and_then(|result| result.tests.as_deref()).unwrap_or_default();
     if !tests.is_empty() {
@@ -248,19 +200,18 @@ fn show(submission: &Submission, out: &mut (dyn Write + Send)) -> Result<(), Err
     Ok(())
 }
 
-fn test_row(test: &Test) -> [String; 4] {
-    let used = |show: fn(&Usage) -> String| test.usage.as_ref().map_or_else(|| "-".to_owned(), show);
+fn test_row(test: &TestReport) -> [String; 4] {
     let cells = [
         test.name.clone(),
-        test.verdict.clone(),
-        used(|usage| format!("{} ms", usage.cpu_time_ms)),
-        used(|usage| format!("{} KiB", usage.memory_bytes / 1024)),
+        test.verdict.to_string(),
+        format!("{} ms", test.usage.cpu_time_ms),
+        format!("{} KiB", test.usage.memory_bytes / 1024),
     ];
     cells.map(|cell| shown(&cell))
 }
 
-fn list_files(files: &[File], out: &mut (dyn Write + Send)) -> Result<(), Error> {
-    let row = |File { path, bytes }: &File| [shown(path), bytes.to_string()];
+fn list_files(files: &[SubmissionFile], out: &mut (dyn Write + Send)) -> Result<(), Error> {
+    let row = |SubmissionFile { path, bytes }: &SubmissionFile| [shown(path), bytes.to_string()];
     write!(out, "{}", table(["PATH", "BYTES"], &files.iter().map(row).collect::<Vec<_>>()))?;
     Ok(())
 }

@@ -3,7 +3,6 @@
 
 mod command;
 mod send;
-mod story;
 mod tell;
 
 use std::io::IsTerminal as _;
@@ -12,12 +11,13 @@ use std::process::ExitCode;
 
 use clap::Args;
 use clap::builder::FalseyValueParser;
+use guichet_client::Client;
 use serde_json::Value;
 
 pub use self::command::{Command, run};
 use self::send::{Sources, request};
 use self::tell::{Lines, Style};
-use super::api::{self, Api, Connection, Error, shown};
+use super::api::{self, Connection, Error, shown};
 use crate::config::Config;
 
 /// Exit codes of verdicts.
@@ -89,15 +89,15 @@ impl Submit {
 
     async fn carry_out(&self, config: &Config) -> Result<u8, Error> {
         let Self { program, exercise, watch } = self;
-        let api = Api::new(config, &program.connection)?;
+        let client = api::client(config, &program.connection)?;
         let sources = Sources::read(&program.files)?;
-        let body = request(&api, sources, program.runtime.as_deref(), |body| {
+        let body = request(&client, sources, program.runtime.as_deref(), |body| {
             body.insert("exercise_id".to_owned(), Value::from(exercise.as_str()));
         })
         .await?;
-        let submission = send::submit(&api, &body).await?;
+        let submission = send::submit(&client, &body).await?;
         if *watch {
-            return follow(&api, program, &submission, true).await;
+            return follow(&client, program, &submission, true).await;
         }
         let mut out = std::io::stdout();
         if program.json {
@@ -117,36 +117,45 @@ impl Run {
 
     async fn carry_out(&self, config: &Config) -> Result<u8, Error> {
         let Self { program, stdin, arguments } = self;
-        let api = Api::new(config, &program.connection)?;
+        let client = api::client(config, &program.connection)?;
         let sources = Sources::read(&program.files)?;
         let run = send::run_of(stdin.as_deref(), arguments)?;
-        let body = request(&api, sources, program.runtime.as_deref(), |body| {
+        let body = request(&client, sources, program.runtime.as_deref(), |body| {
             body.insert("run".to_owned(), run);
         })
         .await?;
-        let submission = send::submit(&api, &body).await?;
-        follow(&api, program, &submission, false).await
+        let submission = send::submit(&client, &body).await?;
+        follow(&client, program, &submission, false).await
     }
 }
 
 /// Tells what becomes of a submission until it has ended; answers the exit code for that.
 ///
 /// * `grades` — whether it is graded, and not only run.
-async fn follow(api: &Api<'_>, program: &Program, submission: &Value, grades: bool) -> Result<u8, Error> {
+async fn follow(client: &Client, program: &Program, submission: &Value, grades: bool) -> Result<u8, Error> {
     let id = send::id_of(submission)?;
-    if program.json {
-        let ended =
-            story::follow(api, id, |_name, event| tell::json_line(&mut std::io::stdout(), event)).await?;
-        return Ok(code_of(&ended));
-    }
     let is_terminal = std::io::stderr().is_terminal();
     let colours = !program.no_color && std::io::stdout().is_terminal() && is_terminal;
     let mut lines = Lines::new(Style { is_terminal, colours }, grades);
-    let ended = story::follow(api, id, |name, event| lines.event(name, event)).await?;
-    if grades {
-        lines.graded(&ended)?;
-    } else {
-        lines.ran(&ended)?;
+    let mut ended = None;
+    let mut story = client.follow(id);
+    while let Some(told) = story.next().await? {
+        if program.json {
+            tell::json_line(&mut std::io::stdout(), &told.data)?;
+        } else {
+            lines.event(&told.name, &told.data)?;
+        }
+        ended = told.data.get("submission").cloned().or(ended);
+    }
+    let ended = match ended {
+        Some(ended) => ended,
+        // All was told before.
+        None => client.get(&["v1", "submissions", id]).await?,
+    };
+    match (program.json, grades) {
+        (true, _) => {}
+        (false, true) => lines.graded(&ended)?,
+        (false, false) => lines.ran(&ended)?,
     }
     Ok(code_of(&ended))
 }

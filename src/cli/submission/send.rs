@@ -5,11 +5,12 @@ use std::path::{Component, Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use guichet_client::Client;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
 use super::text_of;
-use crate::cli::api::{Api, Error};
+use crate::cli::api::Error;
 
 /// The files of a program.
 #[derive(Debug)]
@@ -81,7 +82,7 @@ pub(super) fn run_of(stdin: Option<&Path>, arguments: &[String]) -> Result<Value
 /// * `runtime` — without it, the only one whose entry file has the ending of the first file.
 /// * `complete` — adds what it is for.
 pub(super) async fn request(
-    api: &Api<'_>,
+    client: &Client,
     sources: Sources,
     runtime: Option<&str>,
     complete: impl FnOnce(&mut Map<String, Value>),
@@ -89,7 +90,7 @@ pub(super) async fn request(
     let Sources { files, ending } = sources;
     let runtime = match runtime {
         Some(runtime) => runtime.to_owned(),
-        None => runtime_for(&api.get(&["v1", "runtimes"]).await?, ending.as_deref())?,
+        None => runtime_for(&client.get(&["v1", "runtimes"]).await?, ending.as_deref())?,
     };
     let mut body = Map::from_iter([
         ("runtime".to_owned(), Value::from(runtime)),
@@ -117,8 +118,8 @@ fn runtime_for(runtimes: &Value, ending: Option<&str>) -> Result<String, Error> 
 }
 
 /// Sends it.
-pub(super) async fn submit(api: &Api<'_>, body: &Value) -> Result<Value, Error> {
-    api.send(Method::POST, &["v1", "submissions"], body).await
+pub(super) async fn submit(client: &Client, body: &Value) -> Result<Value, Error> {
+    Ok(client.send(Method::POST, &["v1", "submissions"], body).await?)
 }
 
 /// The id of a submission.

@@ -168,7 +168,7 @@ pub struct TestReport {
     /// Whether it wrote more than is kept.
     #[schema(required)]
     pub stderr_truncated: Option<bool>,
-    /// What the checker says about a difference.
+    /// What the checker says about a difference; of a run-time error where and why, as far as the language tells.
     #[schema(required)]
     pub message: Option<String>,
 }

@@ -301,7 +301,9 @@ pub async fn run_in(
     let paths = runtime.paths([runtime.entry_file.as_str()].into_iter(), guichet_agent::OUTPUT_FOLDER);
     container.prepare(&[SourceFile { path: runtime.entry_file.clone(), content: source.into() }]);
     if let Some(step) = &runtime.compile {
-        let compiled = run_exec(container, exec(&step.argv(&paths), limits_of(step), true), b"").await?;
+        let compiled =
+            run_exec(container, exec(&step.argv(&paths, &step.limits.default), limits_of(step), true), b"")
+                .await?;
         assert_eq!(
             compiled.report.ended,
             guichet_agent::Ended::Exited(0),
@@ -309,7 +311,8 @@ pub async fn run_in(
             compiled.stderr
         );
     }
-    run_exec(container, exec(&runtime.run.argv(&paths), limits, false), b"").await
+    run_exec(container, exec(&runtime.run.argv(&paths, &runtime.run.limits.default), limits, false), b"")
+        .await
 }
 
 fn limits_of(step: &guichet::domain::runtime::Step) -> Limits {

@@ -12,7 +12,12 @@ pub struct Ground {
     pub docker_host: String,
     /// The static agent.
     pub agent: PathBuf,
+    /// A folder of the languages in [`LANGUAGES`] alone: what most tests need, however many the engine has images of.
+    pub runtimes: PathBuf,
 }
+
+/// The languages of most tests.
+const LANGUAGES: [&str; 2] = ["c", "python"];
 
 /// The repository root.
 pub fn root() -> &'static Path {
@@ -44,9 +49,27 @@ pub fn ground() -> &'static Ground {
             },
             PathBuf::from,
         );
-        say(guichet().args(["runtime", "build"]).env("GUICHET_DOCKER_HOSTS", &docker_host));
-        Ground { docker_host, agent }
+        build(&docker_host, &LANGUAGES);
+        Ground { docker_host, agent, runtimes: few_runtimes() }
     })
+}
+
+/// Makes the images of these languages on an engine, those that are missing there; of all if none is named.
+pub fn build(docker_host: &str, languages: &[&str]) {
+    say(guichet().args(["runtime", "build"]).args(languages).env("GUICHET_DOCKER_HOSTS", docker_host));
+}
+
+/// A folder with links to the languages of most tests.
+fn few_runtimes() -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("runtimes");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    for language in LANGUAGES {
+        let link = folder.join(language);
+        if !link.exists() {
+            std::os::unix::fs::symlink(root().join("runtimes").join(language), link).expect("a link");
+        }
+    }
+    folder
 }
 
 /// An environment variable of the test run.

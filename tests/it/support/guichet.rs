@@ -76,7 +76,7 @@ impl TestGuichet {
             .args(arguments)
             .env("GUICHET_DATA_DIR", self.data())
             .env("GUICHET_EXECUTION__AGENT_PATH", &engine::ground().agent)
-            .env("GUICHET_EXECUTION__RUNTIMES_DIR", engine::root().join("runtimes"))
+            .env("GUICHET_EXECUTION__RUNTIMES_DIR", &engine::ground().runtimes)
             .env("GUICHET_EXECUTION__SLOTS", slots.to_string())
             .stdin(Stdio::null());
         if !lock(&self.options).names_hosts() {
