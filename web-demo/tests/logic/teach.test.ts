@@ -3,6 +3,7 @@ import type { Exercise } from "../../src/api/types";
 import { teachEn } from "../../src/texts/teach-en";
 import { teachFr } from "../../src/texts/teach-fr";
 import { merged, pairs } from "../../src/views/teach/pairs";
+import { pasted } from "../../src/views/teach/pasted";
 import { differences, emptyWork, freshName, isSame, joined, moved, newTest, shown, typed, workOf, type Work } from "../../src/views/teach/work";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -85,4 +86,23 @@ test("both languages count as they should", () => {
   expect(plain(teachFr.results.fails(2, 3))).toBe("2 échecs sur 3");
   expect(plain(teachFr.tests.count(1, 0))).toBe("1 test, 0 point");
   expect(Object.keys(teachFr.limits.names)).toEqual(Object.keys(teachEn.limits.names));
+});
+
+const told = (text: string, known = [newTest("1")]) => {
+  const { tests, left } = pasted(text, known);
+  return { tests: tests.map(({ name, stdin, expected }) => [name, stdin, expected]), left };
+};
+
+test("blocks parted by === and --- are tests, and what has no expected output is told", () => {
+  const text = "1 2\n---\n3\n===\n\n---\nempty input\n===\nno answer\n===\na\n---\nb\n---\nc\n";
+
+  expect(told(text)).toEqual({ tests: [["2", "1 2\n", "3\n"], ["3", "\n", "empty input\n"]], left: ["no answer", "a\n---\nb\n---\nc"] });
+  expect(told("1\r\n---\r\n2")).toEqual({ tests: [["2", "1\n", "2\n"]], left: [] });
+  expect(told("")).toEqual({ tests: [], left: [] });
+});
+
+test("rows of a spreadsheet are tests, with a name or without, and cells may hold lines and quotes", () => {
+  const text = 'small\t1 2\t3\n"two\nlines"\t"say ""hi"""\nalone\n';
+
+  expect(told(text)).toEqual({ tests: [["small", "1 2\n", "3\n"], ["3", "two\nlines\n", 'say "hi"\n']], left: ["alone"] });
 });

@@ -60,6 +60,11 @@ test("a teacher writes an exercise, is told what is wrong with it, and grades a 
     { name: "left.out", mimeType: "text/plain", buffer: Buffer.from("") },
   ]);
   await page.getByText("1 test is taken in. Left out, since they belong to no pair: left.out.").first().waitFor();
+  await page.getByText("Paste tests", { exact: true }).click();
+  await page.getByRole("textbox", { name: "Paste tests" }).fill("7\n---\n14\n===\nno answer\n");
+  await page.getByRole("button", { name: "Take in what is pasted" }).click();
+  await page.getByText("1 test is taken in. Left out, since no expected output belongs to it: no answer.").first().waitFor();
+  await picture(page, "paste");
   await page.getByLabel("Weight, two").fill("lots");
   await tab(page, "Limits").click();
   await page.getByLabel("Processor time, ms").first().fill("0");
@@ -82,14 +87,18 @@ test("a teacher writes an exercise, is told what is wrong with it, and grades a 
   await page.keyboard.press("Control+s");
   await bar(page, "Saved: version 1.");
   const { body } = await service.exercise("double");
-  expect(body).toMatchObject({ title: "Double", runtimes: ["python"], limits: { cpu_time_ms: 1000 }, test_count: 2 });
-  expect(body.tests).toMatchObject([{ name: "two", stdin: "2\n", weight: 3 }, { name: "ten", stdin: "10\n", expected: "20\n", visibility: "hidden" }]);
+  expect(body).toMatchObject({ title: "Double", runtimes: ["python"], limits: { cpu_time_ms: 1000 }, test_count: 3 });
+  expect(body.tests).toMatchObject([
+    { name: "two", stdin: "2\n", weight: 3 },
+    { name: "ten", stdin: "10\n", expected: "20\n", visibility: "hidden" },
+    { name: "3", stdin: "7\n", expected: "14\n", visibility: "hidden" },
+  ]);
 
   await tab(page, "Try").click();
   await page.getByText("Graded with version 1.").waitFor();
   await write(page, "print(2 * int(input()))\n");
   await submit(page);
-  expect(await sentence(page)).toBe("All 2 tests passed.");
+  expect(await sentence(page)).toBe("All 3 tests passed.");
   await picture(page, "try");
   await tab(page, "Tests").click();
   await page.getByRole("button", { name: "Move ten up" }).click();
@@ -98,7 +107,7 @@ test("a teacher writes an exercise, is told what is wrong with it, and grades a 
   await page.getByText("What you changed since is not in it: save first.").waitFor();
   await page.getByRole("tabpanel", { name: "Try" }).getByRole("button", { name: "Save" }).click();
   await page.getByText("Graded with version 2.").waitFor();
-  expect((await service.exercise("double")).body.tests).toMatchObject([{ name: "ten" }, { name: "two" }]);
+  expect((await service.exercise("double")).body.tests).toMatchObject([{ name: "ten" }, { name: "two" }, { name: "3" }]);
   await context.close();
 });
 

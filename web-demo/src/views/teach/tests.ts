@@ -6,7 +6,12 @@ import { tt } from "../../texts/teach";
 import { area, box, choice, input, type Places, ticked } from "./fields";
 import { textControl } from "./long-text";
 import { merged, pairs, read } from "./pairs";
+import { pasteBox } from "./paste-box";
+import { pasted } from "./pasted";
 import { freshName, moved, newTest, shown, typed, type Work, type WorkTest } from "./work";
+
+/** Characters shown of what was left out. */
+const LEFT_SHOWN = 40;
 
 /** What a row's controls are found by. */
 type Field = "name" | "args" | "stdin" | "expected" | "weight" | "visibility" | "up" | "down" | "remove";
@@ -42,6 +47,7 @@ export class TestsPart implements Places {
       this.count,
       h("p", { class: "actions" }, this.add, pick, picker),
       h("p", { class: "note" }, words.filesHint),
+      pasteBox((text) => this.takePasted(text)),
       this.told,
       ticked(words.withArgs, this.withArgs),
     );
@@ -176,9 +182,19 @@ export class TestsPart implements Places {
 
   private async takeIn(files: File[]): Promise<void> {
     const { tests, left } = pairs(await read(files), this.work.tests);
+    this.taken(tests, left.length > 0 ? tt.tests.left(left) : "");
+  }
+
+  private takePasted(text: string): boolean {
+    const { tests, left } = pasted(text, this.work.tests);
+    this.taken(tests, left.length > 0 ? tt.tests.pasteLeft(left.map((piece) => piece.slice(0, LEFT_SHOWN))) : "");
+    return left.length === 0;
+  }
+
+  private taken(tests: WorkTest[], left: string): void {
     if (tests.length > 0) this.change(() => (this.work.tests = merged(this.work.tests, tests)));
     this.showRows();
-    const text = [tt.tests.taken(tests.length), left.length > 0 ? tt.tests.left(left) : ""].filter((part) => part !== "").join(" ");
+    const text = [tt.tests.taken(tests.length), left].filter((part) => part !== "").join(" ");
     say(this.told, text);
     announce(text);
   }

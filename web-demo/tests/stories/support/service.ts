@@ -66,7 +66,7 @@ export class Service {
       GUICHET_LISTEN: `127.0.0.1:${this.port}`,
       GUICHET_DOCKER_HOSTS: wanted("GUICHET_TEST_DOCKER_HOST"),
       GUICHET_EXECUTION__AGENT_PATH: wanted("GUICHET_EXECUTION__AGENT_PATH"),
-      GUICHET_EXECUTION__RUNTIMES_DIR: join(ROOT, "runtimes"),
+      GUICHET_EXECUTION__RUNTIMES_DIR: process.env.GUICHET_EXECUTION__RUNTIMES_DIR ?? join(ROOT, "runtimes"),
       GUICHET_EXECUTION__SLOTS: String(this.slots),
       ...this.settings,
     };
