@@ -20,12 +20,12 @@ if [ -z "${GUICHET_TEST_DOCKER_HOST:-}" ]; then
     GUICHET_TEST_DOCKER_HOST=$(scripts/engine.sh up "$engine_dir")
 fi
 export GUICHET_TEST_DOCKER_HOST
-GUICHET_DOCKER_HOSTS=$GUICHET_TEST_DOCKER_HOST target/release/guichet runtime build
+GUICHET_DOCKER_HOSTS=$GUICHET_TEST_DOCKER_HOST target/release/guichet runtime build c python
 if [ -n "${GUICHET_BENCH_OTHER:-}" ]; then
     # Another build has images of its own.
     other=$(dirname "$GUICHET_BENCH_OTHER")
     GUICHET_DOCKER_HOSTS=$GUICHET_TEST_DOCKER_HOST GUICHET_EXECUTION__AGENT_PATH=$other/guichet-agent \
-        GUICHET_EXECUTION__RUNTIMES_DIR=$other/runtimes "$GUICHET_BENCH_OTHER" runtime build
+        GUICHET_EXECUTION__RUNTIMES_DIR=$other/runtimes "$GUICHET_BENCH_OTHER" runtime build c python
 fi
 if [ $# -eq 0 ]; then
     set -- --benches

@@ -19,7 +19,7 @@ use_go() {
         rm -rf "$go_dir"
         mkdir -p "$own_dir"
         python3 -m venv "$go_dir" || die "needs Go 1.23 or newer, or python3-venv to get it"
-        "$go_dir/bin/pip" install -q --disable-pip-version-check "$wanted" </dev/null >&2 ||
+        fetching "$go_dir/bin/pip" install -q --disable-pip-version-check "$wanted" ||
             die "needs Go 1.23 or newer; PyPI's could not be had"
         echo "$wanted" >"$go_dir/wanted"
     fi

@@ -18,6 +18,15 @@ die() {
     exit 1
 }
 
+# Runs a command that fetches from the network, and once more if it fails.
+fetching() {
+    "$@" </dev/null >&2 || {
+        say "failed, once more: $*"
+        sleep 10
+        "$@" </dev/null >&2
+    }
+}
+
 # The value of key $1 in guichet.toml, if there is one and it says so.
 setting() {
     sed -n "s/^[[:space:]]*$1[[:space:]]*=[[:space:]]*\"\([^\"]*\)\".*/\1/p" guichet.toml 2>/dev/null | head -n 1

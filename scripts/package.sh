@@ -15,7 +15,7 @@ tool=$own_dir/cargo-deb
 
 [ -x "$program" ] && [ -x "$agent" ] || die "$program or $agent is missing: scripts/build.sh makes them"
 if [ "$("$tool/bin/cargo-deb" --version 2>/dev/null)" != "$version" ]; then
-    cargo install --quiet --locked --root "$tool" --version "$version" --no-default-features cargo-deb >&2
+    fetching cargo install --quiet --locked --root "$tool" --version "$version" --no-default-features cargo-deb
 fi
 
 rm -rf "$made"

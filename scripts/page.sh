@@ -14,7 +14,7 @@ packages=web-demo/node_modules/.package-lock.json
 if [ ! -e "$packages" ] || [ web-demo/package-lock.json -nt "$packages" ]; then
     use_node
     say "Packages of the page"
-    (cd web-demo && npm ci --no-audit --no-fund --loglevel=error </dev/null >&2)
+    (cd web-demo && fetching npm ci --no-audit --no-fund --loglevel=error)
     touch "$packages"
 fi
 if [ -e "$built" ] && [ -z "$(find web-demo openapi/openapi.json -name node_modules -prune -o -path web-demo/dist -prune \

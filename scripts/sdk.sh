@@ -22,7 +22,7 @@ use_python() {
         rm -rf "$venv"
         mkdir -p "$own_dir"
         python3 -m venv "$venv" || die "needs python3 with venv"
-        "$venv/bin/pip" install -q --disable-pip-version-check -r "$wanted" </dev/null >&2
+        fetching "$venv/bin/pip" install -q --disable-pip-version-check -r "$wanted"
         cp "$wanted" "$venv/wanted"
     fi
 }
@@ -42,7 +42,7 @@ make_typescript() {
     use_node
     (
         cd sdk/typescript
-        npm ci --no-audit --no-fund --loglevel=error </dev/null >&2
+        fetching npm ci --no-audit --no-fund --loglevel=error
         rm -rf generated dist
         npm run --silent generate </dev/null >&2
         npm run --silent build </dev/null >&2
@@ -68,8 +68,10 @@ make_go() {
     openapi_generator go guichet
     (
         cd sdk/go
-        GOFLAGS=-mod=readonly GOTOOLCHAIN=local go vet ./... </dev/null >&2
-        GOFLAGS=-mod=readonly GOTOOLCHAIN=local go build -o bin/ ./example </dev/null >&2
+        export GOFLAGS=-mod=readonly GOTOOLCHAIN=local
+        fetching go mod download
+        go vet ./... </dev/null >&2
+        go build -o bin/ ./example </dev/null >&2
     )
 }
 
@@ -77,7 +79,7 @@ make_java() {
     command -v mvn >/dev/null || die "needs Maven: make setup installs it"
     rm -rf sdk/java/generated
     openapi_generator java generated
-    (cd sdk/java && rm -rf target && mvn -q -B compile </dev/null >&2)
+    (cd sdk/java && rm -rf target && fetching mvn -q -B compile)
 }
 
 [ $# -gt 0 ] || set -- typescript python go java

@@ -59,6 +59,6 @@ if [ -t 0 ] && [ "${YES:-}" != 1 ]; then
     esac
 fi
 export DEBIAN_FRONTEND=noninteractive
-apt-get update -q </dev/null >&2
+fetching apt-get update -q
 # shellcheck disable=SC2086 # one word per package
-apt-get install -q -y --no-install-recommends $packages </dev/null >&2 || die "could not install:$packages"
+fetching apt-get install -q -y --no-install-recommends $packages || die "could not install:$packages"

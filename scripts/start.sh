@@ -86,7 +86,8 @@ else
     trap 'rm -f "$record"' EXIT
     write_record
     say "Images of the runtimes on $hosts"
-    "$guichet" runtime build >&2
+    "$guichet" runtime build c python >&2
+    say "guichet runtime build ID... makes those of the other languages: guichet runtime list"
     start_service
     trap - EXIT
 fi

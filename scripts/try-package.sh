@@ -45,7 +45,7 @@ wait_for() {
 say "a bare Debian"
 rm -rf --one-file-system "$dir"
 mkdir -p "$dir"
-mmdebstrap --quiet --mode=root --variant=minbase --include=docker.io,adduser,ca-certificates,curl bookworm "$root" >&2
+mmdebstrap --quiet --aptopt='Acquire::Retries "3"' --mode=root --variant=minbase --include=docker.io,adduser,ca-certificates,curl bookworm "$root" >&2
 cp "$package" "$root/guichet.deb"
 setsid unshare --mount --pid --uts --ipc --fork --kill-child sh -c "
     mount --bind '$root' '$root' &&
