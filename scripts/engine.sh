@@ -108,6 +108,10 @@ remove_containers() {
     until remove_listed; do
         left=$((left - 1))
         [ "$left" -gt 0 ] || die "containers stay: $refused"
+        case $refused in
+        # An engine that died while it started a container forgets that the container's files are mounted, and cannot remove them.
+        *'device or resource busy'*) unmount_below "$dir/data/overlay2" ;;
+        esac
         sleep 0.1
     done
 }
