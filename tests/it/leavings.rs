@@ -1,9 +1,11 @@
 //! What the service leaves on a Docker host: nothing that it does not need again.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
-use crate::support::engine::{Engine, ground};
+use crate::pool::hosts::OwnEngine;
+use crate::support::engine::{Engine, ground, run, say};
 use crate::support::{Options, TestGuichet, exercises, programs, wait_for};
 
 const SOON: Duration = Duration::from_mins(1);
@@ -17,6 +19,64 @@ fn control_groups(guichet: &TestGuichet) -> Vec<PathBuf> {
         std::fs::read_dir(root).expect("control groups").map(|entry| entry.expect("one").path());
     let folders = hierarchies.chain([root.to_owned()]).map(|path| path.join("guichet").join(&short));
     folders.filter(|folder| folder.exists()).collect()
+}
+
+/// A container whose files its engine cannot remove: something is mounted among them, where the engine cannot unmount it.
+struct Stuck {
+    engine: Engine,
+    container: String,
+    /// The layer's folder by another path.
+    layer: tempfile::TempDir,
+}
+
+impl Stuck {
+    fn make(engine: Engine, container: String) -> Self {
+        let upper = engine.ask(&["inspect", "-f", "{{.GraphDriver.Data.UpperDir}}", &container]);
+        let folder = Path::new(upper.trim()).parent().expect("the layer's folder");
+        let layer = tempfile::tempdir().expect("a folder");
+        say(Command::new("mount").arg("--bind").args([folder, layer.path()]));
+        // Else the engine would see what follows below its own path, too, and unmount it.
+        say(Command::new("mount").arg("--make-private").arg(layer.path()));
+        let mounted = layer.path().join("mounted");
+        std::fs::create_dir(&mounted).expect("a folder");
+        say(Command::new("mount").args(["-t", "tmpfs", "none"]).arg(mounted));
+        Self { engine, container, layer }
+    }
+
+    fn is_there(&self) -> bool {
+        self.engine.ask_for(&["inspect", &self.container]).is_some()
+    }
+}
+
+impl Drop for Stuck {
+    fn drop(&mut self) {
+        drop(run(Command::new("umount").arg("-R").arg(self.layer.path())));
+        self.engine.ask_for(&["rm", "-f", &self.container]);
+    }
+}
+
+#[tokio::test]
+async fn a_container_that_the_engine_cannot_remove_keeps_neither_its_slot_nor_its_host_from_work() {
+    let engine = OwnEngine::start(&[]).await;
+    let guichet = Options::default().slots(1).docker_host(&engine.address()).start().await;
+    guichet.teacher().put_exercise("sum", &exercises::sum()).await;
+    let student = guichet.student("alice");
+    let python = programs::python_sum();
+    student.grade("sum", &python).await;
+    let host = Engine::at(&engine.address());
+    let container = host.running(&guichet.label().await).first().cloned().expect("a warm container");
+    let stuck = Stuck::make(host.clone(), container.clone());
+
+    host.kill(&[container]);
+    let in_its_slot = student.grade("sum", &python).await;
+    guichet.kill();
+    guichet.restart().await;
+    let on_its_host = student.grade("sum", &python).await;
+
+    assert!(stuck.is_there(), "the engine could not remove it");
+    assert_eq!((&in_its_slot["verdict"], &on_its_host["verdict"]), (&"accepted".into(), &"accepted".into()));
+    assert!(guichet.log().contains("cannot remove a container that has ended"), "{}", guichet.log());
+    drop(stuck);
 }
 
 #[tokio::test]

@@ -211,7 +211,8 @@ impl Engine {
         ended
     }
 
-    /// Kills and removes a container; one that is gone already is no error. It is gone when this returns.
+    /// Kills and removes a container; one that is gone already is no error. It is gone when this returns, or ended and the
+    /// engine cannot remove what is left of it: that is logged, and must keep nothing from its slot or host.
     ///
     /// # Errors
     /// That the engine could not do it.
@@ -225,11 +226,22 @@ impl Engine {
                         sleep(REMOVAL_PAUSE).await;
                     }
                     Err(DockerError::DockerResponseServerError { status_code: 404, .. }) => return Ok(()),
+                    Err(error) if self.has_ended(id).await => {
+                        tracing::warn!(container = id, %error, "the engine cannot remove a container that has ended");
+                        return Ok(());
+                    }
                     removed => return removed,
                 }
             }
         };
         within(WORK_DEADLINE, removing).await
+    }
+
+    /// Whether the engine says of a container that no process of it exists.
+    async fn has_ended(&self, id: &str) -> bool {
+        let inspected = self.docker.inspect_container(id, None::<InspectContainerOptions>).await;
+        let state = inspected.ok().and_then(|container| container.state);
+        state.is_some_and(|state| state.running == Some(false) && state.pid.unwrap_or_default() == 0)
     }
 
     /// All containers with these labels, each with what the engine says of it, for the log.
