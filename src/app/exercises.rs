@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::groups;
 use super::validate::{self, Faults};
 use super::{App, Caller, Error};
 use crate::domain::exercise::{Checker, Exercise, ExerciseSpec, Kind, MAX_TESTS, MAX_WEIGHT, TestCase};
@@ -92,6 +93,7 @@ impl App {
             Kind::Stdio(stdio) => {
                 check_checker(&stdio.checker, &mut faults);
                 check_tests(&stdio.tests, &mut faults);
+                groups::check(&stdio.groups, &stdio.tests, &mut faults);
             }
         }
         faults.none()

@@ -8,6 +8,7 @@ pub mod caller;
 pub mod containers;
 pub mod error;
 pub mod exercises;
+mod groups;
 pub mod host_events;
 pub mod hosts;
 pub mod legacy;

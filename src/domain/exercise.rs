@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::blob::Blob;
+use super::groups::Group;
 use super::ids::{ExerciseId, RuntimeId};
 use super::limits::{LimitChoice, Limits};
 use super::queue::Priority;
@@ -93,6 +94,13 @@ impl Kind {
         }
     }
 
+    /// The groups of tests, in order.
+    pub fn groups(&self) -> &[Group] {
+        match self {
+            Self::Stdio(stdio) => &stdio.groups,
+        }
+    }
+
     /// The tests, to be changed.
     pub const fn tests_mut(&mut self) -> &mut Vec<TestCase> {
         match self {
@@ -108,6 +116,9 @@ pub struct Stdio {
     pub checker: Checker,
     /// The tests, in order; at least one.
     pub tests: Vec<TestCase>,
+    /// Groups of tests; with any, they alone are worth points.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<Group>,
 }
 
 /// A file by path and bytes.
@@ -193,7 +204,8 @@ mod tests {
     fn the_kind_and_its_data_are_stored_beside_the_other_fields() {
         let spec: ExerciseSpec = serde_json::from_value(stored()).unwrap();
 
-        let Kind::Stdio(Stdio { checker, tests }) = &spec.kind;
+        let Kind::Stdio(Stdio { checker, tests, groups }) = &spec.kind;
+        assert!(groups.is_empty());
         assert!(matches!(checker, Checker::Tokens { float_tolerance: Some(_), .. }));
         assert_eq!(tests[0].expected.as_bytes(), [0xff, b'\n']);
         assert_eq!(serde_json::to_value(&spec).unwrap()["tests"], stored()["tests"]);

@@ -7,6 +7,7 @@ pub mod blob;
 pub mod checker;
 pub mod event;
 pub mod exercise;
+pub mod groups;
 pub mod host;
 pub mod ids;
 pub mod lease;

@@ -33,11 +33,13 @@ pub enum Verdict {
     MemoryLimitExceeded,
     /// It wrote more than allowed.
     OutputLimitExceeded,
+    /// Of a test or a group alone: it was not run.
+    Skipped,
 }
 
 impl Verdict {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Accepted,
         Self::WrongAnswer,
         Self::CompilationError,
@@ -45,6 +47,7 @@ impl Verdict {
         Self::TimeLimitExceeded,
         Self::MemoryLimitExceeded,
         Self::OutputLimitExceeded,
+        Self::Skipped,
     ];
 
     /// Its name in the API, the database and logs.
@@ -57,6 +60,7 @@ impl Verdict {
             Self::TimeLimitExceeded => "time_limit_exceeded",
             Self::MemoryLimitExceeded => "memory_limit_exceeded",
             Self::OutputLimitExceeded => "output_limit_exceeded",
+            Self::Skipped => "skipped",
         }
     }
 
@@ -183,8 +187,8 @@ pub struct TestReport {
     pub points: Option<Points>,
     /// What it used.
     pub usage: Usage,
-    /// How the program ended.
-    pub exit: Exit,
+    /// How the program ended; `None` if it was not run.
+    pub exit: Option<Exit>,
     /// The limit that ended it.
     pub limit: Option<LimitHit>,
     /// What it read; `None` if it is longer than a stream that is kept.
@@ -206,6 +210,27 @@ pub struct Points {
     pub score: u64,
     /// To win.
     pub max_score: u64,
+}
+
+/// Why no test of a group was run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GroupSkipped {
+    /// Not all tests of a group that it depends on were accepted.
+    DependsOn,
+}
+
+/// What became of a group of tests.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupReport {
+    /// Its name.
+    pub name: String,
+    /// Points won of points to win.
+    pub points: Points,
+    /// The first verdict of its tests that is not `accepted`, in order; [`Verdict::Skipped`] if none was run.
+    pub verdict: Verdict,
+    /// Why none was run.
+    pub skipped: Option<GroupSkipped>,
 }
 
 /// How bad a diagnostic is.
@@ -274,8 +299,11 @@ pub struct SubmissionResult {
     pub round: u32,
     /// The first verdict that is not `accepted`, in the order of the tests.
     pub verdict: Verdict,
-    /// Points of all tests; `None` in a run.
+    /// Points of all groups, or without groups of all tests; `None` in a run.
     pub points: Option<Points>,
+    /// The groups, in order; `None` if the exercise has none, and of results from before there were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups: Option<Vec<GroupReport>>,
     /// Where usage was measured.
     pub usage_source: UsageSource,
     /// The compilation; `None` for runtimes that don't compile.

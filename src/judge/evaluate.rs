@@ -14,11 +14,12 @@ use crate::domain::blob::Blob;
 use crate::domain::checker::difference;
 use crate::domain::event::Progress;
 use crate::domain::exercise::{Checker, ExerciseSpec, Kind, TestCase, Visibility};
+use crate::domain::groups::{Course, first_failure};
 use crate::domain::runtime::Runtime;
 use crate::domain::submission::Work;
 use crate::domain::verdict::{
-    CompileReport, Points, RUN_STREAM_BYTES, SubmissionResult, TEST_STREAM_BYTES, TestReport, Timings,
-    Verdict,
+    Capture, CompileReport, GroupReport, Points, RUN_STREAM_BYTES, SubmissionResult, TEST_STREAM_BYTES,
+    TestReport, Timings, Usage, Verdict,
 };
 use crate::pool::{Container, Lost};
 
@@ -83,28 +84,49 @@ pub async fn evaluate(
     }
     let testing = Instant::now();
     let trials = trials(work, spec);
+    let mut course = course(&trials, spec);
     let mut tests = Vec::new();
     if built.as_ref().is_none_or(|report| report.ok) {
-        match run_trials(&setting, &trials, container, &mut budget, &progress, abort).await? {
+        let run = run_trials(&setting, &trials, &mut course, container, &mut budget, &progress, abort);
+        match run.await? {
             Some(reports) => tests = reports,
             None => return Ok(Outcome::Aborted),
         }
     }
     timings.tested_ms = millis(testing);
-    let graded = work.submission.purpose.run().is_none();
-    let points = graded.then(|| Points {
-        score: tests.iter().filter_map(|test| test.points).map(|points| points.score).sum(),
-        max_score: trials.iter().filter_map(|trial| trial.graded.as_ref()).map(|graded| graded.weight).sum(),
-    });
+    let groups = course.has_groups().then(|| course.reports(&tests));
     Ok(Outcome::Finished(Box::new(SubmissionResult {
         round: work.lease.round,
         verdict: overall(built.as_ref(), &tests),
-        points,
+        points: points(&trials, &tests, groups.as_deref()),
+        groups,
         usage_source: usage_source(container.usage_source()),
         compile: built,
         tests,
         timings,
     })))
+}
+
+/// The points of a graded submission: those of its groups, or without groups of its tests.
+fn points(trials: &[Trial<'_>], tests: &[TestReport], groups: Option<&[GroupReport]>) -> Option<Points> {
+    let weights: Option<Vec<u64>> = trials.iter().map(|trial| Some(trial.graded.as_ref()?.weight)).collect();
+    let (won, max_score): (Vec<Points>, u64) = match groups {
+        Some(groups) => {
+            let points = groups.iter().map(|group| group.points);
+            (points.clone().collect(), points.map(|points| points.max_score).sum())
+        }
+        None => (tests.iter().filter_map(|test| test.points).collect(), weights.as_ref()?.iter().sum()),
+    };
+    weights.map(|_graded| Points { score: won.iter().map(|points| points.score).sum(), max_score })
+}
+
+/// Which tests are run. A run that is not graded knows neither groups nor an early end.
+fn course<'a>(trials: &[Trial<'_>], spec: Option<&'a ExerciseSpec>) -> Course<'a> {
+    let graded = trials.iter().all(|trial| trial.graded.is_some());
+    let spec = spec.filter(|_| graded);
+    let groups = spec.map_or(&[][..], |spec| spec.kind.groups());
+    let stops = spec.is_some_and(|spec| spec.stop_on_first_failure);
+    Course::new(trials.iter().map(|trial| trial.name), groups, stops)
 }
 
 fn trials<'a>(work: &'a Work, spec: Option<&'a ExerciseSpec>) -> Vec<Trial<'a>> {
@@ -135,39 +157,80 @@ impl<'a> Trial<'a> {
     }
 }
 
-/// Runs the tests in order; `None` if they were aborted.
+/// Runs the tests in their order; `None` if they were aborted.
 async fn run_trials(
     setting: &Setting<'_>,
     trials: &[Trial<'_>],
+    course: &mut Course<'_>,
     container: &mut Container,
     budget: &mut Budget,
     progress: &mpsc::Sender<Progress>,
     abort: &CancellationToken,
 ) -> Result<Option<Vec<TestReport>>, Lost> {
-    let limits = setting.run_limits();
-    let stop_early = setting.exercise.is_some_and(|exercise| exercise.stop_on_first_failure);
     let mut reports = Vec::with_capacity(trials.len());
     let of = u32::try_from(trials.len()).unwrap_or(u32::MAX);
-    for (index, trial) in (1..).zip(trials) {
-        let mut argv = setting.runtime.run.argv(&setting.paths, &limits);
-        argv.extend(trial.args.iter().cloned());
-        let request = setting.request(&setting.runtime.run, argv, &limits, false);
-        let mut output = Collected::default();
-        let mut take = |stream, bytes: &[u8]| output.take(stream, bytes);
-        let facts = container.exec(request, trial.stdin.as_bytes(), abort, &mut take).await?;
-        if facts.stopped_by == Some(agent::StoppedBy::Abort) {
-            return Ok(None);
-        }
-        output.end(&facts);
-        let report = judge(setting, index, trial, &classify(&facts, &limits), &output, budget);
-        let failed = report.verdict != Verdict::Accepted;
+    for place in course.order() {
+        let Some(trial) = trials.get(place) else { continue };
+        let index = u32::try_from(place + 1).unwrap_or(u32::MAX);
+        let report = if course.runs(place) {
+            match run_trial(setting, index, trial, container, budget, abort).await? {
+                Some(report) => report,
+                None => return Ok(None),
+            }
+        } else if course.has_groups() {
+            skipped(index, trial)
+        } else {
+            break;
+        };
+        course.ended(place, report.verdict);
         tell(progress, Progress::TestFinished { of, test: Box::new(report.clone()) }).await;
         reports.push(report);
-        if failed && stop_early {
-            break;
-        }
     }
+    reports.sort_by_key(|report| report.index);
     Ok(Some(reports))
+}
+
+/// Runs a test; `None` if it was aborted.
+async fn run_trial(
+    setting: &Setting<'_>,
+    index: u32,
+    trial: &Trial<'_>,
+    container: &mut Container,
+    budget: &mut Budget,
+    abort: &CancellationToken,
+) -> Result<Option<TestReport>, Lost> {
+    let limits = setting.run_limits();
+    let mut argv = setting.runtime.run.argv(&setting.paths, &limits);
+    argv.extend(trial.args.iter().cloned());
+    let request = setting.request(&setting.runtime.run, argv, &limits, false);
+    let mut output = Collected::default();
+    let mut take = |stream, bytes: &[u8]| output.take(stream, bytes);
+    let facts = container.exec(request, trial.stdin.as_bytes(), abort, &mut take).await?;
+    if facts.stopped_by == Some(agent::StoppedBy::Abort) {
+        return Ok(None);
+    }
+    output.end(&facts);
+    Ok(Some(judge(setting, index, trial, &classify(&facts, &limits), &output, budget)))
+}
+
+/// The report of a test that is not run.
+fn skipped(index: u32, trial: &Trial<'_>) -> TestReport {
+    let nothing = Capture { truncated: false, bytes: Blob::default() };
+    TestReport {
+        index,
+        name: trial.name.to_owned(),
+        visibility: trial.visibility,
+        verdict: Verdict::Skipped,
+        points: trial.graded.as_ref().map(|graded| Points { score: 0, max_score: graded.weight }),
+        usage: Usage { cpu_time_ms: 0, wall_time_ms: 0, memory_bytes: 0 },
+        exit: None,
+        limit: None,
+        stdin: None,
+        expected: None,
+        stdout: nothing.clone(),
+        stderr: nothing,
+        message: None,
+    }
 }
 
 fn judge(
@@ -200,7 +263,7 @@ fn judge(
         verdict,
         points,
         usage: meaning.usage,
-        exit: meaning.exit,
+        exit: Some(meaning.exit),
         limit: meaning.limit,
         stdout: budget.capture(&output.stdout, most),
         stderr: budget.capture(&output.stderr, most),
@@ -214,11 +277,7 @@ fn overall(compile: Option<&CompileReport>, tests: &[TestReport]) -> Verdict {
     if compile.is_some_and(|report| !report.ok) {
         return Verdict::CompilationError;
     }
-    tests
-        .iter()
-        .map(|test| test.verdict)
-        .find(|verdict| *verdict != Verdict::Accepted)
-        .unwrap_or(Verdict::Accepted)
+    first_failure(tests.iter().map(|test| test.verdict))
 }
 
 /// Reports a step. Nobody listens any more once the lease is lost, and the attempt is being aborted then.

@@ -26,6 +26,7 @@ mod faults;
 mod feed;
 mod fleet;
 mod grading;
+mod groups;
 mod host_commands;
 mod hosts;
 mod http;

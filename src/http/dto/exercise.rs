@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::bytes::Shown;
-use super::names::{ExerciseKind, Isolation, Priority, Visibility};
+use super::names::{ExerciseKind, GroupScoring, Isolation, Priority, Visibility};
 use crate::app::{Caller, ListedExercise};
 use crate::domain::exercise;
+use crate::domain::groups;
 use crate::domain::limits::LimitChoice;
 
 /// Limits that the exercise names; the runtime's defaults stand for those left out.
@@ -190,6 +191,30 @@ impl TestCase {
     }
 }
 
+/// Tests that are worth something together.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Group {
+    /// Its name.
+    pub name: String,
+    /// Its tests, by name.
+    pub tests: Vec<String>,
+    /// How its points come from its tests.
+    pub scoring: GroupScoring,
+    /// The most it is worth.
+    pub points: u64,
+    /// Groups whose tests must all be accepted before any of its own is run.
+    pub depends_on: Vec<String>,
+    /// Whether its tests after the first that is not accepted are left out.
+    pub stop_on_first_failure: bool,
+}
+
+impl From<&groups::Group> for Group {
+    fn from(group: &groups::Group) -> Self {
+        let groups::Group { name, tests, scoring, points, depends_on, stop_on_first_failure } = group.clone();
+        Self { name, tests, scoring: scoring.into(), points, depends_on, stop_on_first_failure }
+    }
+}
+
 /// What is to be solved, in its newest version.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Exercise {
@@ -225,6 +250,8 @@ pub struct Exercise {
     pub checker: Checker,
     /// Whether the tests after the first that is not accepted are left out.
     pub stop_on_first_failure: bool,
+    /// Groups of tests, in order; with any, they alone are worth points.
+    pub groups: Vec<Group>,
     /// How many tests it has.
     pub test_count: u32,
     /// The tests, in order; null in lists.
@@ -268,6 +295,7 @@ impl Exercise {
             compile_limits: spec.compile_limits.into(),
             checker: checker.into(),
             stop_on_first_failure: spec.stop_on_first_failure,
+            groups: spec.kind.groups().iter().map(Into::into).collect(),
             test_count: 0,
             tests: None,
         }

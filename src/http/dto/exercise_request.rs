@@ -9,6 +9,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::bytes::Sent;
 use super::exercise::{ExactName, TokensName};
+use super::group_request::GroupRequest;
 use super::names::{ExerciseKind, Isolation, Priority, Visibility};
 use super::set_by_service::SetByService;
 use super::submission_request::FileRequest;
@@ -269,6 +270,9 @@ pub struct ExerciseRequest {
     pub checker: Option<CheckerRequest>,
     /// Whether the tests after the first that is not accepted are left out; false if left out.
     pub stop_on_first_failure: Option<bool>,
+    /// Groups of tests, in order; with any, they alone are worth points. None if left out.
+    #[schema(max_items = 100)]
+    pub groups: Option<Vec<GroupRequest>>,
     /// The tests, in order.
     #[schema(min_items = 1, max_items = 1000)]
     #[serde(deserialize_with = "at_most::<MAX_TESTS, _, _>")]
@@ -321,6 +325,7 @@ impl ExerciseRequest {
                 checker: checker
                     .unwrap_or(exercise::Checker::Tokens { case_sensitive: true, float_tolerance: None }),
                 tests,
+                groups: self.groups.unwrap_or_default().into_iter().map(Into::into).collect(),
             }),
         };
         ExerciseSpec {

@@ -8,6 +8,7 @@ pub mod container;
 pub mod event;
 pub mod exercise;
 pub mod exercise_request;
+pub mod group_request;
 pub mod host;
 pub mod host_event;
 pub mod host_request;

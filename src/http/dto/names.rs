@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::app;
-use crate::domain::{exercise, host, queue, submission, verdict};
+use crate::domain::{exercise, groups, host, queue, submission, verdict};
 
 macro_rules! mirror {
     ($(#[$doc:meta])* $name:ident of $domain:path { $($(#[$variant_doc:meta])* $variant:ident),+ $(,)? }) => {
@@ -89,6 +89,26 @@ mirror!(
         MemoryLimitExceeded,
         /// It wrote more than allowed.
         OutputLimitExceeded,
+        /// Of a test or a group alone: it was not run.
+        Skipped,
+    }
+);
+mirror!(
+    /// How a group's points come from its tests. Unknown values may appear later.
+    GroupScoring of groups::Scoring {
+        /// The part of the group's points that its tests won of their weights, rounded down.
+        Sum,
+        /// The part that its worst test won of its weight.
+        Min,
+        /// All if every test was accepted, else none.
+        AllOrNothing,
+    }
+);
+mirror!(
+    /// Why no test of a group was run. Unknown values may appear later.
+    GroupSkipped of verdict::GroupSkipped {
+        /// Not all tests of a group that it depends on were accepted.
+        DependsOn,
     }
 );
 mirror!(

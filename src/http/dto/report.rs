@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::bytes::{self, Shown};
-use super::names::{LimitKind, LostReason, Severity, UsageSource, Verdict, Visibility};
+use super::names::{GroupSkipped, LimitKind, LostReason, Severity, UsageSource, Verdict, Visibility};
 use crate::app::Caller;
 use crate::domain::{exercise, submission, verdict};
 
@@ -192,8 +192,8 @@ impl TestReport {
             score: report.points.map(|points| points.score),
             max_score: report.points.map(|points| points.max_score),
             usage: report.usage.into(),
-            exit_code: report.exit.code(),
-            signal: report.exit.signal(),
+            exit_code: report.exit.and_then(verdict::Exit::code),
+            signal: report.exit.and_then(verdict::Exit::signal),
             limit: report.limit.map(Into::into),
             stdin: report.stdin.as_ref().filter(|_| seen).map(bytes::lossy),
             expected: report.expected.as_ref().filter(|_| seen).map(bytes::lossy),
@@ -204,6 +204,34 @@ impl TestReport {
             stderr_base64: stderr.base64,
             stderr_truncated: seen.then_some(report.stderr.truncated),
             message: report.message.clone().filter(|_| seen),
+        }
+    }
+}
+
+/// What became of a group of tests.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct GroupReport {
+    /// Its name.
+    pub name: String,
+    /// Points won.
+    pub score: u64,
+    /// Points to win.
+    pub max_score: u64,
+    /// The first verdict of its tests that is not `accepted`, in order, or `accepted`; `skipped` if none was run.
+    pub verdict: Verdict,
+    /// Why none was run; null if some were, or the compilation failed.
+    #[schema(required)]
+    pub skipped: Option<GroupSkipped>,
+}
+
+impl From<&verdict::GroupReport> for GroupReport {
+    fn from(report: &verdict::GroupReport) -> Self {
+        Self {
+            name: report.name.clone(),
+            score: report.points.score,
+            max_score: report.points.max_score,
+            verdict: report.verdict.into(),
+            skipped: report.skipped.map(Into::into),
         }
     }
 }
@@ -249,15 +277,18 @@ pub enum Detail {
 pub struct SubmissionResult {
     /// The round it belongs to.
     pub round: u32,
-    /// The first verdict that is not `accepted`, in the order of the tests, or `accepted`. In a run, which isn't graded,
+    /// The first verdict of a test that was run and not `accepted`, in the order of the tests, or `accepted`. In a run, which isn't graded,
     /// `accepted` means only that the program exited with 0.
     pub verdict: Verdict,
-    /// Points won; null in a run.
+    /// Points won, of all groups or without groups of all tests; null in a run.
     #[schema(required)]
     pub score: Option<u64>,
     /// Points to win; null in a run.
     #[schema(required)]
     pub max_score: Option<u64>,
+    /// The groups, in order; null if the exercise has none.
+    #[schema(required)]
+    pub groups: Option<Vec<GroupReport>>,
     /// Where usage was measured.
     pub usage_source: UsageSource,
     /// The compilation; null for runtimes that don't compile.
@@ -278,6 +309,7 @@ impl SubmissionResult {
             verdict: result.verdict.into(),
             score: result.points.map(|points| points.score),
             max_score: result.points.map(|points| points.max_score),
+            groups: result.groups.as_ref().map(|groups| groups.iter().map(Into::into).collect()),
             usage_source: result.usage_source.into(),
             compile: result.compile.as_ref().map(Into::into),
             tests: match detail {

@@ -136,6 +136,7 @@ mod tests {
             kind: Kind::Stdio(Stdio {
                 checker: Checker::Tokens { case_sensitive: true, float_tolerance: None },
                 tests: Vec::new(),
+                groups: Vec::new(),
             }),
             runtimes: Vec::new(),
             starter_files: Vec::new(),

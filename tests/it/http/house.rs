@@ -353,7 +353,7 @@ pub fn sum() -> Value {
         "limits_by_runtime": { "python": { "cpu_time_ms": 3000 } },
         "compile_limits": { "cpu_time_ms": 10000, "wall_time_ms": 30000, "memory_bytes": 536_870_912 },
         "checker": { "type": "tokens", "case_sensitive": true, "float_tolerance": null },
-        "stop_on_first_failure": false,
+        "stop_on_first_failure": false, "groups": [],
         "tests": [
             { "name": "small", "args": [], "stdin": "1 2\n", "expected": "3\n", "visibility": "public", "weight": 1 },
             { "name": "big", "args": [], "stdin": "40 2\n", "expected": "42\n", "visibility": "hidden", "weight": 3 },

@@ -56,7 +56,7 @@ async fn a_result_shows_all_its_fields() {
     assert_eq!(
         body["result"],
         json!({
-            "round": 1, "verdict": "accepted", "score": 2, "max_score": 2, "usage_source": "cgroup_v1",
+            "round": 1, "verdict": "accepted", "score": 2, "max_score": 2, "groups": null, "usage_source": "cgroup_v1",
             "compile": null,
             "tests": [{
                 "index": 1, "name": "big", "visibility": "public", "verdict": "accepted", "score": 2, "max_score": 2,

@@ -11,6 +11,7 @@ export type Exercise = Schemas["Exercise"];
 export type ExerciseResults = Schemas["ExerciseResults"];
 export type FileRequest = Schemas["FileRequest"];
 export type GradedSubmission = Schemas["GradedSubmission"];
+export type GroupReport = Schemas["GroupReport"];
 export type Hindrance = Schemas["Hindrance"];
 export type Host = Schemas["Host"];
 export type LimitHit = Schemas["LimitHit"];

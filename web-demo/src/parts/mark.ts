@@ -18,8 +18,9 @@ const OF_STATE: Record<State, Meaning> = {
 const mark = (meaning: Meaning, text: string): HTMLElement =>
   h("span", { class: `mark ${meaning}` }, icon(meaning satisfies IconName), h("span", {}, text));
 
-export const verdictMark = (verdict: Verdict): HTMLElement =>
-  mark(verdict === "accepted" ? "good" : "bad", t.verdicts(verdict));
+const meaningOf = (verdict: Verdict): Meaning => (verdict === "accepted" ? "good" : verdict === "skipped" ? "stopped" : "bad");
+
+export const verdictMark = (verdict: Verdict): HTMLElement => mark(meaningOf(verdict), t.verdicts(verdict));
 
 export const stateMark = (state: State): HTMLElement => mark(OF_STATE[state] ?? "waiting", t.states(state));
 

@@ -145,7 +145,7 @@ function running(first: Story, options: TicketOptions): Face {
       rows.append(
         h(
           "li",
-          { class: `test ${test.verdict === "accepted" ? "good" : "bad"}`, "data-test": test.index },
+          { class: `test ${test.verdict === "accepted" ? "good" : test.verdict === "skipped" ? "" : "bad"}`, "data-test": test.index },
           h("div", { class: "row" }, verdictMark(test.verdict), h("span", { class: "name" }, name), h("span", { class: "figure" }, t.format.milliseconds(test.usage.cpu_time_ms))),
         ),
       );
@@ -176,7 +176,7 @@ function speak(before: Story, now: Story): void {
   } else if (now.state === "running") {
     if (before.state !== "running") announce(t.ticket.startedSpoken);
     for (const test of now.tests.slice(before.tests.length)) {
-      if (test.verdict !== "accepted") announce(t.result.testFailed(test.name, t.verdicts(test.verdict)));
+      if (test.verdict !== "accepted" && test.verdict !== "skipped") announce(t.result.testFailed(test.name, t.verdicts(test.verdict)));
     }
   } else if (now.position !== null && now.position !== before.position) {
     const isSpoken = now.position % SPOKEN_PLACES === 0 || now.position <= 2;

@@ -29,6 +29,7 @@ const verdicts: Record<Verdict, string> = {
   time_limit_exceeded: "Too slow",
   memory_limit_exceeded: "Too much memory",
   output_limit_exceeded: "Too much output",
+  skipped: "Not run",
 };
 
 const reasons: Record<PositionReason, string> = {
@@ -189,6 +190,9 @@ export const en = {
         signal !== null ? `The program was ended by signal ${f.number(signal)}.` : `The program ended with exit code ${f.number(exit ?? 1)}.`,
       limit: (hit: LimitHit) => `The program was stopped: it ${hit.kind === "wall_time" ? "ran" : "took"} ${(limit[hit.kind] ?? limit.wall_time)(hit)}.` },
     score: (score: number, max: number) => `${f.number(score)} of ${f.number(max)} ${f.plural(max, "point", "points")}`,
+    groups: "Groups",
+    group: (name: string, score: number, max: number) => `${name}: ${f.number(score)} of ${f.number(max)}`,
+    dependsOn: "not run, since a group before it failed",
     testName: (name: string, isHidden: boolean) => (isHidden ? `${name} (hidden)` : name),
     input: "Input",
     arguments: "Arguments",

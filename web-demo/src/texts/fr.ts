@@ -30,6 +30,7 @@ const verdicts: Record<Verdict, string> = {
   time_limit_exceeded: "Trop lent",
   memory_limit_exceeded: "Trop de mémoire",
   output_limit_exceeded: "Trop de sortie",
+  skipped: "Pas exécuté",
 };
 
 const reasons: Record<PositionReason, string> = {
@@ -193,6 +194,9 @@ export const fr: Texts = {
       limit: (hit) => `Le programme a été arrêté : il a pris ${(limit[hit.kind] ?? limit.wall_time)(hit)}.`,
     },
     score: (score, max) => `${f.number(score)} ${f.plural(score, "point", "points")} sur ${f.number(max)}`,
+    groups: "Groupes",
+    group: (name, score, max) => `${name} : ${f.number(score)} sur ${f.number(max)}`,
+    dependsOn: "pas exécuté, car un groupe précédent a échoué",
     testName: (name, isHidden) => (isHidden ? `${name} (caché)` : name),
     input: "Entrée",
     arguments: "Arguments",

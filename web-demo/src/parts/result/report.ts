@@ -1,8 +1,8 @@
 /** A finished submission: the verdict in a sentence, then what it rests on. */
-import type { Exercise, Limits, Runtime, Submission } from "../../api/types";
+import type { Exercise, GroupReport, Limits, Runtime, Submission } from "../../api/types";
 import { h } from "../../dom/h";
 import { t } from "../../texts";
-import { submissionMark } from "../mark";
+import { submissionMark, verdictMark } from "../mark";
 import { compileReport, type Reveal } from "./compile";
 import { sentence } from "./sentence";
 import { facts, testList } from "./tests";
@@ -19,10 +19,20 @@ export function limitsFor(exercise: Exercise | null, runtime: Runtime): Limits {
   return limits;
 }
 
+/** What each group of tests is worth. */
+const groupList = (groups: GroupReport[]): HTMLElement =>
+  h(
+    "ul",
+    { class: "groups", "aria-label": t.result.groups },
+    ...groups.map(({ name, score, max_score, verdict, skipped }) =>
+      h("li", {}, verdictMark(verdict), h("span", { class: "figure" }, t.result.group(name, score, max_score)), skipped ? h("span", { class: "note" }, t.result.dependsOn) : null),
+    ),
+  );
+
 export function report(submission: Submission, limits: Limits | null, reveal: Reveal | null): HTMLElement {
   const { result, run } = submission;
   if (!result) return h("div", {});
-  const { compile, tests, score, max_score, verdict } = result;
+  const { compile, tests, groups, score, max_score, verdict } = result;
   const says = compile !== null && (!compile.ok || compile.diagnostics.length > 0);
   const [only] = tests ?? [];
   return h(
@@ -31,6 +41,7 @@ export function report(submission: Submission, limits: Limits | null, reveal: Re
     h("p", { class: "verdict" }, submissionMark(submission), score !== null && max_score !== null ? h("span", { class: "figure" }, t.result.score(score, max_score)) : null),
     h("p", { class: "sentence" }, sentence(submission)),
     says ? compileReport(compile, reveal) : null,
+    groups ? groupList(groups) : null,
     run && only ? facts(only, limits, true) : null,
     !run && tests && tests.length > 0 ? testList(tests, limits) : null,
   );

@@ -20,7 +20,7 @@ export function sentence(submission: Submission): string {
   const tests = result.tests;
   if (tests === null) return t.verdicts(result.verdict);
   const failed = tests.filter((test) => test.verdict !== "accepted");
-  const [first] = failed;
+  const first = failed.find(({ verdict }) => verdict !== "skipped");
   if (run) return first ? ofRun(first) : t.result.ranWell;
   if (!first) return t.result.allPassed(tests.length);
   const passed = t.result.passed(tests.length - failed.length, tests.length);

@@ -19,7 +19,7 @@ export function facts(test: TestReport, limits: Limits | null, isRun: boolean): 
     "div",
     { class: "facts" },
     hasPassed(test) || isRun || test.verdict === "wrong_answer" ? null : h("p", {}, `${whyFailed(test)}.`),
-    message ? h("p", {}, h("strong", {}, `${t.result.checker} `), message) : null,
+    message ? h("p", {}, test.verdict === "wrong_answer" ? h("strong", {}, `${t.result.checker} `) : null, message) : null,
     isRun ? output(t.result.output, stdout ?? "", note) : null,
     stderr ? output(t.result.error, stderr, noteOn(test.stderr_truncated, test.stderr_base64)) : null,
     !isRun && stdin !== null ? output(t.result.input, stdin) : null,
@@ -55,10 +55,15 @@ export function testRow(test: TestReport, limits: Limits | null, isOpen: boolean
   return h("li", {}, details);
 }
 
-/** Failed ones first, the first of them open. */
-export function testList(tests: TestReport[], limits: Limits | null): HTMLElement {
+/** A test that was not run, of which there is nothing to see. */
+const skippedRow = ({ name, verdict, visibility }: TestReport): HTMLElement =>
+  h("li", {}, h("div", { class: "test" }, h("p", { class: "row" }, verdictMark(verdict), h("span", { class: "name" }, t.result.testName(name, visibility === "hidden")))));
+
+/** Failed ones first, the first of them open; those that were not run last. */
+export function testList(all: TestReport[], limits: Limits | null): HTMLElement {
+  const tests = all.filter(({ verdict }) => verdict !== "skipped");
   const failed = tests.filter((test) => !hasPassed(test));
   const ordered = [...failed, ...tests.filter(hasPassed)];
   const rows = ordered.map((test) => testRow(test, limits, test === failed[0]));
-  return h("ol", { class: "tests" }, ...rows);
+  return h("ol", { class: "tests" }, ...rows, ...all.filter(({ verdict }) => verdict === "skipped").map(skippedRow));
 }
