@@ -184,6 +184,7 @@ macro_rules! languages {
 
 languages! {
     c_gives_every_verdict_and_tells_why: "c",
+    cpp_gives_every_verdict_and_tells_why: "cpp",
     python_gives_every_verdict_and_tells_why: "python",
 }
 
