@@ -186,6 +186,7 @@ languages! {
     c_gives_every_verdict_and_tells_why: "c",
     cpp_gives_every_verdict_and_tells_why: "cpp",
     python_gives_every_verdict_and_tells_why: "python",
+    rust_gives_every_verdict_and_tells_why: "rust",
 }
 
 #[test]
