@@ -185,6 +185,7 @@ macro_rules! languages {
 languages! {
     c_gives_every_verdict_and_tells_why: "c",
     cpp_gives_every_verdict_and_tells_why: "cpp",
+    go_gives_every_verdict_and_tells_why: "go",
     python_gives_every_verdict_and_tells_why: "python",
     rust_gives_every_verdict_and_tells_why: "rust",
 }
