@@ -58,4 +58,5 @@ mod support;
 mod tidy;
 mod tls;
 mod tour;
+mod upgrade;
 mod verdicts;
