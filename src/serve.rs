@@ -20,6 +20,7 @@ use crate::auth::{Keys, Verifier, generate_key_if_missing};
 use crate::chain::Chain;
 use crate::clock::{Clock, Patience};
 use crate::config::Config;
+use crate::domain::history::History;
 use crate::domain::host::{HostMode, HostSettings, HostSource};
 use crate::domain::ids::RuntimeId;
 use crate::domain::pace::Pace;
@@ -89,6 +90,7 @@ async fn run(
     let settings = pool_settings(config, hosts, &languages, &installation, instance);
     let pool = Pool::start(settings, languages.clone(), tasks.tracker(), tasks.hard().clone());
     let (pace_sender, pace) = watch::channel(Pace::default());
+    let (noted, history) = watch::channel(History::begin(clock.now()));
     let feed = Feed::start(storage.clone(), pace.clone(), tasks);
     let parts = scheduler::Parts {
         storage: storage.clone(),
@@ -96,6 +98,7 @@ async fn run(
         runtimes: languages.clone(),
         clock: clock.clone(),
         worker: instance.to_string().parse()?,
+        history: noted,
         tasks: tasks.clone(),
     };
     let scheduler = Scheduler::start(parts, pace_sender, retention(config));
@@ -106,6 +109,7 @@ async fn run(
         pool: pool.clone(),
         runtimes: languages,
         pace,
+        history,
         caps: queue_caps(config),
         budget: Budget::of_process(),
         clock,

@@ -43,6 +43,7 @@ pub use open_streams::{NoStream, OpenStream, OpenStreams};
 use host_events::HostEvents;
 
 use crate::clock::Clock;
+use crate::domain::history::History;
 use crate::domain::ids::RuntimeId;
 use crate::domain::pace::{Eta, Pace};
 use crate::domain::runtime::Runtime;
@@ -70,6 +71,8 @@ pub struct Inner {
     pub runtimes: Arc<BTreeMap<RuntimeId, Runtime>>,
     /// How fast the queue moves.
     pub pace: watch::Receiver<Pace>,
+    /// What became of the queue.
+    pub history: watch::Receiver<History>,
     /// How much may wait.
     pub caps: QueueCaps,
     /// Memory for requests and streams.

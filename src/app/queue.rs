@@ -1,6 +1,7 @@
 //! The queue in figures, and where a caller stands in it.
 
-use super::{App, Caller, Error};
+use super::{App, Caller, Error, hosts};
+use crate::domain::history::HistoryView;
 use crate::domain::pace::Eta;
 use crate::pool::Hindrance;
 use crate::storage::{self, QueueFigures, Storage as _};
@@ -55,6 +56,12 @@ impl App {
             blocked_by,
             eta: self.pace().eta_if_ready(figures.queued.saturating_add(1)),
         })
+    }
+
+    /// The last hour of the queue, as far as this process has seen it.
+    pub fn queue_history(&self, caller: &Caller) -> Result<HistoryView, Error> {
+        hosts::administers(caller)?;
+        Ok(self.inner.history.borrow().view(self.inner.clock.now()))
     }
 
     /// Where the caller stands.

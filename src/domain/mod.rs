@@ -8,6 +8,7 @@ pub mod checker;
 pub mod event;
 pub mod exercise;
 pub mod groups;
+pub mod history;
 pub mod host;
 pub mod ids;
 pub mod lease;

@@ -75,6 +75,7 @@ fn with_token() -> OpenApiRouter<HttpState> {
         .routes(routes!(results::get_exercise_results))
         .routes(routes!(queue::list_runtimes))
         .routes(routes!(queue::get_queue))
+        .routes(routes!(queue::get_queue_history))
         .routes(routes!(queue::get_me))
         .routes(routes!(links::list_links))
         .routes(routes!(hosts::list_hosts, hosts::add_host))

@@ -1,14 +1,15 @@
-//! `/v1/runtimes`, `/v1/queue`, `/v1/me`: what there is, how long it takes, and who asks.
+//! `/v1/runtimes`, `/v1/queue` and its last hour, `/v1/me`: what there is, how long it takes, and who asks.
 
 use axum::Json;
 use axum::extract::State;
 
 use crate::auth::Verified;
 use crate::http::auth::Caller;
-use crate::http::auth::extract::Anyone;
+use crate::http::auth::extract::{Administer, Anyone};
 use crate::http::dto::queue::{Me, Queue, Runtime, RuntimeList};
+use crate::http::dto::queue_history::QueueHistory;
 use crate::http::problem::Problem;
-use crate::http::problem_sets::Looking;
+use crate::http::problem_sets::{Administering, Looking};
 use crate::http::state::HttpState;
 
 /// Lists the languages that programs may be written in.
@@ -37,6 +38,22 @@ pub async fn get_queue(
     caller: Caller<Anyone>,
 ) -> Result<Json<Queue>, Problem> {
     Ok(Json(state.app.queue(&caller).await?.into()))
+}
+
+/// Shows the last hour of the queue, minute by minute.
+///
+/// As far as this process has seen it: `since` says from when on. The minute that goes on now is the last one.
+#[utoipa::path(
+    get,
+    path = "/v1/queue/history",
+    tag = "queue",
+    responses((status = 200, description = "The last hour.", body = QueueHistory), Administering),
+)]
+pub async fn get_queue_history(
+    State(state): State<HttpState>,
+    caller: Caller<Administer>,
+) -> Result<Json<QueueHistory>, Problem> {
+    Ok(Json(state.app.queue_history(&caller)?.into()))
 }
 
 /// Shows who the token or session proves.

@@ -8,6 +8,7 @@ use super::running::{Registered, Stop};
 use super::{Scheduler, figures};
 use crate::domain::event::Progress;
 use crate::domain::exercise::MAX_TESTS;
+use crate::domain::history::History;
 use crate::domain::lease::{Guarded, Lease};
 use crate::domain::submission::{GivenUp, LostReason};
 use crate::judge::{self, Outcome};
@@ -40,6 +41,11 @@ impl Scheduler {
             return self.store(&lease, Outcome::Aborted, Vec::new(), &stop).await;
         };
         let begun = self.inner.clock.now();
+        let queued_ms = begun.millis_since(queued_at);
+        if lease.attempt == 1 {
+            // Later attempts follow one that has waited.
+            self.note(|history, now| history.started(now, queued_ms));
+        }
         let Some(runtime) = self.inner.runtimes.get(&work.submission.runtime) else {
             tracing::error!(submission.id = %lease.submission, "leased for a runtime that is not configured");
             return self.give_up(&lease, LostReason::InstanceLost.into()).await;
@@ -64,7 +70,7 @@ impl Scheduler {
                 let release = container.release(work.isolation());
                 tokio::pin!(release);
                 let released = tokio::time::timeout(GIVE_WAY, &mut release).await.is_ok();
-                let outcome = timed(outcome, begun.millis_since(queued_at), judged);
+                let outcome = timed(outcome, queued_ms, judged);
                 let store = self.store(&lease, outcome, unrecorded, &stop);
                 if released {
                     store.await;
@@ -171,6 +177,7 @@ impl Scheduler {
             Some(Guarded::LeaseHeld) => {
                 metrics::counter!("guichet_attempts_total", "outcome" => name(&ending)).increment(1);
                 if let Ending::Finished(result) = &ending {
+                    self.note(History::finished);
                     figures::count_phases(&result.timings);
                 }
             }
@@ -189,6 +196,7 @@ impl Scheduler {
         let held = self.persist(write, lease, &Stop::default()).await;
         if held == Some(Guarded::LeaseHeld) {
             metrics::counter!("guichet_rescues_total", "reason" => given_up.reason.name()).increment(1);
+            self.note(History::lost);
         }
     }
 

@@ -4,6 +4,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::{HEARTBEAT, LEASE, Scheduler};
 use crate::clock::Patience;
+use crate::domain::history::History;
 use crate::domain::submission::StateName;
 use crate::domain::time::Timestamp;
 use crate::storage::{self, Change, Renewed, Rescue, Storage as _};
@@ -107,6 +108,7 @@ impl Scheduler {
         let rescued = self.inner.storage.rescue(whose, self.inner.caps, now).await?;
         for one in &rescued {
             metrics::counter!("guichet_rescues_total", "reason" => "instance_lost").increment(1);
+            self.note(History::lost);
             match one.state {
                 StateName::Failed => {
                     tracing::error!(submission.id = %one.submission, "a submission failed: its last attempt was lost");

@@ -61,6 +61,7 @@ impl Scheduler {
             Ok(figures) => {
                 let oldest_ms = figures.oldest_queued_at.map_or(0, |at| now.millis_since(at));
                 figures::show_queue(&figures, oldest_ms);
+                self.note(|history, now| history.saw_queue(now, figures.queued));
             }
             Err(error) => {
                 tracing::debug!(error = %crate::chain::Chain(&error), "the queue's figures could not be read");

@@ -17,10 +17,12 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::clock::{Clock, Patience};
+use crate::domain::history::History;
 use crate::domain::ids::{RuntimeId, WorkerId};
 use crate::domain::lease::AttemptCaps;
 use crate::domain::pace::Pace;
 use crate::domain::runtime::Runtime;
+use crate::domain::time::Timestamp;
 use crate::pool::Pool;
 use crate::shutdown::Tasks;
 use crate::storage::{Rescue, Retention, Store};
@@ -51,6 +53,7 @@ struct Inner {
     worker: WorkerId,
     caps: AttemptCaps,
     running: Running,
+    history: watch::Sender<History>,
     tasks: Tasks,
 }
 
@@ -67,6 +70,8 @@ pub struct Parts {
     pub clock: Clock,
     /// This instance's name in leases and on containers; each start has another.
     pub worker: WorkerId,
+    /// Where it is noted what became of the queue.
+    pub history: watch::Sender<History>,
     /// Tasks and stop signals.
     pub tasks: Tasks,
 }
@@ -74,10 +79,11 @@ pub struct Parts {
 impl Scheduler {
     /// Starts all loops. Work is leased only after what earlier instances had was taken back.
     pub fn start(parts: Parts, pace: watch::Sender<Pace>, retention: Retention) -> Self {
-        let Parts { storage, pool, runtimes, clock, worker, tasks } = parts;
+        let Parts { storage, pool, runtimes, clock, worker, history, tasks } = parts;
         let caps = AttemptCaps::default();
         let running = Running::default();
-        let inner = Inner { storage, pool, runtimes, clock, worker, caps, running, tasks: tasks.clone() };
+        let inner =
+            Inner { storage, pool, runtimes, clock, worker, caps, running, history, tasks: tasks.clone() };
         let scheduler = Self { inner: Arc::new(inner) };
         tasks.start(scheduler.clone().resume());
         tasks.start(scheduler.clone().renew_leases());
@@ -107,6 +113,12 @@ impl Scheduler {
             }
         }
         tokio::join!(self.clone().dispatch(), self.rescue_expired());
+    }
+
+    /// Notes what became of the queue, now.
+    fn note(&self, change: impl FnOnce(&mut History, Timestamp)) {
+        let now = self.inner.clock.now();
+        self.inner.history.send_modify(|history| change(history, now));
     }
 
     /// Waits until no attempt goes on in this process.

@@ -48,6 +48,20 @@ async fn a_run_whose_container_was_killed_is_tried_once_more() {
 }
 
 #[tokio::test]
+async fn the_last_hour_tells_what_got_its_verdict_and_what_was_lost() {
+    let guichet = guichet(Options::default()).await;
+    let (alice, admin, label) = (guichet.student("alice"), guichet.admin(), guichet.label().await);
+    let id = alice.submit("patient", &programs::sleep_then_sum(2.0)).await;
+
+    kill_its_container(&guichet, &label).await;
+    alice.ended(&id).await;
+
+    let hour = async || admin.get("/v1/queue/history").await.expect(200)["hour"].clone();
+    let hour = wait_for("the verdict", SOON, hour, |hour| hour["finished"] == 1).await;
+    assert_eq!((&hour["faults"], hour["wait"]["p95_ms"].is_u64()), (&json!(1), true), "{hour}");
+}
+
+#[tokio::test]
 async fn a_run_whose_container_was_paused_is_tried_once_more_long_before_its_wall_limit() {
     let guichet = guichet(Options::default()).await;
     let (alice, engine, label) = (guichet.student("alice"), guichet.engine(), guichet.label().await);

@@ -15,6 +15,7 @@ pub mod host_request;
 pub mod link;
 pub mod names;
 pub mod queue;
+pub mod queue_history;
 pub mod report;
 pub mod results;
 pub mod set_by_service;

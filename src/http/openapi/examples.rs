@@ -104,6 +104,7 @@ fn answer(operation: &str, status: &str, media: &str) -> Option<Value> {
         "get_exercise_results" => exercise_results(),
         "list_runtimes" => json!({ "items": [runtime()] }),
         "get_queue" => queue(),
+        "get_queue_history" => queue_history(),
         "get_me" | "create_session" => json!({
             "sub": "alice", "role": "student", "expires_at": "2026-11-23T10:00:00.000Z", "queued": 1,
             "max_queued": 500,
@@ -290,6 +291,17 @@ fn queue() -> Value {
     json!({
         "queued": 3, "running": 2, "slots": { "total": 2, "free": 0 }, "oldest_queued_s": 4,
         "finished_last_minute": 57, "blocked_by": null, "eta": { "low_s": 1, "high_s": 4 },
+    })
+}
+
+fn queue_history() -> Value {
+    let wait = json!({ "p50_ms": 240, "p95_ms": 1920 });
+    json!({
+        "since": "2026-11-22T09:58:13.000Z", "hour": { "wait": wait, "finished": 112, "faults": 1 },
+        "minutes": [
+            { "at": "2026-11-22T09:58:00.000Z", "queued": 0, "wait": null, "finished": 0, "faults": 0 },
+            { "at": "2026-11-22T09:59:00.000Z", "queued": 6, "wait": wait, "finished": 112, "faults": 1 },
+        ],
     })
 }
 

@@ -136,6 +136,8 @@ async fn a_role_without_an_operation_is_told_so() {
         house.get("/v1/exercises/sum/results").token(&student).send().await,
         house.get("/metrics").token(&student).send().await,
         house.get("/v1/links").token(&student).send().await,
+        house.get("/v1/queue/history").token(&student).send().await,
+        house.get("/v1/queue/history").token(&house.token("judge", Role::Backend)).send().await,
         house.get("/v1/links").token(&house.token("tina", Role::Teacher)).send().await,
         house.get("/metrics").token(&house.token("tina", Role::Teacher)).send().await,
         house.post("/v1/stream-tickets").token(&student).json(&json!({ "owner": "bob" })).send().await,

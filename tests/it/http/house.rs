@@ -14,6 +14,7 @@ use guichet::app::links::Links;
 use guichet::app::{self, App, Budget, Caller, Role};
 use guichet::auth::{AuthSettings, Keys, Verifier, generate_key_if_missing, mint};
 use guichet::clock::Clock;
+use guichet::domain::history::History;
 use guichet::domain::host::{HostMode, HostSettings, HostSource};
 use guichet::domain::lease::Lease;
 use guichet::domain::pace::{Observed, Pace};
@@ -77,6 +78,7 @@ pub struct House {
     pub tasks: Tasks,
     pub clock: Clock,
     pub links: kryonet::Running,
+    pub noted: watch::Sender<History>,
     key: PathBuf,
     _pace: watch::Sender<Pace>,
     folder: TempDir,
@@ -183,26 +185,21 @@ impl House {
             runtimes::load(&PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("runtimes")).expect("runtimes"),
         );
         let clock = Clock::System;
+        let noted = watch::Sender::new(History::begin(clock.now()));
         let (pace_sender, pace) = watch::channel(Pace::of(known_pace()));
         let feed = Feed::start(storage.clone(), pace.clone(), &tasks);
         let settings = no_engine(installation.id, nowhere(&storage, clock.now()).await);
         let pool = Pool::start(settings, languages.clone(), tasks.tracker(), tasks.hard().clone());
         let mut board = Links::default();
         let links = kryonet::Prepared::read(&plan.backends, &clock, &mut board).expect("tokens");
-        let parts = hosts::Parts {
-            storage: storage.clone(),
-            pool: pool.clone(),
-            clock: clock.clone(),
-            configured: Vec::new(),
-            certs_dir: PathBuf::from("/nonexistent/certs"),
-        };
-        let hosts = Hosts::start(parts, tasks.tracker(), tasks.hard().clone());
+        let hosts = changes_of_hosts(&storage, &pool, &clock, &tasks);
         let app = App::new(app::Inner {
             storage: storage.clone(),
             feed: feed.clone(),
             pool,
             runtimes: languages,
             pace,
+            history: noted.subscribe(),
             caps: plan.caps,
             budget: Budget::new(plan.memory_bytes),
             clock: clock.clone(),
@@ -215,17 +212,25 @@ impl House {
         let key = folder.path().join("key");
         generate_key_if_missing(&key).expect("a key");
         let verifier = Verifier::new(Keys::from_generated(&key).expect("a key"), &AuthSettings::default());
-        let settings = HttpSettings {
-            cors_origins: plan.cors_origins,
-            public_url: plan.public_url,
-            requests_per_second: NonZeroU32::MIN,
-            burst: NonZeroU32::new(plan.burst).expect("a burst"),
-        };
+        let settings = http_settings(plan);
         let metrics = PrometheusBuilder::new().build_recorder().handle();
         let verifier = Arc::new(verifier);
         let state = HttpState::new(app.clone(), verifier.clone(), metrics, &tasks, settings);
         let router = router(state);
-        Self { router, app, feed, verifier, storage, tasks, clock, links, key, _pace: pace_sender, folder }
+        Self {
+            router,
+            app,
+            feed,
+            verifier,
+            storage,
+            tasks,
+            clock,
+            links,
+            noted,
+            key,
+            _pace: pace_sender,
+            folder,
+        }
     }
 
     /// The file of its database.
@@ -324,6 +329,26 @@ async fn nowhere(storage: &Store, now: Timestamp) -> Vec<HostSettings> {
         created_at: now,
     };
     storage.remember_hosts(vec![configured]).await.expect("a database")
+}
+
+fn changes_of_hosts(storage: &Store, pool: &Pool, clock: &Clock, tasks: &Tasks) -> Hosts {
+    let parts = hosts::Parts {
+        storage: storage.clone(),
+        pool: pool.clone(),
+        clock: clock.clone(),
+        configured: Vec::new(),
+        certs_dir: PathBuf::from("/nonexistent/certs"),
+    };
+    Hosts::start(parts, tasks.tracker(), tasks.hard().clone())
+}
+
+fn http_settings(plan: Plan) -> HttpSettings {
+    HttpSettings {
+        cors_origins: plan.cors_origins,
+        public_url: plan.public_url,
+        requests_per_second: NonZeroU32::MIN,
+        burst: NonZeroU32::new(plan.burst).expect("a burst"),
+    }
 }
 
 fn no_engine(installation: uuid::Uuid, hosts: Vec<HostSettings>) -> pool::Settings {

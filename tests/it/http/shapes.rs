@@ -182,6 +182,31 @@ async fn queue_runtimes_and_caller_show_all_their_fields() {
 }
 
 #[tokio::test]
+async fn the_last_hour_of_the_queue_shows_all_its_fields() {
+    let house = House::build().await;
+    let now = house.clock.now();
+    house.noted.send_modify(|history| {
+        history.saw_queue(now, 3);
+        history.started(now, 40);
+        history.finished(now);
+        history.lost(now);
+    });
+
+    let admin = house.token("root", Role::Admin);
+    let mut shown = house.get("/v1/queue/history").token(&admin).send().await.json();
+
+    assert!(shown["since"].take().is_string() && shown["minutes"][0]["at"].take().is_string());
+    let wait = json!({ "p50_ms": 40, "p95_ms": 40 });
+    assert_eq!(
+        shown,
+        json!({
+            "since": null, "hour": { "wait": wait, "finished": 1, "faults": 1 },
+            "minutes": [{ "at": null, "queued": 3, "wait": wait, "finished": 1, "faults": 1 }],
+        })
+    );
+}
+
+#[tokio::test]
 async fn the_served_document_is_the_committed_one() {
     let house = House::build().await;
     let committed = include_str!("../../../openapi/openapi.json");
