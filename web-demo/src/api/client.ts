@@ -5,9 +5,12 @@ import type {
   Exercise,
   ExerciseResults,
   Host,
+  HostRequest,
+  Link,
   Me,
   Page,
   Queue,
+  QueueHistory,
   Runtime,
   Submission,
   SubmissionRequest,
@@ -67,8 +70,8 @@ const query = (fields: object): string => {
 export function client(sender: Sender) {
   const read = async <T>(path: string, signal?: AbortSignal): Promise<T> =>
     (await (await sender(path, { signal })).json()) as T;
-  const act = async <T>(method: string, path: string, body?: unknown): Promise<T> => {
-    const answer = await sender(path, body === undefined ? { method } : { method, body });
+  const act = async <T>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<T> => {
+    const answer = await sender(path, body === undefined ? { method, signal } : { method, body, signal });
     return (answer.status === 204 ? undefined : await answer.json()) as T;
   };
   const tagged = async (answer: Response) => ({ exercise: (await answer.json()) as Exercise, tag: answer.headers.get("etag") ?? "" });
@@ -76,6 +79,8 @@ export function client(sender: Sender) {
   return {
     me: (signal?: AbortSignal) => read<Me>("v1/me", signal),
     queue: (signal?: AbortSignal) => read<Queue>("v1/queue", signal),
+    queueHistory: (signal?: AbortSignal) => read<QueueHistory>("v1/queue/history", signal),
+    links: async (signal?: AbortSignal) => (await read<Page<Link>>("v1/links", signal)).items,
     runtimes: async (signal?: AbortSignal) => (await read<Page<Runtime>>("v1/runtimes", signal)).items,
     exercises: (cursor?: string, signal?: AbortSignal) =>
       read<Page<Exercise>>(`v1/exercises${query({ limit: 100, cursor })}`, signal),
@@ -107,7 +112,11 @@ export function client(sender: Sender) {
       return new Uint8Array(await answer.arrayBuffer());
     },
     hosts: async (signal?: AbortSignal) => (await read<Page<Host>>("v1/hosts", signal)).items,
-    setHostMode: (name: string, mode: string) => act<Host>("PATCH", `v1/hosts/${one(name)}`, { mode }),
+    addHost: (host: HostRequest, signal?: AbortSignal) => act<Host>("POST", "v1/hosts", host, signal),
+    changeHost: (name: string, change: { mode?: string; slots?: number | null }, signal?: AbortSignal) =>
+      act<Host>("PATCH", `v1/hosts/${one(name)}`, change, signal),
+    /** Removes a host; by force also while something runs there, which is queued again. */
+    removeHost: (name: string, force: boolean) => act<undefined>("DELETE", `v1/hosts/${one(name)}${query({ force: force || undefined })}`),
     containers: async (host: string, signal?: AbortSignal) =>
       (await read<Page<Container>>(`v1/containers${query({ host, limit: 100 })}`, signal)).items,
     killContainer: (id: string) => act<unknown>("DELETE", `v1/containers/${one(id)}`),

@@ -14,6 +14,8 @@ export interface Listener {
   /** It is open. */
   opened(): void;
   told(event: Told): void;
+  /** Something came, maybe only a sign that it is alive. */
+  heard?(): void;
   /** How long to wait before coming back, in milliseconds. */
   retryIn(ms: number): void;
 }
@@ -53,6 +55,7 @@ export async function listen(
       if (done) return;
       clearTimeout(alarm);
       alarm = setTimeout(() => silence.abort(), SILENCE_MS);
+      listener.heard?.();
       parser.feed(value);
     }
   } finally {

@@ -6,6 +6,7 @@ const PATHS = {
   waiting: "M10 2.5a7.5 7.5 0 1 0 .01 0zM10 6v4.2l2.8 1.6",
   stopped: "M6 6h8v8H6z",
   fold: "M7 5l5 5-5 5",
+  warning: "M10 3 2.5 16.5h15zM10 8.5v3.5M10 14.2v.1",
 } as const;
 
 export type IconName = keyof typeof PATHS;

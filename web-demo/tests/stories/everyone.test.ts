@@ -183,8 +183,9 @@ test("who wants less motion gets none", async () => {
 });
 
 test("first views are small, and languages of the editor come when they are needed", async () => {
-  const [students, teachers] = [await profile(), await profile()];
+  const [students, teachers, admins] = [await profile(), await profile(), await profile()];
   await signedIn(students, service.url, service.token("slow"));
+  await signedIn(admins, service.url, service.token("root", "admin"));
   await signedIn(teachers, service.url, service.token("tina", "teacher"));
   /** What a view loads with nothing kept: bytes as they come on the line. */
   const load = async (path: string, ready: string, context = students) => {
@@ -212,6 +213,7 @@ test("first views are small, and languages of the editor come when they are need
   const home = await load("", "main h1");
   const exercise = await load("exercises/sum", ".cm-content");
   const desk = await load("teach/sum", ".preview strong", teachers);
+  const board = await load("operate", ".plot:last-of-type canvas", admins);
 
   expect(home.languages, home.all).toBe(0);
   expect(home.total, home.all).toBeLessThanOrEqual(FIRST_LOAD_BYTES / 5);
@@ -219,7 +221,9 @@ test("first views are small, and languages of the editor come when they are need
   expect(exercise.total, exercise.all).toBeLessThanOrEqual(FIRST_LOAD_BYTES);
   // The editor comes with the tab that needs it, and nothing of the teacher's views with a student's.
   expect(desk.total, desk.all).toBeLessThanOrEqual(FIRST_LOAD_BYTES / 2);
-  expect(`${home.all}${exercise.all}`).not.toContain("teach");
+  expect(board.total, board.all).toBeLessThanOrEqual(FIRST_LOAD_BYTES / 2);
+  expect(`${home.all}${exercise.all}`).not.toMatch(/teach|operate|plots/);
+  await admins.close();
   await students.close();
   await teachers.close();
 });

@@ -1,130 +1,159 @@
 /** A Docker host: how it does, its slots as cells, what one may do with it, its containers. */
 import type { App } from "../../app";
-import type { Container, Host } from "../../api/types";
+import { Refused } from "../../api/problem";
+import type { Host } from "../../api/types";
 import { announce } from "../../dom/announce";
 import { confirmed } from "../../dom/dialog";
-import { fill, h, say } from "../../dom/h";
-import { Refused } from "../../api/problem";
-import { isAborted, pause } from "../../state/signal";
+import { fill, freshId, h, say } from "../../dom/h";
+import { icon, type IconName } from "../../dom/icons";
 import { t } from "../../texts";
+import { ot } from "../../texts/operate";
+import { Containers } from "./containers";
+import { askForSlots } from "./host-forms";
 
-/** How often shown containers are read. */
-const LOOK_MS = 2000;
+/** More cells than this say nothing that the figure does not. */
+const MOST_CELLS = 64;
 
-const MODES = { activate: "active", cordon: "cordoned", drain: "draining" } as const;
+const MODES = ["active", "cordoned", "draining"] as const;
+const MARKS: Record<string, [string, IconName]> = { healthy: ["good", "good"], connecting: ["waiting", "waiting"], suspect: ["waiting", "waiting"] };
 
 export class HostCard {
-  private readonly name = h("h3", {});
-  private readonly state = h("p", {});
+  private readonly id = freshId("host");
+  private readonly name = h("h3", { id: this.id });
+  private readonly state = h("p", { class: "mark" });
+  private readonly lines = h("p", {});
+  private readonly where = h("p", { class: "quiet" });
   private readonly slots = h("p", { class: "slots" });
   private readonly facts = h("ul", { class: "plain-list" });
+  private readonly fault = h("p", { class: "fault", role: "alert" });
   private readonly actions = h("p", { class: "actions" });
-  private readonly table = h("div", { class: "stack" });
-  private readonly containers = h("details", {}, h("summary", {}, t.operate.containers), this.table);
-  readonly node = h("article", { class: "host stack" }, this.name, this.state, this.slots, this.facts, this.actions, this.containers);
+  private readonly kept = h("p", { class: "note" }, ot.configured);
+  private readonly remove = h("button", { type: "button" }, ot.remove);
+  private readonly containers: Containers;
+  readonly node: HTMLElement;
   private host: Host | null = null;
-  /** The containers that the table shows, as they came. */
-  private shown = "";
 
   constructor(
     private readonly app: App,
-    private readonly signal: AbortSignal,
+    signal: AbortSignal,
   ) {
-    this.containers.addEventListener("toggle", () => void this.watchContainers());
-    for (const action of Object.keys(MODES) as (keyof typeof MODES)[]) {
-      const button = h("button", { type: "button", "data-mode": MODES[action] }, t.operate.actions[action]);
-      button.addEventListener("click", () => void this.set(MODES[action]));
+    for (const mode of MODES) {
+      const button = h("button", { type: "button", "data-mode": mode }, ot.actions[mode]);
+      button.addEventListener("click", () => void this.set(mode));
       this.actions.append(button);
     }
+    const slots = h("button", { type: "button" }, ot.changeSlots);
+    slots.addEventListener("click", () => this.host && askForSlots(app, this.host, (host) => this.show(host)));
+    this.remove.addEventListener("click", () => void this.askToRemove());
+    this.actions.append(slots, this.remove);
+    for (const button of this.actions.querySelectorAll("button")) button.setAttribute("aria-describedby", this.id);
+    this.containers = new Containers(app, () => this.host?.name ?? "", (act) => this.attempt(act), signal);
+    this.node = h(
+      "article",
+      { class: "host stack", "aria-labelledby": this.id },
+      h("div", { class: "host-head" }, this.name, this.state),
+      this.where,
+      this.lines,
+      this.slots,
+      this.facts,
+      this.fault,
+      this.actions,
+      this.kept,
+      this.containers.node,
+    );
   }
 
   show(host: Host): void {
     this.host = host;
-    const { operate, format } = t;
     say(this.name, host.name);
-    const parts = [operate.hostStates[host.state] ?? host.state, operate.since(format.moment(host.since)), operate.modes[host.mode] ?? host.mode, host.drained ? operate.drained : ""];
-    say(this.state, parts.filter((part) => part !== "").join(" · "));
-    this.node.classList.toggle("unwell", host.state !== "healthy");
-    const cells = Array.from({ length: host.slots.total }, (_, index) => h("span", { class: index < host.slots.busy ? "slot busy" : "slot", "aria-hidden": "true" }));
-    fill(this.slots, ...cells, h("span", {}, operate.slots(host.slots.busy, host.slots.total)));
-    const lines = [
-      host.engine ? operate.engine(host.engine.version, host.engine.runc_version) : "",
-      ...host.runtimes.map(({ id, warm, busy }) => operate.warm(id, warm, busy)),
-      ...host.warnings.map(({ message }) => message),
-      host.last_error ? `${operate.lastError}: ${host.last_error.message} (${format.moment(host.last_error.at)})` : "",
-    ];
-    fill(this.facts, ...lines.filter((line) => line !== "").map((line) => h("li", {}, line)));
-    for (const button of this.actions.querySelectorAll("button")) button.disabled = button.dataset.mode === host.mode;
+    this.showState(host);
+    say(this.where, [host.url, host.certs === null ? "" : ot.certs(host.certs)].filter((part) => part !== "").join(" · "));
+    const { busy, total } = host.slots;
+    const cells = Array.from({ length: Math.min(total, MOST_CELLS) }, (_, index) => h("span", { class: index < busy ? "slot busy" : "slot", "aria-hidden": "true" }));
+    fill(this.slots, ...cells, h("span", {}, total === 0 ? ot.noSlots : ot.slots(busy, total)));
+    fill(this.facts, ...factsOf(host).map((line) => h("li", {}, line)), ...warningsOf(host).map((line) => h("li", { class: "warning" }, icon("warning"), h("span", {}, line))));
+    for (const button of this.actions.querySelectorAll<HTMLButtonElement>("[data-mode]")) button.disabled = button.dataset.mode === host.mode;
+    const isConfigured = host.source === "config";
+    [this.remove.hidden, this.kept.hidden] = [isConfigured, !isConfigured];
   }
 
-  private async set(mode: string): Promise<void> {
+  private showState(host: Host): void {
+    const word = ot.hostStates[host.state] ?? host.state;
+    const [kind, name] = MARKS[host.state] ?? ["bad", "bad"];
+    if (this.state.textContent !== word) {
+      this.state.className = `mark ${kind}`;
+      fill(this.state, icon(name), word);
+    }
+    this.node.classList.toggle("unwell", kind === "bad");
+    const running = Math.max(host.submissions.running, host.slots.busy);
+    const left = host.drained ? ot.drained : host.mode === "active" || running === 0 ? "" : ot.waitsFor(running);
+    const next = host.next_attempt_at === null ? "" : ot.nextAttempt(ot.time(Date.parse(host.next_attempt_at)));
+    const parts = [ot.modes[host.mode] ?? host.mode, left, ot.since(t.format.moment(host.since)), next];
+    say(this.lines, parts.filter((part) => part !== "").join(" · "));
+  }
+
+  private async set(mode: (typeof MODES)[number]): Promise<void> {
     const { host } = this;
     if (!host) return;
-    if (mode === "draining" && !(await confirmed(t.operate.drainSure(host.name, host.submissions.running)))) return;
-    await this.attempt(async () => this.show(await this.app.session.api.setHostMode(host.name, mode)));
+    if (mode === "draining" && !(await confirmed(ot.drainSure(host.name, host.submissions.running)))) return;
+    await this.attempt(async () => this.show(await this.app.session.api.changeHost(host.name, { mode })));
   }
 
-  /** Reads the containers again and again while they are shown: no event tells what one of them does. */
-  private async watchContainers(): Promise<void> {
-    while (this.containers.open && !this.signal.aborted && this.host) {
-      try {
-        this.showContainers(await this.app.session.api.containers(this.host.name, this.signal));
-        await pause(LOOK_MS, this.signal);
-      } catch (error) {
-        if (!isAborted(error)) throw error;
-      }
-    }
-  }
-
-  private showContainers(containers: Container[]): void {
+  /** Asks once. What began in between is asked about when the service says that something runs. */
+  private async askToRemove(): Promise<void> {
     const { host } = this;
-    const shown = JSON.stringify(containers);
-    if (!host || shown === this.shown) return;
-    this.shown = shown;
-    const focused = this.table.contains(document.activeElement) ? document.activeElement?.getAttribute("aria-label") : null;
-    if (containers.length === 0) return fill(this.table, h("p", { class: "quiet" }, t.operate.noContainers));
-    const { columns } = t.operate;
-    const names = [columns.id, columns.runtime, columns.state, columns.submission, columns.served, t.operate.kill];
-    fill(
-      this.table,
-      h(
-        "div",
-        { class: "scroll", tabindex: 0, role: "group", "aria-label": t.operate.caption(host.name) },
-        h("table", { class: "rows" }, h("caption", { class: "unseen" }, t.operate.caption(host.name)), h("thead", {}, h("tr", {}, ...names.map((name) => h("th", { scope: "col" }, name)))), h("tbody", {}, ...containers.map((container) => this.row(container)))),
-      ),
-    );
-    for (const button of this.table.querySelectorAll("button")) if (focused && button.getAttribute("aria-label") === focused) button.focus();
+    if (!host) return;
+    const { name, submissions } = host;
+    const { running } = submissions;
+    if (!(await confirmed(running === 0 ? ot.removeSure(name) : ot.removeBusy(name, running)))) return;
+    await this.attempt(async () => {
+      try {
+        await this.removeIt(name, running > 0);
+      } catch (error) {
+        if (!(error instanceof Refused) || error.code !== "host_busy") throw error;
+        if (await confirmed(ot.removeBusy(name, this.host?.submissions.running ?? 0))) await this.removeIt(name, true);
+      }
+    });
   }
 
-  private row(container: Container): HTMLElement {
-    const { id, runtime, state, submission_id, submissions } = container;
-    const kill = h("button", { type: "button", "aria-label": `${t.operate.kill} ${id.slice(0, 12)}` }, t.operate.kill);
-    kill.addEventListener("click", () => void this.kill(id));
-    return h(
-      "tr",
-      {},
-      h("td", {}, h("code", {}, id.slice(0, 12))),
-      h("td", {}, runtime),
-      h("td", {}, t.operate.containerStates[state] ?? state),
-      h("td", {}, submission_id ? h("a", { href: this.app.address(`submissions/${submission_id}`) }, submission_id.slice(-12)) : "–"),
-      h("td", { class: "figure" }, t.format.number(submissions)),
-      h("td", {}, kill),
-    );
-  }
-
-  private async kill(id: string): Promise<void> {
-    if (!(await confirmed(t.operate.killSure))) return;
-    await this.attempt(async () => void (await this.app.session.api.killContainer(id)));
+  private async removeIt(name: string, force: boolean): Promise<void> {
+    announce(ot.removing(name));
+    try {
+      await this.app.session.api.removeHost(name, force);
+    } catch (error) {
+      // It is gone: a request whose answer was lost went again, or another operator was faster.
+      if (!(error instanceof Refused) || error.status !== 404) throw error;
+    }
   }
 
   /** Does something, and says it where it is refused. */
   private async attempt(act: () => Promise<void>): Promise<void> {
+    say(this.fault, "");
     try {
       await act();
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
-      announce(error.message);
-      this.facts.append(h("li", { class: "fault" }, error.message));
+      say(this.fault, error.message);
     }
   }
+}
+
+/** What an operator should know of a host, a line each. */
+function factsOf(host: Host): string[] {
+  const runtime = ({ id, image, progress, warm, busy, error }: Host["runtimes"][number]) => {
+    const way = [ot.images[image] ?? image, progress === null ? "" : ot.percent(progress), error ?? ""].filter((part) => part !== "");
+    return [ot.warm(id, warm, busy), ...way].join(" · ");
+  };
+  return [
+    ...(host.engine ? [ot.engine(host.engine.version, host.engine.runc_version)] : []),
+    ...host.runtimes.map(runtime),
+  ];
+}
+
+/** What he should look at. */
+function warningsOf(host: Host): string[] {
+  return [
+    ...host.warnings.map(({ message }) => message),
+    ...(host.last_error ? [`${ot.lastError}: ${host.last_error.message} (${t.format.moment(host.last_error.at)})`] : []),
+  ];
 }

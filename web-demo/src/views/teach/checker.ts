@@ -1,7 +1,7 @@
 /** How outputs are compared. */
 import { fill, freshId, h } from "../../dom/h";
 import { tt } from "../../texts/teach";
-import { box, group, input, labelled, type Places, ticked } from "./fields";
+import { box, group, input, labelled, type Places, ticked } from "../../parts/fields";
 import { shown, typed, type Work, type WorkChecker } from "./work";
 
 type Tokens = Extract<WorkChecker, { type: "tokens" }>;

@@ -11,7 +11,7 @@ import { t } from "../../texts";
 import { chooseTeachTexts, tt } from "../../texts/teach";
 import { CheckerPart } from "./checker";
 import { conflictNote } from "./conflict";
-import { blame, forgive, type Places } from "./fields";
+import { blame, forgive, type Places } from "../../parts/fields";
 import { LimitsPart } from "./limits";
 import { ResultsPart } from "./results";
 import { StatementPart } from "./statement";

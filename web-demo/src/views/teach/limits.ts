@@ -2,7 +2,7 @@
 import type { Runtime } from "../../api/types";
 import { fill, h } from "../../dom/h";
 import { tt } from "../../texts/teach";
-import { choice, group, input, labelled, type Places } from "./fields";
+import { choice, group, input, labelled, type Places } from "../../parts/fields";
 import { type LimitName, shown, typed, type TypedLimits, type Work } from "./work";
 
 const NAMES: LimitName[] = ["cpu_time_ms", "wall_time_ms", "memory_bytes", "output_bytes", "processes"];

@@ -2,7 +2,7 @@
 import { dialog } from "../../dom/dialog";
 import { freshId, h, say } from "../../dom/h";
 import { tt } from "../../texts/teach";
-import { area, type Control } from "./fields";
+import { area, type Control } from "../../parts/fields";
 
 /** Texts above this many characters, or lines, get the dialog. */
 const LONG_CHARACTERS = 2000;

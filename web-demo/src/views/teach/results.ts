@@ -5,7 +5,7 @@ import { fill, h } from "../../dom/h";
 import { verdictMark } from "../../parts/mark";
 import { t } from "../../texts";
 import { tt } from "../../texts/teach";
-import { choice, labelled } from "./fields";
+import { choice, labelled } from "../../parts/fields";
 
 type Over = "last" | "all";
 

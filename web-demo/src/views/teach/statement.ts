@@ -3,7 +3,7 @@ import type { Runtime } from "../../api/types";
 import { fill, freshId, h } from "../../dom/h";
 import { markdown } from "../../parts/markdown";
 import { tt } from "../../texts/teach";
-import { area, box, forgive, group, input, labelled, type Places, ticked } from "./fields";
+import { area, box, forgive, group, input, labelled, type Places, ticked } from "../../parts/fields";
 import type { Work } from "./work";
 
 /** How long after a change the preview follows. */

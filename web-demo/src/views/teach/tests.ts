@@ -3,7 +3,7 @@ import { announce } from "../../dom/announce";
 import { fill, freshId, h, say } from "../../dom/h";
 import { t } from "../../texts";
 import { tt } from "../../texts/teach";
-import { area, box, choice, input, type Places, ticked } from "./fields";
+import { area, box, choice, input, type Places, ticked } from "../../parts/fields";
 import { textControl } from "./long-text";
 import { merged, pairs, read } from "./pairs";
 import { pasteBox } from "./paste-box";

@@ -1,6 +1,6 @@
 /** The true service as a process of its own, on a data folder and a port of its own. */
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -48,9 +48,10 @@ export class Service {
     private readonly settings: Record<string, string>,
   ) {}
 
-  /** A service that is ready. */
-  static async start(slots = 2, settings: Record<string, string> = {}): Promise<Service> {
+  /** A service that is ready; `file` is what its settings' file holds beside them. */
+  static async start(slots = 2, settings: Record<string, string> = {}, file = ""): Promise<Service> {
     const service = new Service(mkdtempSync(join(tmpdir(), "guichet-page-")), await freePort(), slots, settings);
+    writeFileSync(join(service.folder, "guichet.toml"), file);
     await service.restart();
     return service;
   }
@@ -79,7 +80,7 @@ export class Service {
   /** Starts it on the same data folder and port, and waits until it is ready. */
   async restart(): Promise<void> {
     const log = openSync(join(this.folder, "log"), "a");
-    const child = spawn(PROGRAM, ["serve"], { cwd: ROOT, env: this.environment(), stdio: ["ignore", log, log] });
+    const child = spawn(PROGRAM, ["serve", "--config", join(this.folder, "guichet.toml")], { cwd: ROOT, env: this.environment(), stdio: ["ignore", log, log] });
     closeSync(log);
     this.child = child;
     const ready = async () => {
@@ -108,6 +109,15 @@ export class Service {
   /** Makes all tokens worthless: the key is made anew at the next start. */
   forgetKey(): void {
     rmSync(join(this.folder, "data", "key"));
+  }
+
+  /** Another address of the engine, as that of another host. */
+  otherAddress(name: string): string {
+    const engine = wanted("GUICHET_TEST_DOCKER_HOST");
+    if (!engine.startsWith("unix://")) throw new Error(`another address can be made for an engine at a socket, not for ${engine}`);
+    const path = join(this.folder, `${name}.sock`);
+    symlinkSync(engine.slice("unix://".length), path);
+    return `unix://${path}`;
   }
 
   private docker(...command: string[]): string {
@@ -161,6 +171,15 @@ export class Service {
 
   async putExercise(id: string, exercise: object): Promise<void> {
     await this.call(this.token("tina", "teacher"), "PUT", `v1/exercises/${id}`, exercise);
+  }
+
+  /** Adds a Docker host, as another operator would. */
+  async addHost(name: string, url: string): Promise<void> {
+    await this.call(this.token("root", "admin"), "POST", "v1/hosts", { name, url });
+  }
+
+  async setHostMode(name: string, mode: string): Promise<void> {
+    await this.call(this.token("root", "admin"), "PATCH", `v1/hosts/${name}`, { mode });
   }
 
   /** The exercise as it is stored, with its entity tag. */

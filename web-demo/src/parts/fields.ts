@@ -1,5 +1,5 @@
 /** Fields with their labels, and what the service finds wrong with them, told at each by its JSON pointer. */
-import { freshId, h, type Child } from "../../dom/h";
+import { freshId, h, type Child } from "../dom/h";
 
 export type Control = HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement | HTMLButtonElement;
 
