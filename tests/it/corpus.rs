@@ -188,6 +188,7 @@ languages! {
     go_gives_every_verdict_and_tells_why: "go",
     python_gives_every_verdict_and_tells_why: "python",
     rust_gives_every_verdict_and_tells_why: "rust",
+    sql_gives_every_verdict_and_tells_why: "sql",
 }
 
 #[test]

@@ -1,0 +1,2 @@
+CREATE TABLE made (how TEXT);
+INSERT INTO made VALUES ('by database.sql');
