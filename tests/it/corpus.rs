@@ -186,6 +186,7 @@ languages! {
     c_gives_every_verdict_and_tells_why: "c",
     cpp_gives_every_verdict_and_tells_why: "cpp",
     go_gives_every_verdict_and_tells_why: "go",
+    ocaml_gives_every_verdict_and_tells_why: "ocaml",
     python_gives_every_verdict_and_tells_why: "python",
     rust_gives_every_verdict_and_tells_why: "rust",
     sql_gives_every_verdict_and_tells_why: "sql",
