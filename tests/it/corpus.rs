@@ -187,6 +187,7 @@ languages! {
     cpp_gives_every_verdict_and_tells_why: "cpp",
     go_gives_every_verdict_and_tells_why: "go",
     ocaml_gives_every_verdict_and_tells_why: "ocaml",
+    pascal_gives_every_verdict_and_tells_why: "pascal",
     python_gives_every_verdict_and_tells_why: "python",
     rust_gives_every_verdict_and_tells_why: "rust",
     sql_gives_every_verdict_and_tells_why: "sql",
