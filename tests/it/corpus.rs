@@ -186,6 +186,7 @@ languages! {
     c_gives_every_verdict_and_tells_why: "c",
     cpp_gives_every_verdict_and_tells_why: "cpp",
     go_gives_every_verdict_and_tells_why: "go",
+    haskell_gives_every_verdict_and_tells_why: "haskell",
     ocaml_gives_every_verdict_and_tells_why: "ocaml",
     pascal_gives_every_verdict_and_tells_why: "pascal",
     python_gives_every_verdict_and_tells_why: "python",
