@@ -190,6 +190,7 @@ languages! {
     ocaml_gives_every_verdict_and_tells_why: "ocaml",
     pascal_gives_every_verdict_and_tells_why: "pascal",
     python_gives_every_verdict_and_tells_why: "python",
+    python_scientific_gives_every_verdict_and_tells_why: "python-scientific",
     r_gives_every_verdict_and_tells_why: "r",
     rust_gives_every_verdict_and_tells_why: "rust",
     sql_gives_every_verdict_and_tells_why: "sql",
