@@ -183,6 +183,7 @@ macro_rules! languages {
 }
 
 languages! {
+    bash_gives_every_verdict_and_tells_why: "bash",
     c_gives_every_verdict_and_tells_why: "c",
     cpp_gives_every_verdict_and_tells_why: "cpp",
     go_gives_every_verdict_and_tells_why: "go",
