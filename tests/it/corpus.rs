@@ -191,6 +191,7 @@ languages! {
     lua_gives_every_verdict_and_tells_why: "lua",
     ocaml_gives_every_verdict_and_tells_why: "ocaml",
     pascal_gives_every_verdict_and_tells_why: "pascal",
+    perl_gives_every_verdict_and_tells_why: "perl",
     python_gives_every_verdict_and_tells_why: "python",
     python_scientific_gives_every_verdict_and_tells_why: "python-scientific",
     r_gives_every_verdict_and_tells_why: "r",
