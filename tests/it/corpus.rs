@@ -192,6 +192,7 @@ languages! {
     ocaml_gives_every_verdict_and_tells_why: "ocaml",
     pascal_gives_every_verdict_and_tells_why: "pascal",
     perl_gives_every_verdict_and_tells_why: "perl",
+    php_gives_every_verdict_and_tells_why: "php",
     python_gives_every_verdict_and_tells_why: "python",
     python_scientific_gives_every_verdict_and_tells_why: "python-scientific",
     r_gives_every_verdict_and_tells_why: "r",
