@@ -196,6 +196,7 @@ languages! {
     python_gives_every_verdict_and_tells_why: "python",
     python_scientific_gives_every_verdict_and_tells_why: "python-scientific",
     r_gives_every_verdict_and_tells_why: "r",
+    ruby_gives_every_verdict_and_tells_why: "ruby",
     rust_gives_every_verdict_and_tells_why: "rust",
     sql_gives_every_verdict_and_tells_why: "sql",
 }
