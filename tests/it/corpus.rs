@@ -188,6 +188,7 @@ languages! {
     cpp_gives_every_verdict_and_tells_why: "cpp",
     go_gives_every_verdict_and_tells_why: "go",
     haskell_gives_every_verdict_and_tells_why: "haskell",
+    java_gives_every_verdict_and_tells_why: "java",
     javascript_gives_every_verdict_and_tells_why: "javascript",
     lua_gives_every_verdict_and_tells_why: "lua",
     ocaml_gives_every_verdict_and_tells_why: "ocaml",
