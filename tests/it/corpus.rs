@@ -186,6 +186,7 @@ languages! {
     bash_gives_every_verdict_and_tells_why: "bash",
     c_gives_every_verdict_and_tells_why: "c",
     cpp_gives_every_verdict_and_tells_why: "cpp",
+    csharp_gives_every_verdict_and_tells_why: "csharp",
     go_gives_every_verdict_and_tells_why: "go",
     haskell_gives_every_verdict_and_tells_why: "haskell",
     java_gives_every_verdict_and_tells_why: "java",
