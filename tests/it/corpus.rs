@@ -202,6 +202,7 @@ languages! {
     ruby_gives_every_verdict_and_tells_why: "ruby",
     rust_gives_every_verdict_and_tells_why: "rust",
     sql_gives_every_verdict_and_tells_why: "sql",
+    typescript_gives_every_verdict_and_tells_why: "typescript",
 }
 
 #[test]
