@@ -2,7 +2,8 @@
 import { format, regional } from "./format";
 
 const f = format(regional("en"), ["B", "KiB", "MiB"]);
-const clock = new Intl.DateTimeFormat(regional("en"), { hour: "2-digit", minute: "2-digit" });
+const clock = new Intl.DateTimeFormat(regional("en"), { timeStyle: "short" });
+const exact = new Intl.DateTimeFormat(regional("en"), { timeStyle: "medium" });
 const programs = (count: number) => `${f.number(count)} ${f.plural(count, "program", "programs")}`;
 
 export const operateEn = {
@@ -57,11 +58,12 @@ export const operateEn = {
   drained: "runs nothing any more",
   waitsFor: (running: number) => `waits for ${programs(running)} to end`,
   since: (moment: string) => `since ${moment}`,
-  nextAttempt: (time: string) => `next attempt at ${time}`,
+  nextAttempt: (ms: number) => `next attempt at ${exact.format(ms)}`,
   certs: (folder: string) => `TLS, certificates in ${folder}`,
   configured: "Named in the settings: to remove it, take it out there and restart.",
   warm: (id: string, warm: number, busy: number) => `${id}: ${f.number(warm)} warm, ${f.number(busy)} busy`,
-  images: { ready: "", missing: "no image", copying: "image on its way", failed: "image of no use" } as Record<string, string>,
+  image: (id: string, state: string) => `${id}: ${state}`,
+  images: { missing: "no image", copying: "image on its way", failed: "image of no use" },
   percent: (part: number) => `${f.number(Math.floor(part * 100))}\u00a0%`,
   engine: (version: string, runc: string | null) => (runc ? `Docker ${version}, runc ${runc}` : `Docker ${version}`),
   lastError: "Last error",

@@ -3,7 +3,8 @@ import { format, regional } from "./format";
 import type { OperateTexts } from "./operate-en";
 
 const f = format(regional("fr"), ["o", "Kio", "Mio"]);
-const clock = new Intl.DateTimeFormat(regional("fr"), { hour: "2-digit", minute: "2-digit" });
+const clock = new Intl.DateTimeFormat(regional("fr"), { timeStyle: "short" });
+const exact = new Intl.DateTimeFormat(regional("fr"), { timeStyle: "medium" });
 
 export const operateFr: OperateTexts = {
   title: "Exploitation",
@@ -56,11 +57,12 @@ export const operateFr: OperateTexts = {
   drained: "n’exécute plus rien",
   waitsFor: (running) => `attend la fin de ${f.number(running)} ${f.plural(running, "programme", "programmes")}`,
   since: (moment) => `depuis ${moment}`,
-  nextAttempt: (time) => `prochain essai à ${time}`,
+  nextAttempt: (ms) => `prochain essai à ${exact.format(ms)}`,
   certs: (folder) => `TLS, certificats dans ${folder}`,
   configured: "Nommé dans la configuration : pour le retirer, ôtez-le là et redémarrez.",
   warm: (id, warm, busy) => `${id} : ${f.number(warm)} ${f.plural(warm, "prêt", "prêts")}, ${f.number(busy)} ${f.plural(busy, "occupé", "occupés")}`,
-  images: { ready: "", missing: "pas d’image", copying: "image en chemin", failed: "image inutilisable" },
+  image: (id, state) => `${id} : ${state}`,
+  images: { missing: "pas d’image", copying: "image en chemin", failed: "image inutilisable" },
   percent: (part) => `${f.number(Math.floor(part * 100))}\u00a0%`,
   engine: (version, runc) => (runc ? `Docker ${version}, runc ${runc}` : `Docker ${version}`),
   lastError: "Dernière erreur",

@@ -87,7 +87,7 @@ export class HostCard {
     this.node.classList.toggle("unwell", kind === "bad");
     const running = Math.max(host.submissions.running, host.slots.busy);
     const left = host.drained ? ot.drained : host.mode === "active" || running === 0 ? "" : ot.waitsFor(running);
-    const next = host.next_attempt_at === null ? "" : ot.nextAttempt(ot.time(Date.parse(host.next_attempt_at)));
+    const next = host.next_attempt_at === null ? "" : ot.nextAttempt(Date.parse(host.next_attempt_at));
     const parts = [ot.modes[host.mode] ?? host.mode, left, ot.since(t.format.moment(host.since)), next];
     say(this.lines, parts.filter((part) => part !== "").join(" · "));
   }
@@ -141,8 +141,9 @@ export class HostCard {
 /** What an operator should know of a host, a line each. */
 function factsOf(host: Host): string[] {
   const runtime = ({ id, image, progress, warm, busy, error }: Host["runtimes"][number]) => {
-    const way = [ot.images[image] ?? image, progress === null ? "" : ot.percent(progress), error ?? ""].filter((part) => part !== "");
-    return [ot.warm(id, warm, busy), ...way].join(" · ");
+    // That an image is missing is among the warnings, with what to do about it.
+    if (image === "missing" || image === "copying") return [ot.image(id, ot.images[image]), progress === null ? "" : ot.percent(progress)].join(" ").trim();
+    return [ot.warm(id, warm, busy), image === "failed" ? ot.images.failed : "", error ?? ""].filter((part) => part !== "").join(" · ");
   };
   return [
     ...(host.engine ? [ot.engine(host.engine.version, host.engine.runc_version)] : []),

@@ -88,6 +88,12 @@ export class Plots {
   }
 }
 
+/** The cursor stands at a minute, never between two. */
+function toMinute(plot: uPlot, left: number, top: number): [number, number] {
+  const minute = left < 0 ? undefined : plot.data[0][plot.posToIdx(left)];
+  return [minute === undefined ? left : plot.valToPos(minute, "x"), top];
+}
+
 const dataOf = (index: number, series: Series): uPlot.AlignedData => [series.at, ...(KINDS[index]?.columns(series) ?? [])];
 
 function optionsOf(index: number, isLast: boolean, pointed: (index: number | null) => void): uPlot.Options {
@@ -105,6 +111,7 @@ function optionsOf(index: number, isLast: boolean, pointed: (index: number | nul
       drag: { x: false, y: false, setScale: false },
       y: false,
       points: { show: false },
+      move: toMinute,
     },
     scales: {
       // A bar stands around its minute: the first and the last whole.
@@ -120,7 +127,7 @@ function optionsOf(index: number, isLast: boolean, pointed: (index: number | nul
         grid,
         ticks: { ...grid, show: isLast },
         incrs: [300, 600, 900, 1800],
-        space: 56,
+        space: 64,
         values: (_plot, splits) => splits.map((second) => (isLast ? ot.time(second * 1000) : "")),
       },
       { size: AXIS_WIDTH, font, stroke: colour("quiet"), grid, ticks: grid, incrs: steps, space: 28, values: (_plot, splits) => splits.map(words) },
