@@ -24,7 +24,9 @@ export class HostCard {
   private readonly lines = h("p", {});
   private readonly where = h("p", { class: "quiet" });
   private readonly slots = h("p", { class: "slots" });
-  private readonly facts = h("ul", { class: "plain-list" });
+  private readonly engine = h("p", { class: "note" });
+  private readonly runtimes = h("ul", { class: "plain-list runtimes" });
+  private readonly warnings = h("ul", { class: "plain-list" });
   private readonly fault = h("p", { class: "fault", role: "alert" });
   private readonly actions = h("p", { class: "actions" });
   private readonly kept = h("p", { class: "note" }, ot.configured);
@@ -55,7 +57,9 @@ export class HostCard {
       this.where,
       this.lines,
       this.slots,
-      this.facts,
+      this.engine,
+      this.runtimes,
+      this.warnings,
       this.fault,
       this.actions,
       this.kept,
@@ -71,7 +75,9 @@ export class HostCard {
     const { busy, total } = host.slots;
     const cells = Array.from({ length: Math.min(total, MOST_CELLS) }, (_, index) => h("span", { class: index < busy ? "slot busy" : "slot", "aria-hidden": "true" }));
     fill(this.slots, ...cells, h("span", {}, total === 0 ? ot.noSlots : ot.slots(busy, total)));
-    fill(this.facts, ...factsOf(host).map((line) => h("li", {}, line)), ...warningsOf(host).map((line) => h("li", { class: "warning" }, icon("warning"), h("span", {}, line))));
+    say(this.engine, host.engine ? ot.engine(host.engine.version, host.engine.runc_version) : "");
+    fill(this.runtimes, ...host.runtimes.filter(({ image }) => image !== "missing").map((runtime) => h("li", {}, runtimeLine(runtime))));
+    fill(this.warnings, ...warningsOf(host).map((line) => h("li", { class: "warning" }, icon("warning"), h("span", {}, line))));
     for (const button of this.actions.querySelectorAll<HTMLButtonElement>("[data-mode]")) button.disabled = button.dataset.mode === host.mode;
     const isConfigured = host.source === "config";
     [this.remove.hidden, this.kept.hidden] = [isConfigured, !isConfigured];
@@ -138,23 +144,18 @@ export class HostCard {
   }
 }
 
-/** What an operator should know of a host, a line each. */
-function factsOf(host: Host): string[] {
-  const runtime = ({ id, image, progress, warm, busy, error }: Host["runtimes"][number]) => {
-    // That an image is missing is among the warnings, with what to do about it.
-    if (image === "missing" || image === "copying") return [ot.image(id, ot.images[image]), progress === null ? "" : ot.percent(progress)].join(" ").trim();
-    return [ot.warm(id, warm, busy), image === "failed" ? ot.images.failed : "", error ?? ""].filter((part) => part !== "").join(" · ");
-  };
-  return [
-    ...(host.engine ? [ot.engine(host.engine.version, host.engine.runc_version)] : []),
-    ...host.runtimes.map(runtime),
-  ];
+/** A runtime's containers there, or what its image lacks; those without an image are told together. */
+function runtimeLine({ id, image, progress, warm, busy, error }: Host["runtimes"][number]): string {
+  if (image === "copying") return [ot.image(id, ot.images.copying), progress === null ? "" : ot.percent(progress)].join(" ").trim();
+  return [ot.warm(id, warm, busy), image === "failed" ? ot.images.failed : "", error ?? ""].filter((part) => part !== "").join(" · ");
 }
 
-/** What he should look at. */
+/** What an operator should look at, a line each. */
 function warningsOf(host: Host): string[] {
+  const missing = host.runtimes.filter(({ image }) => image === "missing").map(({ id }) => id);
   return [
-    ...host.warnings.map(({ message }) => message),
+    ...host.warnings.filter(({ code }) => code !== "missing_image").map(({ message }) => message),
+    ...(missing.length > 0 ? [ot.missingImages(missing)] : []),
     ...(host.last_error ? [`${ot.lastError}: ${host.last_error.message} (${t.format.moment(host.last_error.at)})`] : []),
   ];
 }
