@@ -64,6 +64,11 @@ impl Client {
         self.act(Method::POST, &["v1", "submissions", id, "enqueue"], &[]).await
     }
 
+    /// Has what finished or failed judged again, with the newest version of its exercise.
+    pub async fn rejudge(&self, id: &str) -> Result<Submission, Error> {
+        self.act(Method::POST, &["v1", "submissions", id, "rejudge"], &[]).await
+    }
+
     /// Cancels a submission.
     pub async fn cancel(&self, id: &str) -> Result<Submission, Error> {
         self.act(Method::POST, &["v1", "submissions", id, "cancel"], &[]).await

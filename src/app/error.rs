@@ -52,6 +52,8 @@ pub enum Conflict {
     SubmissionActive,
     /// The submission finished or failed.
     SubmissionEnded,
+    /// The submission was never graded.
+    SubmissionNotGraded,
     /// Another host has the name.
     HostExists,
     /// Something runs on the host.
@@ -138,6 +140,7 @@ impl Error {
             Self::Forbidden(_) => "forbidden",
             Self::Conflict(Conflict::SubmissionActive) => "submission_active",
             Self::Conflict(Conflict::SubmissionEnded) => "submission_ended",
+            Self::Conflict(Conflict::SubmissionNotGraded) => "submission_not_graded",
             Self::Conflict(Conflict::HostExists) => "host_exists",
             Self::Conflict(Conflict::HostBusy) => "host_busy",
             Self::Conflict(Conflict::HostConfigured) => "host_configured",

@@ -6,7 +6,7 @@ use super::{App, Caller, Conflict, Error};
 use crate::domain::exercise::SourceFile;
 use crate::domain::ids::SubmissionId;
 use crate::domain::submission::{StateName, Submission};
-use crate::storage::{CancelRequested, Enqueued, FilesReplaced, Placed, Storage as _};
+use crate::storage::{CancelRequested, Enqueued, FilesReplaced, Placed, Rejudged, Storage as _};
 
 impl App {
     /// Queues a draft, or a new round of an ended submission whose files changed; else nothing happens.
@@ -21,6 +21,23 @@ impl App {
                 Err(Error::TooManyQueued { retry_after_s: retry_after_s(&self.pace()) })
             }
             Enqueued::NotFound => Err(Error::NotFound),
+        }
+    }
+
+    /// Queues what finished or failed for a new round, with the newest version of its exercise.
+    pub async fn rejudge(&self, caller: &Caller, id: SubmissionId) -> Result<Placed, Error> {
+        if !caller.teaches() {
+            return Err(Error::Forbidden("a student may not have a submission judged again"));
+        }
+        let placed = self.submission(caller, id).await?;
+        self.require_runtime(&placed.submission)?;
+        let now = self.inner.clock.now();
+        match self.inner.storage.rejudge(id, self.inner.caps, self.pace(), now).await? {
+            Rejudged::Queued(placed) => Ok(*placed),
+            Rejudged::Active => Err(Error::Conflict(Conflict::SubmissionActive)),
+            Rejudged::NotGraded => Err(Error::Conflict(Conflict::SubmissionNotGraded)),
+            Rejudged::QueueFull => Err(Error::QueueFull { retry_after_s: retry_after_s(&self.pace()) }),
+            Rejudged::NotFound => Err(Error::NotFound),
         }
     }
 

@@ -65,6 +65,7 @@ fn with_token() -> OpenApiRouter<HttpState> {
         .routes(routes!(submissions::create_submission_batch))
         .routes(routes!(submissions::get_submission))
         .routes(routes!(submissions::enqueue_submission))
+        .routes(routes!(submissions::rejudge_submission))
         .routes(routes!(files::get_submission_files, files::replace_submission_files))
         .routes(routes!(files::get_submission_file))
         .routes(routes!(submissions::cancel_submission))

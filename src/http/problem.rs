@@ -36,6 +36,8 @@ pub enum Code {
     SubmissionActive,
     /// 409: the submission finished or failed.
     SubmissionEnded,
+    /// 409: the submission was never graded.
+    SubmissionNotGraded,
     /// 409: another submission has this backend's id.
     LegacyIdTaken,
     /// 409: another Docker host has this name.
@@ -80,7 +82,7 @@ pub enum Code {
 
 impl Code {
     /// All of them.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::MalformedBody,
         Self::MalformedRequest,
         Self::InvalidToken,
@@ -91,6 +93,7 @@ impl Code {
         Self::RequestTimeout,
         Self::SubmissionActive,
         Self::SubmissionEnded,
+        Self::SubmissionNotGraded,
         Self::LegacyIdTaken,
         Self::HostExists,
         Self::HostBusy,
@@ -124,6 +127,7 @@ impl Code {
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::SubmissionActive
             | Self::SubmissionEnded
+            | Self::SubmissionNotGraded
             | Self::LegacyIdTaken
             | Self::HostExists
             | Self::HostBusy
@@ -157,6 +161,7 @@ impl Code {
             Self::RequestTimeout => "The body took too long",
             Self::SubmissionActive => "The submission is queued or running",
             Self::SubmissionEnded => "The submission has ended",
+            Self::SubmissionNotGraded => "The submission was never graded",
             Self::LegacyIdTaken => "Another submission has this legacy_id",
             Self::HostExists => "Another Docker host has this name",
             Self::HostBusy => "Something runs on the Docker host",

@@ -28,6 +28,9 @@ impl From<app::Error> for Problem {
             app::Error::Conflict(Conflict::SubmissionEnded) => {
                 Self::new(Code::SubmissionEnded, "it finished or failed before")
             }
+            app::Error::Conflict(Conflict::SubmissionNotGraded) => {
+                Self::new(Code::SubmissionNotGraded, "it is a run or a draft, or was cancelled")
+            }
             app::Error::Conflict(Conflict::HostExists) => Self {
                 errors: vec![FieldError::body("/name", "is taken")],
                 ..Self::new(Code::HostExists, "names of hosts differ")

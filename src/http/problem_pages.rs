@@ -206,6 +206,11 @@ const fn explanation(code: Code) -> [&'static str; 3] {
             "Its result stands.",
             "Read it by `GET /v1/submissions/{id}`.",
         ],
+        Code::SubmissionNotGraded => [
+            "Only what finished or failed for an exercise is judged again; this one is a run or a draft, or was cancelled.",
+            "It is as it was.",
+            "Queue a draft by `POST /v1/submissions/{id}/enqueue`; send a run or what was cancelled anew.",
+        ],
         Code::LegacyIdTaken => [
             "Another submission has this `legacy_id` at this backend. `submission_id` names it.",
             NOTHING_STORED,

@@ -52,6 +52,17 @@ problem_set!(
     Enqueuing: COMMON, [Code::Forbidden, Code::NotFound, Code::ValidationFailed, Code::TooManyQueued, Code::QueueFull]
 );
 problem_set!(
+    /// Of judging again.
+    Rejudging: COMMON, [
+        Code::Forbidden,
+        Code::NotFound,
+        Code::SubmissionActive,
+        Code::SubmissionNotGraded,
+        Code::ValidationFailed,
+        Code::QueueFull,
+    ]
+);
+problem_set!(
     /// Of replacing files.
     ReplacingFiles: COMMON, BODY, [Code::Forbidden, Code::NotFound, Code::SubmissionActive]
 );
@@ -212,6 +223,7 @@ fn example(code: Code) -> Problem {
         Code::RequestTimeout => plain("it must come within 30 s"),
         Code::SubmissionActive => app::Error::Conflict(Conflict::SubmissionActive).into(),
         Code::SubmissionEnded => app::Error::Conflict(Conflict::SubmissionEnded).into(),
+        Code::SubmissionNotGraded => app::Error::Conflict(Conflict::SubmissionNotGraded).into(),
         Code::LegacyIdTaken => {
             let submission = SubmissionId::from_uuid(uuid::uuid!("01993b5e-7a11-7c3e-8a51-0e5fd0a2c6d1"));
             let pointer = "/legacy_id".to_owned();

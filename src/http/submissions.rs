@@ -22,7 +22,7 @@ use crate::http::dto::submission::{Submission, SubmissionBatch, SubmissionList, 
 use crate::http::dto::submission_request::{SubmissionBatchRequest, SubmissionRequest};
 use crate::http::headers::{Wait, idempotency_key, tagged};
 use crate::http::problem::Problem;
-use crate::http::problem_sets::{Cancelling, Enqueuing, Listing, Reading, Submitting};
+use crate::http::problem_sets::{Cancelling, Enqueuing, Listing, Reading, Rejudging, Submitting};
 use crate::http::state::HttpState;
 
 /// Sends a program in.
@@ -136,6 +136,33 @@ pub async fn enqueue_submission(
     SubmissionPath(id): SubmissionPath,
 ) -> Result<Response, Problem> {
     let placed = state.app.enqueue(&caller, id).await?;
+    let mut response = (StatusCode::ACCEPTED, Json(shown(&state, &placed, &caller))).into_response();
+    set_location(response.headers_mut(), id);
+    Ok(response)
+}
+
+/// Has a submission judged again, with the newest version of its exercise (teacher, backend, admin).
+///
+/// It waits in the class `rejudge`, behind all others. Its result stays in `result` (`result.round` tells of which round it is)
+/// until the new one replaces it. One that is queued or running is not judged again: 409 `submission_active`.
+#[utoipa::path(
+    post,
+    path = "/v1/submissions/{id}/rejudge",
+    tag = "submissions",
+    params(("id" = String, Path, description = "The submission.", format = Uuid)),
+    responses(
+        (status = 202, description = "It is queued for a new round.", body = Submission, headers(
+            ("Location" = String, description = "Where the submission is."),
+        )),
+        Rejudging,
+    ),
+)]
+pub async fn rejudge_submission(
+    State(state): State<HttpState>,
+    caller: Caller<Anyone>,
+    SubmissionPath(id): SubmissionPath,
+) -> Result<Response, Problem> {
+    let placed = state.app.rejudge(&caller, id).await?;
     let mut response = (StatusCode::ACCEPTED, Json(shown(&state, &placed, &caller))).into_response();
     set_location(response.headers_mut(), id);
     Ok(response)

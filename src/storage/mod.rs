@@ -127,6 +127,16 @@ pub trait Storage: SignIns + Send + Sync + 'static {
         now: Timestamp,
     ) -> impl Future<Output = Result<Enqueued>> + Send;
 
+    /// Queues a submission that finished or failed for a new round in the class `rejudge`, with the newest version of its
+    /// exercise unless that is deleted. What is queued of its owner is not looked at.
+    fn rejudge(
+        &self,
+        id: SubmissionId,
+        caps: QueueCaps,
+        pace: Pace,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Rejudged>> + Send;
+
     /// Replaces all files of a draft or ended submission. Same paths and bytes as before: nothing changed. What the
     /// inbox holds for its id is gone then.
     fn replace_files(

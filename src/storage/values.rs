@@ -73,6 +73,21 @@ pub enum Inserted {
     },
 }
 
+/// What came of the wish to judge a submission again.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Rejudged {
+    /// It entered the queue for a new round.
+    Queued(Box<Placed>),
+    /// It is queued or running.
+    Active,
+    /// It was never graded: a run, a draft, or cancelled.
+    NotGraded,
+    /// Too much is queued in all.
+    QueueFull,
+    /// There is no such submission.
+    NotFound,
+}
+
 /// What became of a wish to enter the queue.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Enqueued {

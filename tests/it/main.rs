@@ -48,6 +48,7 @@ mod pool;
 mod privacy;
 mod quarantine;
 mod queue;
+mod rejudging;
 mod restored;
 mod rust_client;
 mod sign_in;

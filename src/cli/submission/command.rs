@@ -57,6 +57,11 @@ enum Action {
         /// Its id
         id: String,
     },
+    /// Have a submission judged again, with the newest version of its exercise
+    Rejudge {
+        /// Its id
+        id: String,
+    },
     /// List a submission's files, or fetch them
     Files {
         /// Its id
@@ -96,12 +101,16 @@ async fn carry_out(config: &Config, command: &Command, out: &mut (dyn Write + Se
             answer
         }
         Action::Cancel { id } => {
-            let path = ["v1", "submissions", id, "cancel"];
-            let answer: Value = client.act(Method::POST, &path, &[]).await?;
+            let answer = act(&client, id, "cancel").await?;
             if !command.json {
-                let Submission { id, state, .. } = read(answer)?;
-                writeln!(out, "{} is {}", shown(&id), shown(state.as_str()))?;
-                return Ok(());
+                return told(read(answer)?, out);
+            }
+            answer
+        }
+        Action::Rejudge { id } => {
+            let answer = act(&client, id, "rejudge").await?;
+            if !command.json {
+                return told(read(answer)?, out);
             }
             answer
         }
@@ -118,6 +127,18 @@ async fn carry_out(config: &Config, command: &Command, out: &mut (dyn Write + Se
         }
     };
     writeln!(out, "{answer:#}")?;
+    Ok(())
+}
+
+/// Has the service do something with a submission.
+async fn act(client: &Client, id: &str, what: &str) -> Result<Value, Error> {
+    Ok(client.act(Method::POST, &["v1", "submissions", id, what], &[]).await?)
+}
+
+/// What became of it.
+fn told(submission: Submission, out: &mut (dyn Write + Send)) -> Result<(), Error> {
+    let Submission { id, state, .. } = submission;
+    writeln!(out, "{} is {}", shown(&id), shown(state.as_str()))?;
     Ok(())
 }
 

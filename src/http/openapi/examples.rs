@@ -81,7 +81,7 @@ fn request(operation: &str) -> Option<Value> {
 fn answer(operation: &str, status: &str, media: &str) -> Option<Value> {
     Some(match operation {
         "create_submission" if status == "200" => finished_submission(),
-        "create_submission" | "enqueue_submission" => queued_submission(),
+        "create_submission" | "enqueue_submission" | "rejudge_submission" => queued_submission(),
         "replace_submission_files" | "get_submission" => finished_submission(),
         "cancel_submission" => cancelled_submission(),
         "create_submission_batch" => json!({ "items": [queued_submission()] }),

@@ -11,9 +11,10 @@ use crate::domain::exercise::SourceFile;
 use crate::domain::ids::SubmissionId;
 use crate::domain::lease::Lease;
 use crate::domain::pace::Pace;
+use crate::domain::queue::Priority;
 use crate::domain::submission::{State, Submission};
 use crate::domain::time::Timestamp;
-use crate::storage::{CancelRequested, Change, Enqueued, FilesReplaced, Placed, QueueCaps, Result};
+use crate::storage::{CancelRequested, Change, Enqueued, FilesReplaced, Placed, QueueCaps, Rejudged, Result};
 
 /// Queues a draft, or an ended submission whose files changed since they entered the queue.
 pub(super) fn enqueue(
@@ -29,10 +30,59 @@ pub(super) fn enqueue(
     }
     let owner = std::iter::once(&placed.submission.owner);
     match Entrance::default().refusal(tx, owner, caps)? {
-        None => Ok(Enqueued::Queued(enter(tx, placed.submission, pace, now)?)),
+        None => {
+            let submission = with_own_priority(tx, placed.submission)?;
+            Ok(Enqueued::Queued(enter(tx, submission, pace, now)?))
+        }
         Some(Refusal::Full) => Ok(Enqueued::QueueFull),
         Some(Refusal::Owner(_)) => Ok(Enqueued::TooManyQueued),
     }
+}
+
+/// The submission in the class that it had before it was judged again.
+fn with_own_priority(tx: &Tx, submission: Submission) -> Result<Submission> {
+    let changed = tx.execute(
+        "UPDATE submissions SET priority = own_priority, own_priority = NULL \
+         WHERE id = ?1 AND own_priority IS NOT NULL",
+        [key(submission.id)],
+    )?;
+    if changed == 0 { Ok(submission) } else { again(tx, submission.id) }
+}
+
+/// Queues what finished or failed for a new round, in the class `rejudge`.
+pub(super) fn rejudge(
+    tx: &mut Tx,
+    id: SubmissionId,
+    caps: QueueCaps,
+    pace: &Pace,
+    now: Timestamp,
+) -> Result<Rejudged> {
+    let Some(Placed { submission, .. }) = submissions::stored(tx, id)? else { return Ok(Rejudged::NotFound) };
+    match submission.state {
+        State::Queued { .. } | State::Running { .. } => return Ok(Rejudged::Active),
+        State::Finished(_) | State::Failed(_) if submission.purpose.run().is_none() => {}
+        State::Draft | State::Finished(_) | State::Failed(_) | State::Cancelled(_) => {
+            return Ok(Rejudged::NotGraded);
+        }
+    }
+    // It is not its owner who asks.
+    let caps = QueueCaps { per_owner: u64::MAX, ..caps };
+    if Entrance::default().refusal(tx, std::iter::once(&submission.owner), caps)?.is_some() {
+        return Ok(Rejudged::QueueFull);
+    }
+    tx.execute(
+        "UPDATE submissions SET own_priority = coalesce(own_priority, priority), exercise_version = coalesce( \
+           (SELECT version FROM exercises WHERE id = exercise_id AND deleted_at IS NULL), exercise_version) WHERE id = ?1",
+        [key(id)],
+    )?;
+    let submission = Submission { priority: Priority::Rejudge, ..again(tx, id)? };
+    Ok(Rejudged::Queued(Box::new(enter(tx, submission, pace, now)?)))
+}
+
+/// A submission that is known to be there, as it is now.
+fn again(tx: &Tx, id: SubmissionId) -> Result<Submission> {
+    let of = Row { table: "submissions", key: &id };
+    Ok(of.present("id", submissions::stored(tx, id)?)?.submission)
 }
 
 /// Whether the files are others than those that entered the queue last; those of a draft never did.
@@ -49,9 +99,16 @@ pub(super) fn enter(tx: &mut Tx, mut submission: Submission, pace: &Pace, now: T
     let queue_key = Entrance::default().key(tx, submission.priority, &submission.owner)?;
     tx.execute(
         "UPDATE submissions SET state = 'queued', round = ?2, attempt = 0, rank = ?3, ticket = ?4, \
-         queued_at = ?5, started_at = NULL, finished_at = NULL, failure = NULL, queued_digest = files_digest \
-         WHERE id = ?1",
-        params![key(submission.id), submission.round, queue_key.rank, queue_key.ticket, now.millis()],
+         queued_at = ?5, priority = ?6, started_at = NULL, finished_at = NULL, failure = NULL, \
+         queued_digest = files_digest WHERE id = ?1",
+        params![
+            key(submission.id),
+            submission.round,
+            queue_key.rank,
+            queue_key.ticket,
+            now.millis(),
+            submission.priority.class()
+        ],
     )?;
     submission.state = State::Queued { key: queue_key, queued_at: now, attempt: 0 };
     submission.failure = None;

@@ -84,7 +84,8 @@ fn write_result(tx: &Tx, of: &Submission, mut result: SubmissionResult) -> Resul
     result.round = of.round;
     let tests = std::mem::take(&mut result.tests);
     tx.execute(
-        "INSERT INTO results (submission_id, round, summary, tests) VALUES (?1, ?2, ?3, ?4)",
+        "INSERT INTO results (submission_id, round, summary, tests, exercise_version) VALUES (?1, ?2, ?3, ?4, \
+           (SELECT exercise_version FROM submissions WHERE id = ?1))",
         params![key(of.id), of.round, json(&result)?, json(&tests)?],
     )?;
     Ok(())

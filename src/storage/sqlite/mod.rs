@@ -30,7 +30,6 @@ mod writer;
 
 use std::sync::Arc;
 
-use sqlx::Connection as _;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{Sqlite, SqlitePool};
 use tokio::sync::broadcast;
@@ -45,8 +44,8 @@ use super::{
     CancelRequested, Change, DraftBounds, Ending, Enqueued, EventPlace, ExercisePage, ExercisePut,
     ExerciseResults, Expected, FilesReplaced, IdempotencyKey, Inserted, Installation, Intake, Leased,
     LegacyEnqueued, LegacyStanding, ListCursor, LogChanges, LogMark, LogPage, Placed, QueueCaps, QueueEntry,
-    QueueFigures, RecentRuns, Renewed, Rescue, Rescued, Result, ResultsPage, Retention, Snapshot, Storage,
-    SubmissionFilter,
+    QueueFigures, RecentRuns, Rejudged, Renewed, Rescue, Rescued, Result, ResultsPage, Retention, Snapshot,
+    Storage, SubmissionFilter,
 };
 use crate::domain::event::{Event, LogPlace, Progress};
 use crate::domain::exercise::{Exercise, ExerciseSpec, SourceFile};
@@ -86,15 +85,7 @@ impl SqliteStorage {
     /// migrated), [`super::Error::Migrate`], [`super::Error::Unavailable`]; no lock is held then.
     pub async fn open(options: Options, tasks: &TaskTracker) -> Result<Self> {
         let (lock, folder) = open::lock(&options.path)?;
-        let mut connection = open::schema(&options.path).await?;
-        if options.migrate {
-            open::migrate(&mut connection).await?;
-        } else {
-            open::check_schema(&mut connection).await?;
-        }
-        open::install(&mut connection).await?;
-        open::open_epoch(&mut connection).await?;
-        connection.close().await?;
+        open::prepare(&options).await?;
         let readers = open::readers(&options.path).await?;
         let connection = open::writer(&options.path)?;
         let (changes, _) = broadcast::channel(HINTS);
@@ -159,6 +150,16 @@ impl Storage for SqliteStorage {
         now: Timestamp,
     ) -> Result<Enqueued> {
         self.inner.writer.write("enqueue", move |tx| commands::enqueue(tx, id, caps, &pace, now)).await
+    }
+
+    async fn rejudge(
+        &self,
+        id: SubmissionId,
+        caps: QueueCaps,
+        pace: Pace,
+        now: Timestamp,
+    ) -> Result<Rejudged> {
+        self.inner.writer.write("rejudge", move |tx| commands::rejudge(tx, id, caps, &pace, now)).await
     }
 
     async fn replace_files(

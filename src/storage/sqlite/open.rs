@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
-use sqlx::ConnectOptions as _;
+use sqlx::{ConnectOptions as _, Connection as _};
 use sqlx::migrate::{Migrate as _, MigrateError, Migrator};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
@@ -86,6 +86,20 @@ fn make(path: &Path) -> Result<File> {
     let mut options = File::options();
     options.create(true).truncate(false).read(true).write(true).mode(0o600);
     options.open(path).map_err(Error::unavailable)
+}
+
+/// Brings the file to this program's schema, or sees that it has it, and begins the epoch of this start.
+pub(super) async fn prepare(options: &Options) -> Result<()> {
+    let mut connection = schema(&options.path).await?;
+    if options.migrate {
+        migrate(&mut connection).await?;
+    } else {
+        check_schema(&mut connection).await?;
+    }
+    install(&mut connection).await?;
+    open_epoch(&mut connection).await?;
+    connection.close().await?;
+    Ok(())
 }
 
 /// A connection that makes the file if it is missing, and may change its schema.

@@ -19,7 +19,8 @@ const LAST_OWNER: &str = "SELECT max(owner) FROM (SELECT DISTINCT owner FROM sub
      WHERE exercise_id = ?1 AND run IS NULL AND result_round IS NOT NULL AND owner > ?2 ORDER BY owner LIMIT ?3)";
 
 /// What the owners of a page sent, each from his first to his last. No name is empty, so all stand behind ''.
-const GRADED: &str = "SELECT s.owner, s.id, s.exercise_version, s.verdict, s.finished_at, \
+const GRADED: &str = "SELECT s.owner, s.id, \
+     coalesce(r.exercise_version, s.exercise_version) AS exercise_version, s.verdict, s.finished_at, \
      r.summary ->> '$.points.score' AS score, r.summary ->> '$.points.max_score' AS max_score \
      FROM submissions AS s JOIN results AS r ON r.submission_id = s.id AND r.round = s.result_round \
      WHERE s.exercise_id = ?1 AND s.run IS NULL AND s.result_round IS NOT NULL AND s.owner > ?2 AND s.owner <= ?3 \
