@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
-use sqlx::{ConnectOptions as _, Connection as _};
 use sqlx::migrate::{Migrate as _, MigrateError, Migrator};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
+use sqlx::{ConnectOptions as _, Connection as _};
 use uuid::Uuid;
 
 use super::writer::Tx;
@@ -213,7 +213,7 @@ async fn added_engines(connection: &mut SqliteConnection) -> Result<Vec<AddedEng
 }
 
 /// Checks that the schema is the one this program knows.
-pub(super) async fn check_schema(connection: &mut SqliteConnection) -> Result<()> {
+async fn check_schema(connection: &mut SqliteConnection) -> Result<()> {
     let migrated: bool =
         sqlx::query_scalar("SELECT count(*) > 0 FROM sqlite_schema WHERE name = '_sqlx_migrations'")
             .fetch_one(&mut *connection)
@@ -234,7 +234,7 @@ pub(super) async fn check_schema(connection: &mut SqliteConnection) -> Result<()
 }
 
 /// Makes what is made once for a database.
-pub(super) async fn install(connection: &mut SqliteConnection) -> Result<()> {
+async fn install(connection: &mut SqliteConnection) -> Result<()> {
     let mut secret = [0_u8; 32];
     aws_lc_rs::rand::fill(&mut secret).map_err(|_source| Error::unavailable("no random bytes"))?;
     sqlx::query("INSERT INTO installation (only_row, id, secret) VALUES (1, ?1, ?2) ON CONFLICT DO NOTHING")
@@ -246,7 +246,7 @@ pub(super) async fn install(connection: &mut SqliteConnection) -> Result<()> {
 }
 
 /// Opens the epoch of this start: what is written from now on names it.
-pub(super) async fn open_epoch(connection: &mut SqliteConnection) -> Result<()> {
+async fn open_epoch(connection: &mut SqliteConnection) -> Result<()> {
     sqlx::query("INSERT INTO epochs (token) VALUES (random())").execute(connection).await?;
     Ok(())
 }
