@@ -10,6 +10,7 @@ local({
     if (startsWith(program, "~")) program <- paste0("./", program)
 
     evaluate <- function(expressions) {
+        result <- NULL
         for (at in seq_along(expressions)) {
             result <- withVisible(eval(expressions[at], globalenv()))
             if (result$visible) if (isS4(result$value)) methods::show(result$value) else print(result$value)
