@@ -4,7 +4,10 @@
 import com.sun.source.util.JavacTask;
 import com.sun.source.util.TaskEvent;
 import com.sun.source.util.TaskListener;
+import java.io.ByteArrayOutputStream;
+import java.io.DataOutputStream;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
@@ -12,6 +15,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.stream.Collectors;
@@ -22,7 +26,11 @@ import javax.lang.model.element.Modifier;
 import javax.lang.model.element.TypeElement;
 import javax.lang.model.type.TypeKind;
 import javax.tools.Diagnostic;
+import javax.tools.FileObject;
+import javax.tools.ForwardingJavaFileManager;
+import javax.tools.ForwardingJavaFileObject;
 import javax.tools.JavaCompiler;
+import javax.tools.JavaFileManager;
 import javax.tools.JavaFileObject;
 import javax.tools.SimpleJavaFileObject;
 import javax.tools.ToolProvider;
@@ -60,6 +68,84 @@ public final class Compile {
         }
     }
 
+    /** Writes classes; a stack trace names their files by whole paths, not by the last part alone. */
+    private static final class Output extends ForwardingJavaFileManager<JavaFileManager> {
+        Output(JavaFileManager usual) {
+            super(usual);
+        }
+
+        @Override
+        public JavaFileObject getJavaFileForOutput(Location location, String name, JavaFileObject.Kind kind, FileObject sibling)
+                throws IOException {
+            JavaFileObject file = super.getJavaFileForOutput(location, name, kind, sibling);
+            return sibling instanceof Source source && source.path.contains("/") ? new Named(file, source.path) : file;
+        }
+    }
+
+    private static final class Named extends ForwardingJavaFileObject<JavaFileObject> {
+        private final String path;
+
+        Named(JavaFileObject file, String path) {
+            super(file);
+            this.path = path;
+        }
+
+        @Override
+        public OutputStream openOutputStream() {
+            return new ByteArrayOutputStream() {
+                @Override
+                public void close() throws IOException {
+                    try (OutputStream out = fileObject.openOutputStream()) {
+                        out.write(named(toByteArray(), path));
+                    }
+                }
+            };
+        }
+    }
+
+    /** A class file (JVMS 4) with the whole path in place of its source's name, unless a text of the program is that name. */
+    private static byte[] named(byte[] file, String path) throws IOException {
+        String name = path.substring(path.lastIndexOf('/') + 1);
+        var in = ByteBuffer.wrap(file);
+        int at = 10;
+        int found = 0;
+        int place = 0;
+        var texts = new HashSet<Integer>();
+        for (int index = 1; index < Short.toUnsignedInt(in.getShort(8)); index++) {
+            int first = Short.toUnsignedInt(in.getShort(at + 1));
+            switch (file[at]) {
+                case 1 -> {
+                    if (new String(file, at + 3, first, StandardCharsets.UTF_8).equals(name)) {
+                        found = index;
+                        place = at;
+                    }
+                    at += 3 + first;
+                }
+                case 5, 6 -> {
+                    index++;
+                    at += 9;
+                }
+                case 8 -> {
+                    texts.add(first);
+                    at += 3;
+                }
+                case 7, 16, 19, 20 -> at += 3;
+                case 15 -> at += 4;
+                default -> at += 5;
+            }
+        }
+        if (found == 0 || texts.contains(found)) {
+            return file;
+        }
+        var bytes = new ByteArrayOutputStream();
+        var out = new DataOutputStream(bytes);
+        out.write(file, 0, place + 1);
+        out.writeUTF(path);
+        int rest = place + 3 + Short.toUnsignedInt(in.getShort(place + 1));
+        out.write(file, rest, file.length - rest);
+        return bytes.toByteArray();
+    }
+
     private final List<Start> starts = new ArrayList<>();
     private final Path output;
     private boolean failed;
@@ -84,7 +170,8 @@ public final class Compile {
         }
         JavaCompiler compiler = ToolProvider.getSystemJavaCompiler();
         var options = List.of("-d", output.toString(), "-classpath", output.toString(), "-proc:none", "-g");
-        var task = (JavacTask) compiler.getTask(null, null, this::tell, options, null, sources);
+        var files = new Output(compiler.getStandardFileManager(null, Locale.ROOT, StandardCharsets.UTF_8));
+        var task = (JavacTask) compiler.getTask(null, files, this::tell, options, null, sources);
         task.addTaskListener(new TaskListener() {
             @Override
             public void finished(TaskEvent event) {
