@@ -6,6 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use guichet_client::Client;
+use guichet_client::types::Runtime;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
@@ -79,7 +80,7 @@ pub(super) fn run_of(stdin: Option<&Path>, arguments: &[String]) -> Result<Value
 
 /// The body of a submission.
 ///
-/// * `runtime` — without it, the only one whose entry file has the ending of the first file.
+/// * `runtime` — without it, the one whose entry file has the ending of the first file.
 /// * `complete` — adds what it is for.
 pub(super) async fn request(
     client: &Client,
@@ -90,7 +91,7 @@ pub(super) async fn request(
     let Sources { files, ending } = sources;
     let runtime = match runtime {
         Some(runtime) => runtime.to_owned(),
-        None => runtime_for(&client.get(&["v1", "runtimes"]).await?, ending.as_deref())?,
+        None => runtime_for(&client.runtimes().await?, ending.as_deref())?,
     };
     let mut body = Map::from_iter([
         ("runtime".to_owned(), Value::from(runtime)),
@@ -100,18 +101,17 @@ pub(super) async fn request(
     Ok(Value::Object(body))
 }
 
-fn runtime_for(runtimes: &Value, ending: Option<&str>) -> Result<String, Error> {
-    let items = runtimes.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
-    let named =
-        |item: &Value| Some((text_of(item, "/id")?.to_owned(), text_of(item, "/entry_file")?.to_owned()));
-    let known: Vec<(String, String)> = items.iter().filter_map(named).collect();
-    let has_ending =
-        |entry: &str| ending.is_some() && Path::new(entry).extension().and_then(|e| e.to_str()) == ending;
-    let mut fitting = known.iter().filter(|(_, entry)| has_ending(entry));
-    match (fitting.next(), fitting.next()) {
-        (Some((id, _)), None) => Ok(id.clone()),
+/// The runtime whose entry file has this ending; of several the one that is called as its language.
+fn runtime_for(runtimes: &[Runtime], ending: Option<&str>) -> Result<String, Error> {
+    let has_ending = |runtime: &&Runtime| {
+        ending.is_some() && Path::new(&runtime.entry_file).extension().and_then(|e| e.to_str()) == ending
+    };
+    let fitting: Vec<&Runtime> = runtimes.iter().filter(has_ending).collect();
+    let plain: Vec<&Runtime> = fitting.iter().copied().filter(|one| one.id == one.language).collect();
+    match (fitting.as_slice(), plain.as_slice()) {
+        ([only], _) | (_, [only]) => Ok(only.id.clone()),
         _none_or_several => {
-            let ids: Vec<&str> = known.iter().map(|(id, _)| id.as_str()).collect();
+            let ids: Vec<&str> = runtimes.iter().map(|runtime| runtime.id.as_str()).collect();
             Err(Error::Unfit(format!("name the runtime by --runtime; there are {}", ids.join(", "))))
         }
     }
@@ -153,16 +153,27 @@ mod tests {
     }
 
     #[test]
-    fn a_runtime_is_found_by_an_ending_that_no_other_has() {
-        let runtimes = json!({ "items": [
-            { "id": "c", "entry_file": "main.c" }, { "id": "python", "entry_file": "main.py" },
-            { "id": "python-old", "entry_file": "main.py" },
-        ] });
+    fn a_runtime_is_found_by_an_ending_and_of_several_the_one_called_as_its_language() {
+        let limits = json!({ "cpu_time_ms": 1, "wall_time_ms": 1, "memory_bytes": 1, "output_bytes": 1, "processes": 1 });
+        let runtime = |id: &str, language: &str, entry_file: &str| {
+            let range = json!({ "default": limits, "maximum": limits });
+            let fields = json!({ "id": id, "language": language, "version": "1", "name": id, "entry_file": entry_file,
+                "compiled": false, "limits": range, "ready": true, "blocked_by": null });
+            serde_json::from_value(fields).unwrap()
+        };
+        let runtimes = [
+            runtime("c", "c", "main.c"),
+            runtime("python", "python", "main.py"),
+            runtime("python-old", "python", "main.py"),
+            runtime("a", "rust", "main.rs"),
+            runtime("b", "rust", "main.rs"),
+        ];
 
         assert_eq!(runtime_for(&runtimes, Some("c")).unwrap(), "c");
-        for ending in [Some("py"), Some("rs"), None] {
+        assert_eq!(runtime_for(&runtimes, Some("py")).unwrap(), "python");
+        for ending in [Some("rs"), Some("go"), None] {
             let error = runtime_for(&runtimes, ending).unwrap_err().to_string();
-            assert_eq!(error, "name the runtime by --runtime; there are c, python, python-old");
+            assert_eq!(error, "name the runtime by --runtime; there are c, python, python-old, a, b");
         }
     }
 }
