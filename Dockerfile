@@ -32,6 +32,6 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends mmdebstrap debian-archive-keyring \
     && rm -rf /var/lib/apt/lists/*
 ENTRYPOINT ["guichet"]
-CMD ["runtime", "build"]
+CMD ["runtime", "build", "c", "python"]
 
 FROM service

@@ -88,7 +88,7 @@ impl Meter {
 
     /// Limits of each single process, next to those of the cgroup.
     pub fn resources(&self, limits: &Limits) -> Vec<ResourceLimit> {
-        let cpu_seconds = limits.cpu_time_ms.div_ceil(1000) + 1;
+        let cpu_seconds = cpu_net_seconds(limits.cpu_time_ms);
         // A file in memory meets the memory limit first.
         let file_bytes = limits.memory_bytes + MEMORY_ROOM_BYTES;
         let mut resources = vec![
@@ -164,5 +164,24 @@ impl Meter {
                 ..Usage::default()
             }),
         }
+    }
+}
+
+/// CPU time after which the kernel ends a process by a signal if nothing else has ended it, in seconds.
+///
+/// The kernel counts whole ticks for that: on a busy machine far more than the process had, so the net is far behind the limit, and what
+/// stops a program is what is measured.
+const fn cpu_net_seconds(cpu_time_ms: u64) -> u64 {
+    2 * cpu_time_ms.div_ceil(1000) + 10
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cpu_net_seconds;
+
+    #[test]
+    fn the_kernels_own_count_of_ticks_does_not_end_a_program_before_its_limit_is_measured() {
+        assert_eq!((cpu_net_seconds(1), cpu_net_seconds(2000)), (12, 14));
+        assert!((1..200).all(|limit| cpu_net_seconds(limit * 300) * 1000 > 2 * limit * 300 + 5000));
     }
 }
