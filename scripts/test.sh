@@ -82,7 +82,7 @@ if ! run_tests "$own_dir/tests.log" --workspace --no-fail-fast; then
         [ "$(echo "$again" | wc -l)" -le 5 ] || die "tests failed"
     step "once more, alone: $again"
     # shellcheck disable=SC2086 # one word per test
-    run_tests "$own_dir/again.log" --test it -- --exact --test-threads=1 $again || die "tests failed twice"
+    run_tests "$own_dir/again.log" --workspace --test it -- --exact --test-threads=1 $again || die "tests failed twice"
     [ "$(awk '/^test result: ok/ { n += $4 } END { print n + 0 }' "$own_dir/again.log")" = "$(echo "$again" | wc -l)" ] || die "not all were run again"
 fi
 

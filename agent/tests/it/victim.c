@@ -156,7 +156,8 @@ int main(int argc, char **argv) {
     if (IS("fork bomb")) for (;;) fork();
     if (IS("fork bomb of daemons")) for (;;) if (!fork()) setsid();
     if (IS("daemon")) {
-        if (fork()) { puts("parent"); return 0; }
+        // Until the one in between has ended: only the daemon is left then.
+        if (fork()) { wait(NULL); puts("parent"); return 0; }
         setsid();
         if (fork()) _exit(0);
         for (;;) pause();
