@@ -30,10 +30,7 @@ pub(super) fn enqueue(
     }
     let owner = std::iter::once(&placed.submission.owner);
     match Entrance::default().refusal(tx, owner, caps)? {
-        None => {
-            let submission = with_own_priority(tx, placed.submission)?;
-            Ok(Enqueued::Queued(enter(tx, submission, pace, now)?))
-        }
+        None => Ok(Enqueued::Queued(enter(tx, placed.submission, pace, now)?)),
         Some(Refusal::Full) => Ok(Enqueued::QueueFull),
         Some(Refusal::Owner(_)) => Ok(Enqueued::TooManyQueued),
     }
@@ -76,7 +73,7 @@ pub(super) fn rejudge(
         [key(id)],
     )?;
     let submission = Submission { priority: Priority::Rejudge, ..again(tx, id)? };
-    Ok(Rejudged::Queued(Box::new(enter(tx, submission, pace, now)?)))
+    Ok(Rejudged::Queued(Box::new(enter_class(tx, submission, pace, now)?)))
 }
 
 /// A submission that is known to be there, as it is now.
@@ -91,8 +88,14 @@ pub(super) fn is_changed(tx: &Tx, id: SubmissionId) -> Result<bool> {
     Ok(tx.one(changed, [key(id)], |row| row.get(0))?)
 }
 
-/// Queues a draft, or an ended submission for a new round.
-pub(super) fn enter(tx: &mut Tx, mut submission: Submission, pace: &Pace, now: Timestamp) -> Result<Placed> {
+/// Queues a draft, or an ended submission for a new round, in the class that it had before it was judged again.
+pub(super) fn enter(tx: &mut Tx, submission: Submission, pace: &Pace, now: Timestamp) -> Result<Placed> {
+    let submission = with_own_priority(tx, submission)?;
+    enter_class(tx, submission, pace, now)
+}
+
+/// The same in the class that it says.
+fn enter_class(tx: &mut Tx, mut submission: Submission, pace: &Pace, now: Timestamp) -> Result<Placed> {
     if submission.state.is_ended() {
         submission.round = submission.round.saturating_add(1);
     }

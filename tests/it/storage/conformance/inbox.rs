@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use guichet::domain::exercise::SourceFile;
 use guichet::domain::ids::SubmissionId;
+use guichet::domain::queue::Priority;
 use guichet::domain::submission::{ExerciseRef, LegacyRef, NewSubmission, Purpose, StateName};
 use guichet::storage::{
     DraftBounds, Expected, Intake, LegacyDraft, LegacyEnqueued, LegacyStanding, Retention, Storage,
 };
 
 use super::Fixture;
+use super::rejudging::queued_again;
 use crate::storage::factory::{
     at, cancel, draft, exercise_id, file, get, grade, insert, lease, legacy, new, owner, pace, runtime, spec,
     state, submission,
@@ -178,6 +180,20 @@ pub async fn another_runtime_in_the_inbox_opens_a_new_round(db: &impl Fixture) {
 
     assert_eq!(queued, LegacyEnqueued::Queued(id));
     assert_eq!(lease(db.store(), at(13)).await.work.submission.runtime, runtime("c"));
+}
+
+pub async fn what_was_judged_again_is_in_its_own_class_when_the_inbox_asks_for_it(db: &impl Fixture) {
+    let id = taken_in(db).await;
+    grade(db.store(), at(11)).await;
+    let again = queued_again(db.store(), id).await;
+    assert_eq!(again.submission.priority, Priority::Rejudge);
+    grade(db.store(), at(21)).await;
+    db.write_draft(&seven(), &written("print(4)"), at(22)).await;
+
+    let queued = enqueue(db, checked(written("print(4)"))).await;
+
+    assert_eq!(queued, LegacyEnqueued::Queued(id));
+    assert_eq!(submission(db.store(), id).await.priority, Priority::Normal);
 }
 
 pub async fn a_draft_of_another_owner_or_exercise_changes_nothing(db: &impl Fixture) {

@@ -12,6 +12,7 @@ pub mod lost;
 pub mod model;
 pub mod prune;
 pub mod queue;
+pub mod rejudging;
 pub mod restart;
 pub mod results;
 pub mod rounds;
@@ -141,6 +142,13 @@ macro_rules! suite {
             a_draft_enters_the_queue_only_within_its_limits
             a_cancelled_draft_is_queued_only_with_other_files
         }
+        $crate::storage::conformance::rules! { $fixture, rejudging:
+            it_waits_behind_all_others_for_the_newest_version_and_keeps_its_result
+            a_deleted_exercise_judges_with_the_version_it_had
+            other_files_bring_its_own_class_back
+            only_what_finished_or_failed_for_an_exercise_is_judged_again
+            its_owner_may_have_too_many_queued_but_the_queue_may_not_be_full
+        }
         $crate::storage::conformance::rules! { $fixture, events:
             the_log_of_a_submission_has_no_gaps
             the_log_of_an_owner_has_no_gaps
@@ -213,6 +221,7 @@ macro_rules! suite {
             other_files_in_the_inbox_open_a_new_round
             the_same_files_in_the_inbox_open_no_round
             another_runtime_in_the_inbox_opens_a_new_round
+            what_was_judged_again_is_in_its_own_class_when_the_inbox_asks_for_it
             a_draft_of_another_owner_or_exercise_changes_nothing
             what_was_stored_without_the_inbox_is_queued_by_its_id_once
             an_id_that_nobody_stored_is_unknown
