@@ -62,29 +62,13 @@ for action in build check; do
 done
 
 step "tests"
-# run_tests LOG CARGO-ARGUMENT…: a pipe passes on the exit code of its last command only, so the tests' own goes through a file.
-run_tests() {
-    log=$1
-    shift
-    {
-        code=0
-        cargo test --locked --features failpoints "$@" </dev/null || code=$?
-        echo "$code" >"$own_dir/tests.code"
-    } 2>&1 | tee "$log"
-    return "$(cat "$own_dir/tests.code")"
-}
-again=
-if ! run_tests "$own_dir/tests.log" --workspace --no-fail-fast; then
-    # Tests over real parts share two cores with each other. What failed of them is run once more with nothing beside it; a
-    # fault fails again, and what only then passes is named at the end. Of other tests each has to pass at once.
-    again=$(sed -n '/^failures:$/,/^test result/s/^    \([a-z_0-9:]*\)$/\1/p' "$own_dir/tests.log" | sort -u)
-    [ "$(grep -c '^test result: FAILED' "$own_dir/tests.log")" = 1 ] && grep -q '^error: test failed, to rerun pass .*--test it' "$own_dir/tests.log" &&
-        [ "$(echo "$again" | wc -l)" -le 5 ] || die "tests failed"
-    step "once more, alone: $again"
-    # shellcheck disable=SC2086 # one word per test
-    run_tests "$own_dir/again.log" --workspace --test it -- --exact --test-threads=1 $again || die "tests failed twice"
-    [ "$(awk '/^test result: ok/ { n += $4 } END { print n + 0 }' "$own_dir/again.log")" = "$(echo "$again" | wc -l)" ] || die "not all were run again"
-fi
+# A pipe passes on the exit code of its last command only, so the tests' own goes through a file.
+{
+    code=0
+    cargo test --locked --workspace --features failpoints --no-fail-fast </dev/null || code=$?
+    echo "$code" >"$own_dir/tests.code"
+} 2>&1 | tee "$own_dir/tests.log"
+[ "$(cat "$own_dir/tests.code")" = 0 ] || die "tests failed"
 
 # What follows needs two languages; a service keeps containers warm for each of which it finds an image.
 runtimes=$PWD/.guichet/few-runtimes
@@ -114,4 +98,3 @@ scripts/sdk.sh
 "$own_dir/sdk/bin/python" sdk/tests/clients.py target/debug/guichet </dev/null
 
 awk '/^test result:/ { passed += $4; failed += $6 } END { print passed " passed, " failed " failed" }' "$own_dir/tests.log"
-[ -z "$again" ] || say "passed only when run once more, alone:" $again

@@ -57,8 +57,6 @@ export default defineConfig({
           name: "stories",
           include: ["tests/stories/*.test.ts"],
           fileParallelism: false,
-          // A story is many real parts on two cores; the report names one that passed only the second time.
-          retry: 1,
           testTimeout: 600_000,
           hookTimeout: 600_000,
         },
