@@ -17,7 +17,7 @@ const ANSWER: Duration = Duration::from_secs(30);
 const QUIET: Duration = Duration::from_secs(40);
 
 /// Names and values behind the `?`.
-type Query<'a> = [(&'a str, &'a str)];
+pub(crate) type Query<'a> = [(&'a str, &'a str)];
 
 /// What a client proves with who it is.
 pub enum Token {

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::Value;
 
-use crate::client::Client;
+use crate::client::{Client, Query};
 use crate::error::Error;
 use crate::story::Story;
 use crate::types::{
@@ -11,9 +11,6 @@ use crate::types::{
     LinkList, Me, Queue, Runtime, RuntimeList, SignInLink, SignInLinkRequest, StreamTicket,
     StreamTicketRequest, Submission, SubmissionBatch, SubmissionBatchRequest, SubmissionRequest,
 };
-
-/// Names and values of filters: see the list's parameters in the document.
-type Filters<'a> = [(&'a str, &'a str)];
 
 impl Client {
     /// Who the token names, with what role.
@@ -48,7 +45,7 @@ impl Client {
     }
 
     /// The newest submissions, at most so many.
-    pub async fn submissions(&self, filters: &Filters<'_>, most: usize) -> Result<Vec<Submission>, Error> {
+    pub async fn submissions(&self, filters: &Query<'_>, most: usize) -> Result<Vec<Submission>, Error> {
         self.list(&["v1", "submissions"], filters, most).await
     }
 
@@ -138,12 +135,12 @@ impl Client {
     ///
     /// * `force` — even if something runs there: that is queued again at its old place.
     pub async fn remove_host(&self, name: &str, force: bool) -> Result<(), Error> {
-        let options: &Filters<'_> = if force { &[("force", "true")] } else { &[] };
+        let options: &Query<'_> = if force { &[("force", "true")] } else { &[] };
         self.act::<Value>(Method::DELETE, &["v1", "hosts", name], options).await.map(drop)
     }
 
     /// The containers.
-    pub async fn containers(&self, filters: &Filters<'_>) -> Result<Vec<Container>, Error> {
+    pub async fn containers(&self, filters: &Query<'_>) -> Result<Vec<Container>, Error> {
         self.list(&["v1", "containers"], filters, usize::MAX).await
     }
 

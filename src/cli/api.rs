@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 pub use guichet_client::plain as shown;
 use guichet_client::{Client, Token, Url};
 use secrecy::SecretString;
@@ -33,6 +33,18 @@ pub struct Connection {
     /// An admin's token; without it, one signed with the generated key if the service is on this machine
     #[arg(long, env = "GUICHET_TOKEN", global = true, hide_env_values = true, value_name = "TOKEN")]
     token: Option<SecretString>,
+}
+
+/// What a command about the resources of a running service is given: which service, how it shows the answer, what to do.
+#[derive(Clone, Debug, Args)]
+pub struct Asked<A: Subcommand> {
+    #[command(flatten)]
+    pub(super) connection: Connection,
+    /// Print what the service answers, as JSON
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    #[command(subcommand)]
+    pub(super) action: A,
 }
 
 /// Why a command had no success.

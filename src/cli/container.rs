@@ -3,32 +3,24 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use guichet_client::Client;
 use guichet_client::types::{Container, ContainerTransport};
 use serde_json::{Value, json};
 
-use super::api::{self, Connection, Error, read, shown};
+use super::api::{self, Asked, Error, read, shown};
 use super::table::table;
 use crate::config::Config;
 
 /// Characters of an id that are shown: as many as Docker's own client shows.
 const SHOWN_ID: usize = 12;
 
-/// What to do with which container, of which service.
-#[derive(Clone, Debug, Args)]
-pub struct Command {
-    #[command(flatten)]
-    connection: Connection,
-    /// Print what the service answers, as JSON
-    #[arg(long, global = true)]
-    json: bool,
-    #[command(subcommand)]
-    action: Action,
-}
+/// What is asked of it.
+pub type Command = Asked<Action>;
 
+/// What to do with a container.
 #[derive(Clone, Debug, Subcommand)]
-enum Action {
+pub enum Action {
     /// Show the containers and what they do
     List {
         /// Only those of this host

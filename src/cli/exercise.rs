@@ -4,29 +4,21 @@ use std::io::{Read as _, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use guichet_client::types::Exercise;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::api::{self, Connection, Error, read, shown};
+use super::api::{self, Asked, Error, read, shown};
 use super::table::table;
 use crate::config::Config;
 
-/// What to do with which exercise, of which service.
-#[derive(Clone, Debug, Args)]
-pub struct Command {
-    #[command(flatten)]
-    connection: Connection,
-    /// Print what the service answers, as JSON
-    #[arg(long, global = true)]
-    json: bool,
-    #[command(subcommand)]
-    action: Action,
-}
+/// What is asked of it.
+pub type Command = Asked<Action>;
 
+/// What to do with an exercise.
 #[derive(Clone, Debug, Subcommand)]
-enum Action {
+pub enum Action {
     /// Show the exercises
     List,
     /// Show an exercise; with --json as `put` takes it

@@ -4,34 +4,26 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use guichet_client::Client;
 use guichet_client::types::{Host, HostMode, HostRequest, HostRuntime, HostState};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use super::api::{self, Connection, Error, read, shown};
+use super::api::{self, Asked, Error, read, shown};
 use super::table::table;
 use crate::config::Config;
 
 /// Pause between two looks at a host that is being emptied.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// What to do with which host, of which service.
-#[derive(Clone, Debug, Args)]
-pub struct Command {
-    #[command(flatten)]
-    connection: Connection,
-    /// Print what the service answers, as JSON
-    #[arg(long, global = true)]
-    json: bool,
-    #[command(subcommand)]
-    action: Action,
-}
+/// What is asked of it.
+pub type Command = Asked<Action>;
 
+/// What to do with a host.
 #[derive(Clone, Debug, Subcommand)]
-enum Action {
+pub enum Action {
     /// Show the hosts
     List,
     /// Add a host; it is connected to in the background

@@ -5,30 +5,22 @@ use std::io::Write;
 use std::path::{Component, Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use guichet_client::Client;
 use guichet_client::types::{Submission, SubmissionFile, TestReport};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::cli::api::{self, Connection, Error, read, shown};
+use crate::cli::api::{self, Asked, Error, read, shown};
 use crate::cli::table::table;
 use crate::config::Config;
 
-/// What to do with which submission, of which service.
-#[derive(Clone, Debug, Args)]
-pub struct Command {
-    #[command(flatten)]
-    connection: Connection,
-    /// Print what the service answers, as JSON
-    #[arg(long, global = true)]
-    json: bool,
-    #[command(subcommand)]
-    action: Action,
-}
+/// What is asked of it.
+pub type Command = Asked<Action>;
 
+/// What to do with a submission.
 #[derive(Clone, Debug, Subcommand)]
-enum Action {
+pub enum Action {
     /// Show the submissions that you may see, newest first
     List {
         /// Only those for this exercise

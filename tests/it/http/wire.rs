@@ -56,6 +56,18 @@ fn large_result() -> SubmissionResult {
     result
 }
 
+/// A house in which twelve submissions of alice's have such a result.
+async fn house_of_large_results() -> House {
+    let house = House::build().await;
+    house.with_sum().await;
+    for _ in 0..12 {
+        house.submit("alice").await;
+        let lease = house.lease().await;
+        house.finish(&lease, large_result()).await;
+    }
+    house
+}
+
 #[tokio::test]
 async fn who_leaves_a_request_undone_is_cut_off() {
     let house = House::build().await;
@@ -249,13 +261,7 @@ async fn a_reader_who_takes_nothing_is_told_apart_from_one_who_left() {
     let shown = recorder.handle();
     // All tasks of this test run on its own thread.
     let _recorder = metrics::set_default_local_recorder(&recorder);
-    let house = House::build().await;
-    house.with_sum().await;
-    for _ in 0..12 {
-        house.submit("alice").await;
-        let lease = house.lease().await;
-        house.finish(&lease, large_result()).await;
-    }
+    let house = house_of_large_results().await;
     let address = listen(&house, house.tasks.soft()).await;
     let token = house.token("alice", Role::Student);
     let request = format!(
@@ -320,13 +326,7 @@ async fn an_http_2_reader_without_a_window_holds_a_few_events_and_is_given_up_as
     let shown = recorder.handle();
     // All tasks of this test run on its own thread.
     let _recorder = metrics::set_default_local_recorder(&recorder);
-    let house = House::build().await;
-    house.with_sum().await;
-    for _ in 0..12 {
-        house.submit("alice").await;
-        let lease = house.lease().await;
-        house.finish(&lease, large_result()).await;
-    }
+    let house = house_of_large_results().await;
     let address = listen(&house, house.tasks.soft()).await;
     let token = house.token("alice", Role::Student);
     let url = format!("http://{address}/v1/events?last_event_id=o0");
