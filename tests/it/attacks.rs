@@ -344,7 +344,7 @@ async fn a_runtime_with_known_escapes_is_told_at_the_start() {
 
     let told = || async { guichet.log().contains("programs may leave their containers") };
     if is_old {
-        wait_for("a warning", Duration::from_secs(10), told, |is_told| *is_told).await;
+        wait_for("a warning", Duration::from_mins(1), told, |is_told| *is_told).await;
     }
     assert_eq!(told().await, is_old);
 }

@@ -11,7 +11,7 @@ use crate::support::client::{Answer, Client, send, text};
 use crate::support::engine::{Engine, ground};
 use crate::support::{Options, TestGuichet, exercises, programs, wait_for};
 
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_mins(1);
 
 async fn guichet(options: Options) -> TestGuichet {
     let guichet = options.start().await;
@@ -72,7 +72,7 @@ async fn every_container_of_every_host_is_listed_with_what_it_is_doing() {
         json!({ "id": null, "host": null, "runtime": null, "slot": 0, "state": "warm", "submission_id": null,
                 "transport": null, "created_at": null, "submissions": 0 })
     );
-    let id = alice.submit("patient", &programs::sleep_then_sum(3.0)).await;
+    let id = alice.submit("patient", &programs::sleep_then_sum(6.0)).await;
     let busy = busy_with(&admin, &id).await;
     assert_eq!((&busy["runtime"], &busy["submissions"]), (&json!("python"), &json!(1)));
     let host = text(&busy["host"]);
@@ -137,7 +137,7 @@ async fn a_warm_container_that_is_ended_is_gone_and_replaced() {
 async fn what_ran_in_a_container_that_was_ended_is_tried_again_however_often_that_happens() {
     let guichet = guichet(Options::default().slots(1)).await;
     let (admin, alice) = (guichet.admin(), guichet.student("alice"));
-    let id = alice.submit("patient", &programs::sleep_then_sum(2.0)).await;
+    let id = alice.submit("patient", &programs::sleep_then_sum(6.0)).await;
     let behind = alice.submit("patient", &programs::python_sum()).await;
     let label = guichet.label().await;
     let mut victims = BTreeSet::new();

@@ -8,7 +8,7 @@ use crate::support::client::{Role, text};
 use crate::support::stream::last_place_before_start;
 use crate::support::{Client, Options, Program, Watch, wait_for};
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_mins(1);
 
 /// Tells when it begins and ends, in seconds by the clock of the machine.
 fn sleeper(seconds: f64) -> Program {

@@ -32,7 +32,7 @@ impl Trace {
         let status = format!("/proc/{}/status", guichet.pid());
         let tracer = format!("TracerPid:\t{}\n", strace.id());
         let look = || async { std::fs::read_to_string(&status).expect("the service runs") };
-        wait_for("strace", Duration::from_secs(20), look, |status| status.contains(&tracer)).await;
+        wait_for("strace", Duration::from_mins(1), look, |status| status.contains(&tracer)).await;
         Self { strace, file }
     }
 

@@ -12,7 +12,7 @@ use crate::support::engine::{self, run, say};
 use crate::support::stream::facts;
 use crate::support::{Options, Program, TestGuichet, exercises, programs, wait_for};
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_mins(1);
 
 /// A service with one slot and an exercise whose programs may take long.
 async fn guichet(options: Options) -> TestGuichet {
@@ -35,7 +35,7 @@ async fn kill_its_container(guichet: &TestGuichet, label: &str) {
 async fn a_run_whose_container_was_killed_is_tried_once_more() {
     let guichet = guichet(Options::default()).await;
     let (alice, label) = (guichet.student("alice"), guichet.label().await);
-    let id = alice.submit("patient", &programs::sleep_then_sum(2.0)).await;
+    let id = alice.submit("patient", &programs::sleep_then_sum(6.0)).await;
 
     kill_its_container(&guichet, &label).await;
     let ended = alice.ended(&id).await;
@@ -51,7 +51,7 @@ async fn a_run_whose_container_was_killed_is_tried_once_more() {
 async fn the_last_hour_tells_what_got_its_verdict_and_what_was_lost() {
     let guichet = guichet(Options::default()).await;
     let (alice, admin, label) = (guichet.student("alice"), guichet.admin(), guichet.label().await);
-    let id = alice.submit("patient", &programs::sleep_then_sum(2.0)).await;
+    let id = alice.submit("patient", &programs::sleep_then_sum(6.0)).await;
 
     kill_its_container(&guichet, &label).await;
     alice.ended(&id).await;
@@ -65,7 +65,7 @@ async fn the_last_hour_tells_what_got_its_verdict_and_what_was_lost() {
 async fn a_run_whose_container_was_paused_is_tried_once_more_long_before_its_wall_limit() {
     let guichet = guichet(Options::default()).await;
     let (alice, engine, label) = (guichet.student("alice"), guichet.engine(), guichet.label().await);
-    let id = alice.submit("patient", &programs::sleep_then_sum(3.0)).await;
+    let id = alice.submit("patient", &programs::sleep_then_sum(6.0)).await;
     alice.wait_for_a_run().await;
     let busy = || async { engine.busy(&label) };
     let found = wait_for("the program to run", SOON, busy, |found| !found.is_empty()).await;
@@ -195,7 +195,7 @@ async fn a_run_outlives_the_death_of_the_engine_or_is_tried_again_when_it_is_bac
         "tests": [{ "name": "only", "stdin": "1 2\n", "expected": "3\n", "visibility": "public" }],
     })).await;
     let alice = guichet.student("alice");
-    let id = alice.submit("patient", &programs::sleep_then_sum(2.0)).await;
+    let id = alice.submit("patient", &programs::sleep_then_sum(6.0)).await;
     let waiting = alice.submit("patient", &programs::python_sum()).await;
     alice.wait_for_state(&id, &["running"]).await;
 
@@ -249,7 +249,7 @@ async fn lock_database(guichet: &TestGuichet) -> sqlx::SqliteConnection {
 async fn while_another_process_locks_the_database_requests_are_refused_and_results_are_kept() {
     let guichet = guichet(Options::default()).await;
     let alice = guichet.student("alice");
-    let id = alice.submit("patient", &programs::sleep_then_sum(1.0)).await;
+    let id = alice.submit("patient", &programs::sleep_then_sum(4.0)).await;
     alice.wait_for_state(&id, &["running"]).await;
 
     let mut other = lock_database(&guichet).await;
@@ -307,7 +307,7 @@ async fn on_a_full_disk_requests_are_refused_and_nothing_is_lost() {
     guichet.restart().await;
     guichet.teacher().put_exercise("patient", &exercises::patient_sum()).await;
     let alice = guichet.student("alice");
-    let running = alice.submit("patient", &programs::sleep_then_sum(1.0)).await;
+    let running = alice.submit("patient", &programs::sleep_then_sum(4.0)).await;
     alice.wait_for_state(&running, &["running"]).await;
     disk.fill();
 

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::engine::Engine;
 use crate::support::{Bench, Client, Options, Program, TestGuichet, exercises, programs, wait_for};
 
 #[tokio::test]
@@ -283,15 +282,11 @@ async fn a_run_for_an_exercise_has_the_exercises_limits() {
 
 /// The container in which a submission runs.
 async fn container_of(guichet: &TestGuichet, student: &Client, exercise: &str) -> String {
-    let id = student.submit(exercise, &programs::sleep_then_sum(1.0)).await;
+    let id = student.submit(exercise, &programs::sleep_then_sum(4.0)).await;
     student.wait_for_state(&id, &["running", "finished"]).await;
     let (engine, label) = (guichet.engine(), guichet.label().await);
-    let running = |engine: &Engine| {
-        let all = engine.running(&label).into_iter();
-        all.filter(|id| engine.processes(id).iter().any(|line| line.contains("main.py"))).collect::<Vec<_>>()
-    };
-    let look = || async { running(&engine) };
-    let found = wait_for("the program to run", Duration::from_secs(20), look, |found| found.len() == 1).await;
+    let look = || async { engine.busy(&label) };
+    let found = wait_for("the program to run", Duration::from_mins(1), look, |found| found.len() == 1).await;
     assert_eq!(student.result(&id).await["verdict"], "accepted");
     found[0].clone()
 }

@@ -10,7 +10,7 @@ use crate::support::client::text;
 use crate::support::engine::{ground, run};
 use crate::support::{Options, Role, TestGuichet, exercises, programs, wait_for};
 
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_mins(1);
 
 /// Longest time for what takes an engine some work.
 const IN_TIME: Duration = Duration::from_mins(3);
@@ -81,7 +81,7 @@ async fn hosts_are_listed_for_people_and_for_scripts() {
 async fn draining_waits_until_the_last_run_has_ended_and_not_longer() {
     let guichet = guichet().await;
     let alice = guichet.student("alice");
-    let id = alice.submit("patient", &programs::sleep_then_sum(4.0)).await;
+    let id = alice.submit("patient", &programs::sleep_then_sum(6.0)).await;
     alice.wait_for_state(&id, &["running"]).await;
 
     let mut draining = command(&guichet, &["host", "drain", "host-1", "--wait"]);
@@ -146,7 +146,7 @@ async fn containers_are_listed_and_killed_by_the_beginning_of_their_ids() {
     let guichet = guichet().await;
     let (admin, alice) = (guichet.admin(), guichet.student("alice"));
     // Four commands come to their end meanwhile.
-    let id = alice.submit("patient", &programs::sleep_then_sum(8.0)).await;
+    let id = alice.submit("patient", &programs::sleep_then_sum(12.0)).await;
     alice.wait_for_state(&id, &["running"]).await;
 
     let busy = json_of(&ask(&guichet, &["container", "list", "--state", "busy", "--json"]));

@@ -9,7 +9,7 @@ use crate::support::client::{Client, text};
 use crate::support::engine::ground;
 use crate::support::{Options, TestGuichet, exercises, programs, wait_for};
 
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_mins(1);
 
 async fn guichet(options: Options) -> TestGuichet {
     let guichet = options.start().await;
@@ -68,7 +68,7 @@ async fn a_host_shows_its_engine_its_slots_and_what_ran_there() {
         assert!(doctor.contains(found), "{message} is not in\n{doctor}");
     }
 
-    let id = alice.submit("patient", &programs::sleep_then_sum(1.0)).await;
+    let id = alice.submit("patient", &programs::sleep_then_sum(4.0)).await;
     let busy = host_when(&admin, "host-1", "a run", |host| host["submissions"]["running"] == 1).await;
     assert_eq!(busy["slots"], json!({ "configured": null, "total": 1, "busy": 1, "free": 0 }));
     alice.ended(&id).await;
@@ -85,7 +85,7 @@ async fn a_draining_host_takes_nothing_new_and_says_when_its_last_run_has_ended(
     for name in ["host-1", "host-2"] {
         host_when(&admin, name, "a warm container", is_warm).await;
     }
-    let long = alice.submit("patient", &programs::sleep_then_sum(6.0)).await;
+    let long = alice.submit("patient", &programs::sleep_then_sum(10.0)).await;
     let runs_on = |host: &Value| host["submissions"]["running"] == 1;
     let busy = wait_for(
         "the run to start",
@@ -244,7 +244,7 @@ async fn a_host_is_not_removed_while_something_runs_there_unless_that_may_go_els
     let (admin, alice) = (guichet.admin(), guichet.student("alice"));
     add(&admin, &engine).await;
     host_when(&admin, "second", "a warm container", is_warm).await;
-    let long = alice.submit("patient", &programs::sleep_then_sum(6.0)).await;
+    let long = alice.submit("patient", &programs::sleep_then_sum(10.0)).await;
     host_when(&admin, "second", "the run", |host| host["submissions"]["running"] == 1).await;
     let later = alice.submit("patient", &programs::python_sum()).await;
 
@@ -276,7 +276,7 @@ async fn the_slots_of_a_host_change_while_submissions_run() {
     let guichet = guichet(Options::default().slots(1)).await;
     let (admin, alice) = (guichet.admin(), guichet.student("alice"));
     host_when(&admin, "host-1", "a warm container", is_warm).await;
-    let long = alice.submit("patient", &programs::sleep_then_sum(4.0)).await;
+    let long = alice.submit("patient", &programs::sleep_then_sum(8.0)).await;
     host_when(&admin, "host-1", "the run", |host| host["submissions"]["running"] == 1).await;
 
     let two = admin.patch("/v1/hosts/host-1", &json!({ "slots": 2 })).await.expect(200);

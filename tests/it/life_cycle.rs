@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::support::engine::run;
 use crate::support::{EventStream, Options, Role, TestGuichet, exercises, programs, wait_for};
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_mins(1);
 
 async fn guichet_with_patience(options: Options) -> TestGuichet {
     let guichet = options.start().await;
@@ -26,7 +26,7 @@ fn said(output: &Output) -> String {
 async fn a_stop_lets_running_work_end_and_keeps_what_waits() {
     let guichet = guichet_with_patience(Options::default().slots(1)).await;
     let alice = guichet.student("alice");
-    let running = alice.submit("patient", &programs::sleep_then_sum(1.5)).await;
+    let running = alice.submit("patient", &programs::sleep_then_sum(4.0)).await;
     alice.wait_for_state(&running, &["running"]).await;
     let waiting = alice.submit("patient", &programs::python_sum()).await;
 
@@ -46,7 +46,7 @@ async fn what_runs_longer_than_the_grace_period_is_handed_back() {
     let options = Options::default().slots(1).env("GUICHET_SERVER__SHUTDOWN_GRACE", "500ms");
     let guichet = guichet_with_patience(options).await;
     let alice = guichet.student("alice");
-    let id = alice.submit("patient", &programs::sleep_then_sum(4.0)).await;
+    let id = alice.submit("patient", &programs::sleep_then_sum(8.0)).await;
     alice.wait_for_state(&id, &["running"]).await;
 
     let status = guichet.terminate().await;
@@ -68,7 +68,7 @@ async fn a_service_that_is_restarted_again_and_again_makes_no_submission_fail() 
     let options = Options::default().slots(1).env("GUICHET_SERVER__SHUTDOWN_GRACE", "1ms");
     let guichet = guichet_with_patience(options).await;
     let alice = guichet.student("alice");
-    let id = alice.submit("patient", &programs::sleep_then_sum(2.0)).await;
+    let id = alice.submit("patient", &programs::sleep_then_sum(6.0)).await;
 
     for attempt in 1..=4 {
         let look = || alice.submission(&id);
@@ -106,7 +106,7 @@ async fn a_second_signal_stops_at_once() {
 async fn while_it_stops_it_is_not_ready_takes_nothing_new_and_still_answers() {
     let guichet = guichet_with_patience(Options::default().slots(1)).await;
     let alice = guichet.student("alice");
-    let id = alice.submit("patient", &programs::sleep_then_sum(2.5)).await;
+    let id = alice.submit("patient", &programs::sleep_then_sum(6.0)).await;
     alice.wait_for_state(&id, &["running"]).await;
     let mut stream = alice.events(&id).await;
     stream.until_named("submission.started").await;

@@ -162,5 +162,5 @@ async fn streams_beyond_the_memory_for_them_are_refused_and_open_again_later() {
     assert_eq!(backend.get("/v1/me").await.status, 200);
     drop(streams);
     let again = async || open().await.expect("an answer").status();
-    wait_for("room for a stream", Duration::from_secs(20), again, |status| *status == 200).await;
+    wait_for("room for a stream", Duration::from_mins(1), again, |status| *status == 200).await;
 }

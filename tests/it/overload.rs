@@ -11,7 +11,7 @@ use crate::support::engine::say;
 use crate::support::stream::facts;
 use crate::support::{Client, Event, Options, Program, TestGuichet, exercises, programs, wait_for};
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_mins(1);
 
 /// A service with one slot and an exercise whose programs may take long.
 async fn guichet() -> TestGuichet {
@@ -133,7 +133,7 @@ async fn a_reader_who_goes_away_is_forgotten() {
     drop(reading);
 
     let none = |line: &Option<String>| line.as_deref().is_some_and(|line| line.ends_with(" 0"));
-    wait_for("no open stream", Duration::from_secs(40), open, none).await;
+    wait_for("no open stream", Duration::from_mins(1), open, none).await;
     alice.cancel(&id).await.expect(200);
     let gone: &Client = &alice;
     assert_eq!(gone.get(&events_path(&id)).await.status, 200);

@@ -10,9 +10,9 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use crate::support::{Options, Program, TestGuichet, exercises, programs, wait_for};
 
-/// Sleeps in each test for three seconds, and is right about any sum.
+/// Sleeps in each test for six seconds, and is right about any sum.
 fn nap() -> Program {
-    programs::sleep_then_sum(3.0)
+    programs::sleep_then_sum(6.0)
 }
 
 /// Waits until a program of the service runs.
@@ -20,7 +20,7 @@ async fn program_to_run(guichet: &TestGuichet) {
     guichet.admin().wait_for_a_run().await;
     let (engine, label) = (guichet.engine(), guichet.label().await);
     let look = || async { engine.busy(&label) };
-    wait_for("the program to run", Duration::from_secs(20), look, |busy| !busy.is_empty()).await;
+    wait_for("the program to run", Duration::from_mins(1), look, |busy| !busy.is_empty()).await;
 }
 
 /// Stops the process for so long.
@@ -34,7 +34,7 @@ async fn pause(guichet: &TestGuichet, length: Duration) {
 async fn two_pauses_of_16_seconds_while_a_program_naps_cost_no_attempt() {
     let guichet = Options::default().slots(1).start().await;
     let mut naps = exercises::sum();
-    naps["limits"] = json!({ "wall_time_ms": 5000 });
+    naps["limits"] = json!({ "wall_time_ms": 10_000 });
     guichet.teacher().put_exercise("naps", &naps).await;
     let id = guichet.student("alice").submit("naps", &nap()).await;
 
@@ -89,7 +89,7 @@ async fn while_leases_cannot_be_renewed_none_of_this_process_is_taken_for_lost()
         WHEN NEW.state = 'running' AND OLD.state = 'running' BEGIN SELECT RAISE(ABORT, 'not now'); END";
     sqlx::query(refuse).execute(&mut other).await.expect("a trigger");
     let refused = || async { guichet.log().matches("expired leases could not be looked for").count() };
-    wait_for("the lease to have run out twice", Duration::from_secs(40), refused, |count| *count >= 4).await;
+    wait_for("the lease to have run out twice", Duration::from_mins(1), refused, |count| *count >= 4).await;
     sqlx::query("DROP TRIGGER no_renewal").execute(&mut other).await.expect("no trigger");
 
     let ended = alice.ended(&id).await;

@@ -66,7 +66,7 @@ async fn who_resumes_behind_what_is_lost_is_reset_and_told_of_what_comes() {
 
     put_back(&guichet, &back).await;
     let fourth = graded(&alice).await;
-    let fifth = alice.submit("patient", &programs::sleep_then_sum(1.0)).await;
+    let fifth = alice.submit("patient", &programs::sleep_then_sum(4.0)).await;
     let is_last = |event: &Event| event.ends() && event.json()["submission_id"] == *fifth;
 
     for lost in [lost, lost_snapshot] {
@@ -100,7 +100,7 @@ async fn who_resumes_behind_what_is_lost_hears_of_what_goes_on() {
     let lost = last_id(&lived.history);
 
     put_back(&guichet, &back).await;
-    let before = alice.submit("patient", &programs::sleep_then_sum(1.0)).await;
+    let before = alice.submit("patient", &programs::sleep_then_sum(4.0)).await;
     let mut resumed = alice.own_events_after(&lost).await;
     let after = alice.submit("sum", &programs::python_sum()).await;
     let ended = [resumed.until(Event::ends).await, resumed.until(Event::ends).await];
@@ -118,7 +118,7 @@ async fn the_stream_of_a_submission_is_reset_behind_what_is_lost_and_goes_on_beh
     let guichet = guichet_with_sum().await;
     let alice = guichet.student("alice");
     let [copy, back] = documented();
-    let id = alice.submit("patient", &programs::sleep_then_sum(4.0)).await;
+    let id = alice.submit("patient", &programs::sleep_then_sum(6.0)).await;
     let mut lived = alice.events(&id).await;
     lived.until_named("submission.started").await;
     paste(&guichet, &copy).await;
@@ -147,7 +147,7 @@ async fn a_copy_of_the_database_runs_beside_the_original_and_each_takes_back_its
     let original = guichet_with_sum().await;
     let [copy, _] = documented();
     let alice = original.student("alice");
-    let id = alice.submit("patient", &programs::sleep_then_sum(4.0)).await;
+    let id = alice.submit("patient", &programs::sleep_then_sum(6.0)).await;
     alice.wait_for_state(&id, &["running"]).await;
     let copied = TestGuichet::prepare(Options::default());
     std::fs::create_dir(copied.data()).unwrap();

@@ -154,7 +154,7 @@ async fn the_header_wins_over_the_query() {
 async fn a_reader_resumes_in_the_middle_across_the_death_of_the_service() {
     let guichet = guichet_with_sum().await;
     let alice = guichet.student("alice");
-    let id = alice.submit("patient", &programs::sleep_then_sum(2.0)).await;
+    let id = alice.submit("patient", &programs::sleep_then_sum(6.0)).await;
     let mut before = alice.events(&id).await;
     before.until_named("submission.started").await;
     let last = before.last_id().unwrap_or_default().to_owned();
@@ -198,7 +198,7 @@ async fn an_owner_sees_all_of_his_submissions_on_one_stream_and_resumes_it() {
     let guichet = guichet_with_sum().await;
     let alice = guichet.student("alice");
     guichet.student("bob").submit("sum", &programs::python_sum()).await;
-    let waiting = alice.submit("patient", &programs::sleep_then_sum(0.5)).await;
+    let waiting = alice.submit("patient", &programs::sleep_then_sum(4.0)).await;
 
     let mut stream = alice.own_events().await;
     let snapshot = stream.next().await.unwrap_or_else(|| panic!("a snapshot"));
@@ -246,7 +246,7 @@ async fn a_backend_follows_another_owner_and_a_student_does_not() {
     let backend = guichet.client(Role::Backend, "platform");
     let path = "/v1/events?owner=alice";
 
-    let id = guichet.student("alice").submit("patient", &programs::sleep_then_sum(0.5)).await;
+    let id = guichet.student("alice").submit("patient", &programs::sleep_then_sum(4.0)).await;
     let mut stream = EventStream::open(backend.request(reqwest::Method::GET, path)).await;
     let ended = stream.until(crate::support::Event::ends).await;
     let refused = guichet.student("bob").get(path).await;

@@ -12,7 +12,7 @@ use crate::support::engine::run;
 use crate::support::programs::sitter;
 use crate::support::{Options, Role, TestGuichet, exercises, wait_for};
 
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_mins(1);
 
 /// A student at a terminal: a service, his token, and his working folder.
 struct Desk {

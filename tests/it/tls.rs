@@ -15,7 +15,7 @@ use crate::support::authority::{Authority, Period};
 use crate::support::client::text;
 use crate::support::{Client, Options, TestGuichet, exercises, programs, wait_for};
 
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_mins(1);
 
 /// The addresses that a test's engine listens at and that its certificate is for.
 const ADDRESSES: u16 = 4;

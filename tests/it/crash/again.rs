@@ -13,7 +13,7 @@ use crate::support::{Client, Event, Options, client, exercises, programs, wait_f
 async fn three_deaths_within_seconds_do_not_end_a_submission() {
     let guichet = guichet().await;
     let (alice, bob) = (guichet.student("alice"), guichet.student("bob"));
-    let id = alice.submit("patient", &programs::sleep_then_sum(2.0)).await;
+    let id = alice.submit("patient", &programs::sleep_then_sum(6.0)).await;
     for attempt in 1..=2 {
         let look = || alice.submission(&id);
         let running = |seen: &Value| seen["state"] == "running" && seen["attempt"] == attempt;

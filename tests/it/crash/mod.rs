@@ -84,7 +84,7 @@ async fn no_container_of_the_dead(guichet: &TestGuichet, dead: &[String]) {
     let (engine, label) = (guichet.engine(), guichet.label().await);
     let left =
         || async { engine.containers(&label).into_iter().filter(|id| dead.contains(id)).collect::<Vec<_>>() };
-    wait_for("containers of the dead process to go", Duration::from_secs(30), left, Vec::is_empty).await;
+    wait_for("containers of the dead process to go", Duration::from_mins(1), left, Vec::is_empty).await;
 }
 
 async fn containers(guichet: &TestGuichet) -> Vec<String> {
@@ -124,7 +124,7 @@ async fn what_was_committed_before_the_answer_was_lost_is_found_by_its_key() {
 async fn what_waits_keeps_its_place_and_what_runs_runs_again_at_once() {
     let guichet = guichet().await;
     let alice = guichet.student("alice");
-    let mut ids = vec![alice.submit("patient", &programs::sleep_then_sum(1.5)).await];
+    let mut ids = vec![alice.submit("patient", &programs::sleep_then_sum(6.0)).await];
     alice.wait_for_state(&ids[0], &["running"]).await;
     for _ in 0..5 {
         ids.push(alice.submit("sum", &programs::python_sum()).await);
@@ -164,7 +164,7 @@ async fn a_death_before_an_agent_that_listens_is_connected_to_leaves_no_containe
 async fn die_while_containers_start(point: &str) {
     let guichet = guichet().await;
     let alice = guichet.student("alice");
-    let blocker = alice.submit("patient", &programs::sleep_then_sum(0.5)).await;
+    let blocker = alice.submit("patient", &programs::sleep_then_sum(4.0)).await;
     let waiting = alice.submit("sum", &programs::python_sum()).await;
     alice.wait_for_state(&blocker, &["running"]).await;
     guichet.kill();

@@ -58,7 +58,7 @@ async fn a_host_that_cannot_be_reached_shows_what_is_known_of_it_and_no_more() {
     let house = House::build().await;
 
     let paused = |host: &Value| host["next_attempt_at"].is_string();
-    let mut shown = wait_for("a failed attempt", Duration::from_secs(10), || host(&house), paused).await;
+    let mut shown = wait_for("a failed attempt", Duration::from_mins(1), || host(&house), paused).await;
 
     assert!(shown["last_error"]["message"].as_str().is_some_and(|text| text.contains("cannot be reached")));
     assert_eq!(shown["last_error"]["code"], "unreachable");

@@ -12,7 +12,7 @@ use super::ownership::hidden_result;
 use crate::support::wait_for;
 
 /// How long a test waits for what must come.
-pub const SOON: Duration = Duration::from_secs(10);
+pub const SOON: Duration = Duration::from_mins(1);
 
 /// One event as it was framed.
 #[derive(Debug, PartialEq)]

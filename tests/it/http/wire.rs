@@ -16,7 +16,7 @@ use super::ownership::hidden_result;
 use crate::support::wait_for;
 
 /// How long a test waits for what must come.
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_mins(1);
 
 async fn listen(house: &House, stop: &CancellationToken) -> std::net::SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

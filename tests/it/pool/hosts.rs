@@ -129,7 +129,7 @@ impl OwnEngine {
         let status = Command::new("kill").arg(signal).arg(pid.trim()).status().await;
         assert!(status.expect("kill runs").success());
         let process = Path::new("/proc").join(pid.trim()).join("cmdline");
-        wait_for("end of the engine", Duration::from_secs(30), async || {
+        wait_for("end of the engine", Duration::from_mins(1), async || {
             // The command line of a process that waits to be collected is empty.
             std::fs::read(&process).map_or(true, |line| line.is_empty()).then_some(())
         })

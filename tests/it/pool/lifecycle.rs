@@ -191,7 +191,7 @@ async fn an_idle_container_killed_from_outside_is_replaced(transport: TransportK
 
     kill(&bench, &victim).await;
 
-    let replacement = wait_for("other container", Duration::from_secs(10), async || {
+    let replacement = wait_for("other container", Duration::from_mins(1), async || {
         bench.containers_of("python").await.into_iter().find(|id| *id != victim)
     });
     replacement.await;
@@ -349,7 +349,7 @@ fn kill_the_process_that_has(settings: Settings) {
     let survivor = tokio::runtime::Runtime::new().expect("a runtime");
     survivor.block_on(async {
         let bench = Bench::start().await;
-        wait_for("end of the containers", Duration::from_secs(10), async || {
+        wait_for("end of the containers", Duration::from_mins(1), async || {
             containers_with(&bench.docker, &label).await.is_empty().then_some(())
         })
         .await;

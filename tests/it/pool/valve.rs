@@ -120,14 +120,14 @@ async fn silence_and_find(valve: Valve, transport: TransportKind) {
     assert_eq!(bench.pool.free().borrow().total, 0);
     if transport == TransportKind::Socket {
         // The engine cannot be asked to end it: it ends by itself, because we hang up.
-        wait_for("end of the run that was given up", Duration::from_secs(10), async || {
+        wait_for("end of the run that was given up", Duration::from_mins(1), async || {
             bench.containers().await.iter().all(|id| !lost.contains(id)).then_some(())
         })
         .await;
     }
     valve.set_open(true);
     assert_eq!(bench.run("python", "print('back')").await.stdout, "back\n");
-    wait_for("end of the lost containers", Duration::from_secs(10), async || {
+    wait_for("end of the lost containers", Duration::from_mins(1), async || {
         (bench.containers_of("python").await.len() == 1).then_some(())
     })
     .await;

@@ -132,7 +132,8 @@ impl Engine {
         String::from_utf8_lossy(&output.stdout).lines().skip(1).map(|line| line.trim().to_owned()).collect()
     }
 
-    /// Ids of the containers with that label in which a student's Python program runs.
+    /// Ids of the containers with that label in which a Python program runs: a student's, or one that its host is tried
+    /// with as long as no submission is `running`.
     pub fn busy(&self, label: &str) -> Vec<String> {
         let runs = |id: &String| self.processes(id).iter().any(|line| line.contains("main.py"));
         self.running(label).into_iter().filter(runs).collect()

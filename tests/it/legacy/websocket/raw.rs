@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 /// How long a test waits for what must come.
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_mins(1);
 /// How long a test waits for what must not come.
 pub const QUIET: Duration = Duration::from_millis(500);
 const MASK: [u8; 4] = [1, 2, 3, 4];

@@ -4,17 +4,9 @@ use std::time::Duration;
 
 use super::lounge::{OK, error, executed, place};
 use super::raw::Raw;
-use crate::support::engine::Engine;
 use crate::support::{Options, exercises, programs, wait_for};
 
-const SOON: Duration = Duration::from_secs(20);
-
-/// Ids of the containers in which a student's program runs.
-fn busy(engine: &Engine, label: &str) -> Vec<String> {
-    let running = engine.running(label).into_iter();
-    let runs = |container: &String| engine.processes(container).iter().any(|line| line.contains("main.py"));
-    running.filter(runs).collect()
-}
+const SOON: Duration = Duration::from_mins(1);
 
 #[tokio::test]
 async fn a_container_that_was_killed_is_told_by_its_id_and_the_run_that_follows_by_its_result() {
@@ -25,8 +17,10 @@ async fn a_container_that_was_killed_is_told_by_its_id_and_the_run_that_follows_
     let mut socket = Raw::connect(address, "/ws").await;
     socket.auth(alice.token()).await;
     assert_eq!(socket.packet().await, OK);
-    let id = alice.submit("patient", &programs::sleep_then_sum(2.0)).await;
-    let look = || async { busy(&engine, &label) };
+    let id = alice.submit("patient", &programs::sleep_then_sum(6.0)).await;
+    // Before, the program that a container's host is tried with runs.
+    alice.wait_for_state(&id, &["running"]).await;
+    let look = || async { engine.busy(&label) };
     let killed = wait_for("the program to run", SOON, look, |found| !found.is_empty()).await;
 
     engine.kill(&killed);
