@@ -1,14 +1,15 @@
 //! Writing and reading exercises.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use super::groups;
 use super::validate::{self, Faults};
 use super::{App, Caller, Error};
 use crate::domain::exercise::{Checker, Exercise, ExerciseSpec, Kind, MAX_TESTS, MAX_WEIGHT, TestCase};
-use crate::domain::ids::ExerciseId;
+use crate::domain::ids::{ExerciseId, RuntimeId};
 use crate::domain::limits::{LimitChoice, Ranges};
+use crate::domain::runtime::Runtime;
 use crate::storage::{ExercisePage, ExercisePut, Expected, Storage as _};
 
 /// Most bytes of the decoded inputs, outputs and files of an exercise.
@@ -32,7 +33,7 @@ impl App {
         if !caller.teaches() {
             return Err(Error::Forbidden("a student may not write exercises"));
         }
-        self.check_exercise(&spec)?;
+        Rules { runtimes: &self.inner.runtimes }.check(&spec)?;
         let put = self.inner.storage.put_exercise(id, spec, expected, self.inner.clock.now()).await?;
         match put {
             ExercisePut::VersionMismatch => Err(Error::PreconditionFailed),
@@ -71,8 +72,21 @@ impl App {
             None => Err(Error::NotFound),
         }
     }
+}
 
-    fn check_exercise(&self, spec: &ExerciseSpec) -> Result<(), Error> {
+/// What an exercise must be like where these languages are.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules<'a> {
+    /// Languages by id.
+    pub runtimes: &'a BTreeMap<RuntimeId, Runtime>,
+}
+
+impl Rules<'_> {
+    /// That the exercise keeps them.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`], or [`Error::Invalid`] with all that is wrong.
+    pub fn check(&self, spec: &ExerciseSpec) -> Result<(), Error> {
         if bytes_of(spec) > MAX_EXERCISE_BYTES {
             return Err(Error::TooLarge(format!("an exercise may have {MAX_EXERCISE_BYTES} bytes")));
         }
@@ -105,7 +119,7 @@ impl App {
         }
         let mut seen = HashSet::new();
         for (index, runtime) in spec.runtimes.iter().enumerate() {
-            if !self.inner.runtimes.contains_key(runtime) {
+            if !self.runtimes.contains_key(runtime) {
                 faults.add(format!("/runtimes/{index}"), "there is no such runtime");
             } else if !seen.insert(runtime) {
                 faults.add(format!("/runtimes/{index}"), "is named twice");
@@ -122,7 +136,7 @@ impl App {
     }
 
     fn check_limits(&self, spec: &ExerciseSpec, faults: &mut Faults) {
-        let allowed = || spec.runtimes.iter().filter_map(|id| self.inner.runtimes.get(id));
+        let allowed = || spec.runtimes.iter().filter_map(|id| self.runtimes.get(id));
         let most_run = allowed().map(|runtime| runtime.run.limits.maximum.memory_bytes).max();
         let most_compile =
             allowed().filter_map(|runtime| Some(runtime.compile.as_ref()?.limits.maximum.memory_bytes)).max();
@@ -135,7 +149,7 @@ impl App {
             most_compile.or(most_run),
         );
         for (id, choice) in &spec.limits_by_runtime {
-            let most = self.inner.runtimes.get(id).map(|runtime| runtime.run.limits.maximum.memory_bytes);
+            let most = self.runtimes.get(id).map(|runtime| runtime.run.limits.maximum.memory_bytes);
             check_choice(
                 faults,
                 &format!("/limits_by_runtime/{}", escaped(id.as_str())),
