@@ -317,3 +317,32 @@ fn every_metric_is_in_its_document() {
     assert!(counted.len() > 20);
     assert_eq!(told, counted);
 }
+
+#[test]
+fn every_test_that_a_document_names_is_there() {
+    let mut tests = BTreeSet::new();
+    for path in tracked(&[".rs"]) {
+        let source = read(&path);
+        tests.extend(
+            source.split("fn ").skip(1).filter_map(|behind| behind.split('(').next()).map(str::to_owned),
+        );
+    }
+    let mut named = BTreeSet::new();
+    for path in tracked(&[".md"]) {
+        let text = read(&path);
+        for quoted in text
+            .lines()
+            .filter(|line| line.starts_with('|'))
+            .flat_map(|line| line.split('`').skip(1).step_by(2))
+        {
+            // Longer names than those of the source's own items.
+            if let Some((_, test)) =
+                quoted.rsplit_once("::").filter(|(_, name)| name.matches('_').count() > 3)
+            {
+                named.insert(test.to_owned());
+            }
+        }
+    }
+    assert!(named.len() > 50, "{named:?}");
+    assert_eq!(named.difference(&tests).collect::<Vec<_>>(), Vec::<&String>::new());
+}

@@ -1,5 +1,7 @@
 //! Programs that mean harm: each ends with the right verdict, and the next student notices nothing.
 
+mod outside;
+
 use std::time::Duration;
 
 use serde_json::{Value, json};
