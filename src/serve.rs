@@ -233,7 +233,7 @@ fn verifier(config: &Config) -> anyhow::Result<Verifier> {
 
 /// The hosts of the settings, with what is stored of them, and those of the API.
 async fn hosts(config: &Config, storage: &Store, now: Timestamp) -> storage::Result<Vec<HostSettings>> {
-    let new = |ConfiguredHost { name, url, certs, slots }| HostSettings {
+    let new = |ConfiguredHost { name, url, certs, slots, oci_runtime: _ }| HostSettings {
         name,
         url,
         certs,
@@ -254,8 +254,10 @@ fn pool_settings(
 ) -> pool::Settings {
     let digest =
         |(id, runtime): (&RuntimeId, &Runtime)| Some((id.clone(), recipe::digest(runtime.build.as_ref()?)));
+    let oci_runtime = |host: &ConfiguredHost| Some((host.name.clone(), host.oci_runtime.clone()?));
     pool::Settings {
         hosts,
+        oci_runtimes: config.docker.hosts.iter().filter_map(oci_runtime).collect(),
         certs_dir: config.certs_dir(),
         slots: (config.execution.slots > 0).then_some(config.execution.slots),
         agent_path: config.agent_path(),

@@ -278,7 +278,9 @@ async fn prove(config: &Config, runtime: &Runtime, host: &ConfiguredHost) -> Res
         advice: "see to the engine, and to the agent (guichet doctor tells about both)",
     };
     let (name, endpoint) = (host.name.clone(), host.endpoint(&config.certs_dir()));
-    let mut trial = Trial::start(name, &endpoint, &config.agent_path(), runtime).await.map_err(untried)?;
+    let mut trial = Trial::start(name, &endpoint, host.oci_runtime.as_deref(), &config.agent_path(), runtime)
+        .await
+        .map_err(untried)?;
     let checked = trial.run(&judge::canary(runtime, files)).await;
     if let Err(error) = trial.end().await {
         tracing::warn!(error = %Chain(&error), "the check's container could not be removed");

@@ -34,6 +34,8 @@ pub struct ConfiguredHost {
     pub certs: Option<CertsName>,
     /// Its slots; `None`: as many as `execution.slots` says.
     pub slots: Option<NonZeroU32>,
+    /// The OCI runtime of its containers, by the name that its engine has for it; `None`: the engine's default.
+    pub oci_runtime: Option<String>,
 }
 
 impl ConfiguredHost {
@@ -51,7 +53,7 @@ impl ConfiguredHost {
 pub struct InvalidHost {
     /// Which one, from 0.
     index: usize,
-    /// `.name`, `.url` or `.certs`; empty for an entry that is a URL itself.
+    /// `.name`, `.url`, `.certs` or `.oci_runtime`; empty for an entry that is a URL itself.
     key: &'static str,
     /// What is wrong.
     problem: String,
@@ -79,11 +81,12 @@ struct Table {
     url: String,
     certs: Option<String>,
     slots: Option<NonZeroU32>,
+    oci_runtime: Option<String>,
 }
 
 impl Table {
     const fn plain(name: String, url: String) -> Self {
-        Self { name, url, certs: None, slots: None }
+        Self { name, url, certs: None, slots: None, oci_runtime: None }
     }
 }
 
@@ -141,7 +144,7 @@ impl TryFrom<Section> for DockerSettings {
 
 /// * `url_key` — how the settings name its URL.
 fn host(index: usize, url_key: &'static str, table: Table) -> Result<ConfiguredHost, InvalidHost> {
-    let Table { name, url, certs, slots } = table;
+    let Table { name, url, certs, slots, oci_runtime } = table;
     let name = name.parse().map_err(|error| InvalidHost::new(index, ".name", format!("{name:?} {error}")))?;
     if !is_engine_url(&url) {
         return Err(InvalidHost::new(index, url_key, format!("{url:?} must be {URL_FORM}")));
@@ -153,7 +156,14 @@ fn host(index: usize, url_key: &'static str, table: Table) -> Result<ConfiguredH
         let wrong = |error| InvalidHost::new(index, ".certs", format!("{certs:?} {error}"));
         certs.parse().map_err(wrong)
     };
-    Ok(ConfiguredHost { name, url, certs: certs.map(named).transpose()?, slots })
+    if oci_runtime.as_ref().is_some_and(String::is_empty) {
+        return Err(InvalidHost::new(
+            index,
+            ".oci_runtime",
+            "is empty: leave it out for the engine's default",
+        ));
+    }
+    Ok(ConfiguredHost { name, url, certs: certs.map(named).transpose()?, slots, oci_runtime })
 }
 
 impl InvalidHost {

@@ -56,6 +56,8 @@ pub use transport::{TransportKind, sockets_folder};
 pub struct Settings {
     /// The Docker hosts at the start; names and URLs differ.
     pub hosts: Vec<HostSettings>,
+    /// The OCI runtimes of the hosts whose containers have another than their engine's default.
+    pub oci_runtimes: BTreeMap<HostName, String>,
     /// The folder of the folders with the hosts' certificates.
     pub certs_dir: PathBuf,
     /// Slots of each host that has no number of its own; `None`, or more than it has cores: one for each core.

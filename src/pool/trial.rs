@@ -48,6 +48,7 @@ pub struct Trial {
 impl Trial {
     /// Starts a container of `runtime` on a host.
     ///
+    /// * `oci_runtime` — what starts it, by its engine's name for it; `None`: the engine's default.
     /// * `agent` — path of the agent's program, which is brought to the host if it is not there.
     ///
     /// # Errors
@@ -55,6 +56,7 @@ impl Trial {
     pub async fn start(
         host: HostName,
         endpoint: &Endpoint,
+        oci_runtime: Option<&str>,
         agent: &Path,
         runtime: &Runtime,
     ) -> Result<Self, Error> {
@@ -67,7 +69,7 @@ impl Trial {
         let [installation, folder, instance] = std::array::from_fn(|_| Uuid::new_v4());
         let labels = Labels { installation, folder, instance };
         let place = ContainerPlace { host, slot: LAST_SLOT, runtime: runtime.id.clone(), serial: 0 };
-        let launch = Launch { labels, runtime, image: &image, canary: None };
+        let launch = Launch { labels, runtime, image: &image, oci_runtime, canary: None };
         Ok(Self { idle: work::launch(connection, &place, launch, &Birth::default()).await? })
     }
 

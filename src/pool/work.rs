@@ -205,6 +205,8 @@ pub(super) struct Launch<'a> {
     pub(super) runtime: &'a Runtime,
     /// The runtime's, with the agent in it.
     pub(super) image: &'a str,
+    /// What starts it, by its engine's name for it; `None`: the engine's default.
+    pub(super) oci_runtime: Option<&'a str>,
     /// What has to end well in it.
     pub(super) canary: Option<&'a CanaryProgram>,
 }
@@ -212,7 +214,7 @@ pub(super) struct Launch<'a> {
 pub(super) async fn launch(
     connection: Arc<HostConnection>,
     place: &ContainerPlace,
-    Launch { labels, runtime, image, canary }: Launch<'_>,
+    Launch { labels, runtime, image, oci_runtime, canary }: Launch<'_>,
     birth: &Birth,
 ) -> Result<Idle, NotLaunched> {
     let (begun_at, made_over) = (Instant::now(), connection.id);
@@ -222,6 +224,7 @@ pub(super) async fn launch(
         connection: made_over,
         runtime,
         image,
+        oci_runtime,
         slot: place.slot,
         transport: None,
         id: &birth.id,

@@ -35,6 +35,9 @@ const BASE_LABEL: &str = "guichet.base";
 /// Label of the image that an agent image was made of: its id.
 const BASE_ID_LABEL: &str = "guichet.base-id";
 
+/// How often an image is built at most: between two steps it has no name yet, and all who use the engine may prune it.
+const BUILDS: u32 = 8;
+
 /// Changes when the layer does, besides by the agent.
 const LAYOUT: &[u8] = b"guichet agent layer 4";
 
@@ -109,7 +112,7 @@ impl Engine {
         match within(QUESTION_DEADLINE, self.docker.inspect_image(&name)).await {
             Ok(_there) => {}
             Err(error) if error.is_not_found() => {
-                self.build(&Base { image, id: &base_id }, &name, agent).await?;
+                self.build_unhindered(&Base { image, id: &base_id }, &name, agent).await?;
             }
             Err(error) => return Err(error),
         }
@@ -122,6 +125,7 @@ impl Engine {
     /// # Errors
     /// What the engine said.
     pub async fn prune_images(&self) -> Result<(), Error> {
+        let _no_build = self.nameless.write().await;
         for label in [AGENT_LABEL, RECIPE_LABEL] {
             let pruning = self.docker.prune_images(Some(nameless(label)));
             within(WORK_DEADLINE, pruning).await?;
@@ -187,6 +191,18 @@ impl Engine {
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Builds anew what another user of the engine has pruned between two of its steps.
+    async fn build_unhindered(&self, base: &Base<'_>, name: &str, agent: &AgentProgram) -> Result<(), Error> {
+        let _no_pruning = self.nameless.read().await;
+        for _hindered in 1..BUILDS {
+            match self.build(base, name, agent).await {
+                Err(error) if error.is_lost_image() => {}
+                ended => return ended,
+            }
+        }
+        self.build(base, name, agent).await
     }
 
     async fn build(&self, base: &Base<'_>, name: &str, agent: &AgentProgram) -> Result<(), Error> {

@@ -82,6 +82,7 @@ mod tests {
             connection: UUID,
             runtime: &runtime,
             image: "i",
+            oci_runtime: None,
             slot: SlotId(3),
             transport: None,
             id: &watch::Sender::new(None),

@@ -11,6 +11,9 @@ use crate::pool::hosts::HostErrorCode;
 /// What engines say with the error number of a full disk.
 const DISK_FULL: &str = "no space left on device";
 
+/// What engines say of an image that a step of a build needs and that is gone: when it begins, and when it ends.
+const LOST_IMAGE: [&str; 2] = ["No such image", "unknown parent image ID"];
+
 /// Why the engine did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -66,6 +69,12 @@ impl Error {
     /// Whether the engine's disk is full. Its API tells that by the text of the error number alone.
     pub fn is_disk_full(&self) -> bool {
         matches!(self, Self::Engine(error) if says_disk_full(error))
+    }
+
+    /// Whether an image was gone in the middle of a build. Engines tell that by a text alone.
+    pub fn is_lost_image(&self) -> bool {
+        let says = |error: &String| LOST_IMAGE.iter().any(|text| error.contains(text));
+        matches!(self, Self::Engine(DockerError::DockerStreamError { error }) if says(error))
     }
 
     /// Whether there is no TLS with it.

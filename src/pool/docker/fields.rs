@@ -124,6 +124,8 @@ pub struct Placement<'a> {
     pub runtime: &'a Runtime,
     /// The image: the runtime's with the agent in it.
     pub image: &'a str,
+    /// What starts it, by its engine's name for it; `None`: the engine's default.
+    pub oci_runtime: Option<&'a str>,
     /// The host's slot; with the runtime it makes the cell, which holds one container at a time.
     pub slot: SlotId,
     /// Complete path of a folder on the engine's machine that the agent may make a socket in.
@@ -198,6 +200,7 @@ fn host_config(placement: &Placement<'_>, cores: u32, cgroups: Cgroups) -> HostC
     let processes = most_processes(placement.runtime) + ROOM_FOR_AGENT_PROCESSES;
     let cgroup = CellCgroup::new(placement, cgroups);
     HostConfig {
+        runtime: placement.oci_runtime.map(str::to_owned),
         network_mode: Some("none".to_owned()),
         readonly_rootfs: Some(true),
         privileged: Some(false),

@@ -17,6 +17,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::Docker;
@@ -34,6 +35,7 @@ use bollard::query_parameters::{
 use bytes::Bytes;
 use futures_util::future::try_join;
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
+use tokio::sync::RwLock;
 use tokio::time::sleep;
 use uuid::Uuid;
 
@@ -104,6 +106,8 @@ pub struct Engine {
     docker: Docker,
     cores: u32,
     cgroups: Cgroups,
+    /// Held by builds, and alone by who prunes: between two steps a build's image has no name.
+    nameless: Arc<RwLock<()>>,
 }
 
 impl Engine {
@@ -115,7 +119,7 @@ impl Engine {
         let docker = reach(endpoint, CLIENT_DEADLINE_SECONDS).await?;
         let info = within(QUESTION_DEADLINE, docker.info()).await?;
         let cores = info.ncpu.and_then(|count| u32::try_from(count).ok()).unwrap_or(1).max(1);
-        Ok(Self { docker, cores, cgroups: Cgroups::of(&info) })
+        Ok(Self { docker, cores, cgroups: Cgroups::of(&info), nameless: Arc::default() })
     }
 
     /// Number of its cores, at least 1.

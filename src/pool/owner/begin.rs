@@ -60,10 +60,13 @@ impl Owner {
         let image = image.unwrap_or_default();
         let (runtime, labels) = (Arc::clone(known), self.labels);
         let program = canary.then(|| self.settings.canaries.get(&place.runtime).cloned()).flatten();
+        let oci_runtime = self.settings.oci_runtimes.get(&place.host).cloned();
         let launches = connection.launches.clone();
         let birth = self.containers.begin(&place);
         self.spawn(launches.track_future(async move {
-            let launched = Launch { labels, runtime: &runtime, image: &image, canary: program.as_ref() };
+            let oci_runtime = oci_runtime.as_deref();
+            let launched =
+                Launch { labels, runtime: &runtime, image: &image, oci_runtime, canary: program.as_ref() };
             let result = launch(connection, &place, launched, &birth).await;
             Outcome::Launched { place, canary, result }
         }));

@@ -353,6 +353,7 @@ fn http_settings(plan: Plan) -> HttpSettings {
 
 fn no_engine(installation: uuid::Uuid, hosts: Vec<HostSettings>) -> pool::Settings {
     pool::Settings {
+        oci_runtimes: std::collections::BTreeMap::new(),
         hosts,
         certs_dir: PathBuf::new(),
         slots: Some(2),

@@ -139,6 +139,7 @@ impl Bench {
         let folder = Uuid::new_v4();
         Settings {
             hosts: hosts([shared_engine()]),
+            oci_runtimes: BTreeMap::new(),
             certs_dir: PathBuf::new(),
             slots: Some(1),
             agent_path: ground().agent.clone(),

@@ -14,6 +14,7 @@ use tokio::process::Command;
 use tokio::time::Instant;
 
 use super::bench::{Bench, ROOMY, containers_with, hosts, reason, run_in, shared_engine, wait_for};
+use crate::support::engine::ground;
 
 pub const SPIN: &str = "while True: pass";
 pub const LONG: Limits = Limits { cpu_time_ms: 60_000, wall_time_ms: 60_000, ..ROOMY };
@@ -84,6 +85,15 @@ impl OwnEngine {
         engine.up().await;
         engine.load_python().await;
         engine
+    }
+
+    /// The agent as an executable that differs from others by this number.
+    pub fn agent(&self, number: u8) -> PathBuf {
+        let mut bytes = std::fs::read(&ground().agent).expect("the agent");
+        bytes.push(number);
+        let path = self.folder.path().join(format!("agent-{number}"));
+        std::fs::write(&path, bytes).expect("a file");
+        path
     }
 
     /// Leaves no byte on its disk.

@@ -8,6 +8,7 @@ pub mod hosts;
 mod instances;
 mod lifecycle;
 mod profile;
+mod pruned;
 mod running;
 mod silence;
 mod transports;

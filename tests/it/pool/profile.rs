@@ -2,7 +2,8 @@
 
 use guichet::domain::exercise::Isolation;
 
-use super::bench::Bench;
+use super::bench::{Bench, SOON, hosts, wait_for};
+use super::hosts::OwnEngine;
 
 #[tokio::test]
 async fn a_container_has_the_hardening_profile() {
@@ -71,5 +72,44 @@ async fn the_same_cell_has_the_same_profile_and_slots_share_no_uid() {
     assert_ne!(first.stdout, second.stdout);
     one.release(Isolation::Reset).await;
     other.release(Isolation::Reset).await;
+    bench.end().await;
+}
+
+#[tokio::test]
+async fn containers_of_a_host_are_started_by_the_runtime_that_the_settings_name() {
+    let runc = std::process::Command::new("sh").args(["-c", "command -v runc"]).output().expect("a shell");
+    let other = format!("--add-runtime=other={}", String::from_utf8_lossy(&runc.stdout).trim());
+    let engine = OwnEngine::start(&[&other]).await;
+    let hosts = hosts([engine.address()]);
+    let oci_runtimes = |name: &str| [(hosts[0].name.clone(), name.to_owned())].into();
+    let settings = guichet::pool::Settings {
+        hosts: hosts.clone(),
+        oci_runtimes: oci_runtimes("other"),
+        ..Bench::settings()
+    };
+    let bench = Bench::over(super::hosts::connect(&engine.address()), settings);
+    bench.claim("python").await.release(Isolation::Reset).await;
+    let id = bench.containers_of("python").await.remove(0);
+
+    let found = bench.docker.inspect_container(&id, None).await.expect("a container");
+
+    assert_eq!(found.host_config.and_then(|host| host.runtime).as_deref(), Some("other"));
+    bench.end().await;
+    let settings = guichet::pool::Settings {
+        hosts: hosts.clone(),
+        oci_runtimes: oci_runtimes("none-such"),
+        ..Bench::settings()
+    };
+    let bench = Bench::over(super::hosts::connect(&engine.address()), settings);
+    let told = wait_for("the engine's words", SOON, async || {
+        let shown = bench.pool.hosts().await.expect("a pool");
+        shown[0]
+            .last_error
+            .as_ref()
+            .map(|error| error.message.clone())
+            .filter(|told| told.contains("none-such"))
+    })
+    .await;
+    assert!(told.starts_with("python: "), "{told}");
     bench.end().await;
 }
