@@ -30,6 +30,7 @@ impl OwnPool {
         let known = engine::runtime(runtime);
         let runtime = known.id.clone();
         let settings = Settings {
+            oci_runtimes: BTreeMap::new(),
             hosts: (1..).zip(urls).map(|(number, url)| host(number, url)).collect(),
             certs_dir: PathBuf::new(),
             slots: Some(1),

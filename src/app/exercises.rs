@@ -113,7 +113,7 @@ impl Rules<'_> {
         faults.none()
     }
 
-    fn check_runtimes(&self, spec: &ExerciseSpec, faults: &mut Faults) {
+    fn check_runtimes(self, spec: &ExerciseSpec, faults: &mut Faults) {
         if spec.runtimes.is_empty() {
             faults.add("/runtimes", "must name at least one runtime");
         }
@@ -135,7 +135,7 @@ impl Rules<'_> {
         }
     }
 
-    fn check_limits(&self, spec: &ExerciseSpec, faults: &mut Faults) {
+    fn check_limits(self, spec: &ExerciseSpec, faults: &mut Faults) {
         let allowed = || spec.runtimes.iter().filter_map(|id| self.runtimes.get(id));
         let most_run = allowed().map(|runtime| runtime.run.limits.maximum.memory_bytes).max();
         let most_compile =
