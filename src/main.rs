@@ -7,13 +7,14 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 use guichet::cli::document::Document;
-use guichet::cli::{container, doctor, exercise, host, runtime, submission, token};
+use guichet::cli::{container, doctor, exercise, host, rejudge, runtime, submission, token};
 use guichet::config::Config;
 use guichet::serve;
 
 /// The counter where programming exercises queue and get graded.
 ///
-/// Exit codes: 0 done · 1 failed · 2 wrong arguments · 3 no service answers · 4 stopped before running submissions had ended.
+/// Exit codes: 0 done · 1 failed · 2 wrong arguments · 3 no service answers · 4 stopped before running submissions had ended ·
+/// 5 a reference solution did not get what it must get.
 #[derive(Debug, Parser)]
 #[command(version = env!("GUICHET_VERSION"), propagate_version = true)]
 struct Cli {
@@ -53,8 +54,10 @@ enum Command {
     Host(host::Command),
     /// Show or kill the containers of a running service
     Container(container::Command),
-    /// Show or store the exercises of a running service
+    /// Show, store, check or judge again the exercises of a running service
     Exercise(exercise::Command),
+    /// Show or decide about submissions of an exercise that are judged again
+    Rejudge(rejudge::Command),
     /// Show, cancel or fetch the submissions of a running service
     Submission(submission::Command),
     /// Submit a program for an exercise of a running service
@@ -111,6 +114,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Host(command) => Ok(host::run(&config()?, &command).await),
         Command::Container(command) => Ok(container::run(&config()?, &command).await),
         Command::Exercise(command) => Ok(exercise::run(&config()?, &command).await),
+        Command::Rejudge(command) => Ok(rejudge::run(&config()?, &command).await),
         Command::Submission(command) => Ok(submission::run(&config()?, &command).await),
         Command::Submit(command) => Ok(command.run(&config()?).await),
         Command::Run(command) => Ok(command.run(&config()?).await),

@@ -7,9 +7,10 @@ use crate::client::{Client, Query};
 use crate::error::Error;
 use crate::story::Story;
 use crate::types::{
-    Container, Exercise, ExerciseRequest, ExerciseResults, Host, HostList, HostPatch, HostRequest, Link,
-    LinkList, Me, Queue, Runtime, RuntimeList, SignInLink, SignInLinkRequest, StreamTicket,
-    StreamTicketRequest, Submission, SubmissionBatch, SubmissionBatchRequest, SubmissionRequest,
+    Check, CheckBegun, Container, Exercise, ExerciseRequest, ExerciseResults, Host, HostList, HostPatch,
+    HostRequest, Link, LinkList, Me, Queue, Rejudge, RejudgeChange, RejudgeRequest, Runtime, RuntimeList,
+    SignInLink, SignInLinkRequest, StreamTicket, StreamTicketRequest, Submission, SubmissionBatch,
+    SubmissionBatchRequest, SubmissionRequest,
 };
 
 impl Client {
@@ -64,6 +65,42 @@ impl Client {
     /// Has what finished or failed judged again, with the newest version of its exercise.
     pub async fn rejudge(&self, id: &str) -> Result<Submission, Error> {
         self.act(Method::POST, &["v1", "submissions", id, "rejudge"], &[]).await
+    }
+
+    /// Has what was submitted for an exercise judged again, with its newest version.
+    pub async fn rejudge_exercise(&self, id: &str, which: &RejudgeRequest) -> Result<Rejudge, Error> {
+        self.send(Method::POST, &["v1", "exercises", id, "rejudge"], which).await
+    }
+
+    /// How it stands with what is judged again.
+    pub async fn rejudge_standing(&self, id: &str) -> Result<Rejudge, Error> {
+        self.get(&["v1", "rejudges", id]).await
+    }
+
+    /// All submissions that came to something else.
+    pub async fn rejudge_changes(&self, id: &str) -> Result<Vec<RejudgeChange>, Error> {
+        self.list(&["v1", "rejudges", id, "changes"], &[], usize::MAX).await
+    }
+
+    /// Has what differs in a preview count, all of it in one step.
+    pub async fn apply_rejudge(&self, id: &str) -> Result<Rejudge, Error> {
+        self.act(Method::POST, &["v1", "rejudges", id, "apply"], &[]).await
+    }
+
+    /// Drops a preview.
+    pub async fn cancel_rejudge(&self, id: &str) -> Result<Rejudge, Error> {
+        self.act(Method::POST, &["v1", "rejudges", id, "cancel"], &[]).await
+    }
+
+    /// Has an exercise's reference solutions judged; the check's id.
+    pub async fn check_exercise(&self, id: &str) -> Result<String, Error> {
+        let begun: CheckBegun = self.act(Method::POST, &["v1", "exercises", id, "check"], &[]).await?;
+        Ok(begun.id)
+    }
+
+    /// A check as far as it is.
+    pub async fn check(&self, id: &str) -> Result<Check, Error> {
+        self.get(&["v1", "checks", id]).await
     }
 
     /// Cancels a submission.

@@ -1,6 +1,6 @@
 //! Why a use case was refused, without a transport. Each has a stable code.
 
-use crate::domain::ids::SubmissionId;
+use crate::domain::ids::{RejudgeId, SubmissionId};
 use crate::storage;
 
 /// Where in a request something is wrong.
@@ -54,6 +54,12 @@ pub enum Conflict {
     SubmissionEnded,
     /// The submission was never graded.
     SubmissionNotGraded,
+    /// Another goes on for the exercise, or this one does.
+    RejudgeActive(RejudgeId),
+    /// It is no preview, or was decided about.
+    RejudgeOver,
+    /// The exercise has no reference solutions.
+    NoSolutions,
     /// Another host has the name.
     HostExists,
     /// Something runs on the host.
@@ -141,6 +147,9 @@ impl Error {
             Self::Conflict(Conflict::SubmissionActive) => "submission_active",
             Self::Conflict(Conflict::SubmissionEnded) => "submission_ended",
             Self::Conflict(Conflict::SubmissionNotGraded) => "submission_not_graded",
+            Self::Conflict(Conflict::RejudgeActive(_)) => "rejudge_active",
+            Self::Conflict(Conflict::RejudgeOver) => "rejudge_over",
+            Self::Conflict(Conflict::NoSolutions) => "no_solutions",
             Self::Conflict(Conflict::HostExists) => "host_exists",
             Self::Conflict(Conflict::HostBusy) => "host_busy",
             Self::Conflict(Conflict::HostConfigured) => "host_configured",

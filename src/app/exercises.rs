@@ -110,6 +110,7 @@ impl Rules<'_> {
                 groups::check(&stdio.groups, &stdio.tests, &mut faults);
             }
         }
+        self.check_solutions(spec, &mut faults)?;
         faults.none()
     }
 
@@ -211,7 +212,8 @@ pub fn bytes_of(spec: &ExerciseSpec) -> usize {
     let graded_by: usize = match &spec.kind {
         Kind::Stdio(stdio) => stdio.tests.iter().map(|test| test.stdin.len() + test.expected.len()).sum(),
     };
-    let files: usize = spec.starter_files.iter().map(|file| file.content.len()).sum();
+    let solutions = spec.solutions.iter().flat_map(|solution| &solution.files);
+    let files: usize = spec.starter_files.iter().chain(solutions).map(|file| file.content.len()).sum();
     graded_by + files + spec.statement.len()
 }
 

@@ -5,6 +5,7 @@
 
 pub mod budget;
 pub mod caller;
+pub mod checks;
 pub mod containers;
 pub mod error;
 pub mod exercises;
@@ -17,6 +18,7 @@ pub mod links;
 mod open_streams;
 pub mod queue;
 pub mod read;
+pub mod rejudges;
 pub mod results;
 pub mod sign_in;
 pub mod submit;

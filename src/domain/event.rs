@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ids::{InvalidId, Owner, SubmissionId};
 use super::pace::Eta;
+use super::rejudge::Grade;
 use super::submission::{LostReason, Submission};
 use super::time::Timestamp;
 use super::verdict::{CompileReport, TestReport};
@@ -159,6 +160,15 @@ pub enum EventBody {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         container: Option<String>,
     },
+    /// It was judged again with the others of its exercise, and came to something else.
+    Rejudged {
+        /// What it had come to; `None`: it had no result.
+        before: Option<Grade>,
+        /// What it came to.
+        after: Grade,
+        /// The submission as it is since.
+        submission: Box<Submission>,
+    },
     /// It was graded.
     Finished {
         /// The submission as it was then.
@@ -185,6 +195,7 @@ impl EventBody {
             Self::Compiled { .. } => "submission.compiled",
             Self::TestFinished { .. } => "submission.test_finished",
             Self::Requeued { .. } => "submission.requeued",
+            Self::Rejudged { .. } => "submission.rejudged",
             Self::Finished { .. } => "submission.finished",
             Self::Failed { .. } => "submission.failed",
             Self::Cancelled { .. } => "submission.cancelled",
@@ -194,6 +205,31 @@ impl EventBody {
     /// Whether it ends a round.
     pub const fn ends_round(&self) -> bool {
         matches!(self, Self::Finished { .. } | Self::Failed { .. } | Self::Cancelled { .. })
+    }
+
+    /// Whether it tells how a running attempt goes on.
+    pub const fn is_progress(&self) -> bool {
+        matches!(self, Self::Compiled { .. } | Self::TestFinished { .. })
+    }
+
+    /// Whether it shows its submission with the result.
+    pub const fn shows_result(&self) -> bool {
+        self.ends_round() || matches!(self, Self::Rejudged { .. })
+    }
+
+    /// The submission that it shows with its result.
+    pub fn submission_mut(&mut self) -> Option<&mut Submission> {
+        match self {
+            Self::Rejudged { submission, .. }
+            | Self::Finished { submission }
+            | Self::Failed { submission }
+            | Self::Cancelled { submission } => Some(submission),
+            Self::Queued { .. }
+            | Self::Started { .. }
+            | Self::Compiled { .. }
+            | Self::TestFinished { .. }
+            | Self::Requeued { .. } => None,
+        }
     }
 }
 

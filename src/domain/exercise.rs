@@ -11,9 +11,12 @@ use super::limits::{LimitChoice, Limits};
 use super::queue::Priority;
 use super::runtime::Runtime;
 use super::time::Timestamp;
+use super::verdict::Verdict;
 
 /// Most test cases of an exercise.
 pub const MAX_TESTS: usize = 1000;
+/// Most reference solutions of an exercise.
+pub const MAX_SOLUTIONS: usize = 50;
 /// Most points of a test.
 pub const MAX_WEIGHT: u64 = 1_000_000;
 
@@ -130,6 +133,19 @@ pub struct SourceFile {
     pub content: Blob,
 }
 
+/// A program whose verdict is known, to check an exercise by.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Solution {
+    /// Its name, different from the others'.
+    pub name: String,
+    /// The runtime it is for.
+    pub runtime: RuntimeId,
+    /// The program.
+    pub files: Vec<SourceFile>,
+    /// The verdicts of which it must get one; at least one.
+    pub expected_verdicts: Vec<Verdict>,
+}
+
 /// What a teacher writes; stored as JSON, once per version.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ExerciseSpec {
@@ -156,6 +172,9 @@ pub struct ExerciseSpec {
     pub compile_limits: LimitChoice,
     /// Whether the tests after the first that is not accepted are left out.
     pub stop_on_first_failure: bool,
+    /// Reference solutions, in order; no student sees them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub solutions: Vec<Solution>,
 }
 
 impl ExerciseSpec {

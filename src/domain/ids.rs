@@ -3,48 +3,65 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// A submission's id: a UUID of version 7, so that ids sort by the time they were made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct SubmissionId(Uuid);
-
-impl SubmissionId {
-    /// A fresh id.
-    pub fn generate() -> Self {
-        Self(Uuid::now_v7())
-    }
-
-    /// The id with these bits.
-    pub const fn from_uuid(uuid: Uuid) -> Self {
-        Self(uuid)
-    }
-
-    /// The bits.
-    pub const fn uuid(self) -> Uuid {
-        self.0
-    }
-}
-
-impl std::fmt::Display for SubmissionId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
 /// Text that is no id.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("must be {0}")]
 pub struct InvalidId(pub(super) &'static str);
 
-impl std::str::FromStr for SubmissionId {
-    type Err = InvalidId;
+macro_rules! uuid_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(Uuid);
 
-    /// Reads the hyphenated lower-case form only: every id has one spelling.
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let uuid = Uuid::try_parse(text).map_err(|_source| InvalidId("a UUID"))?;
-        if uuid.to_string() == text { Ok(Self(uuid)) } else { Err(InvalidId("a UUID")) }
-    }
+        impl $name {
+            /// A fresh id.
+            pub fn generate() -> Self {
+                Self(Uuid::now_v7())
+            }
+
+            /// The id with these bits.
+            pub const fn from_uuid(uuid: Uuid) -> Self {
+                Self(uuid)
+            }
+
+            /// The bits.
+            pub const fn uuid(self) -> Uuid {
+                self.0
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = InvalidId;
+
+            /// Reads the hyphenated lower-case form only: every id has one spelling.
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                let uuid = Uuid::try_parse(text).map_err(|_source| InvalidId("a UUID"))?;
+                if uuid.to_string() == text { Ok(Self(uuid)) } else { Err(InvalidId("a UUID")) }
+            }
+        }
+    };
 }
+
+uuid_id!(
+    /// A submission's id: a UUID of version 7, so that ids sort by the time they were made.
+    SubmissionId
+);
+uuid_id!(
+    /// The id of an exercise's submissions that are judged again together.
+    RejudgeId
+);
+uuid_id!(
+    /// The id of a check of an exercise by its reference solutions.
+    CheckId
+);
 
 macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident, $max:expr, $allowed:expr, $rule:expr) => {
@@ -122,6 +139,13 @@ text_id!(
     /// An id that an original backend gave: 1 to 1,024 bytes of any text but NUL.
     LegacyId, 1024, |c| c != '\0', "1 to 1024 bytes without NUL"
 );
+
+impl Owner {
+    /// Whose log has the events of submissions that are set aside. It is no subject: those have no control characters.
+    pub fn of_what_is_set_aside() -> Self {
+        Self("\u{1}".to_owned())
+    }
+}
 
 impl Default for BackendName {
     /// The backend of a legacy id that is named without one.

@@ -4,6 +4,7 @@
 //! what the API shows has its own types in `http`.
 
 pub mod blob;
+pub mod check;
 pub mod checker;
 pub mod event;
 pub mod exercise;
@@ -18,6 +19,7 @@ pub mod pace;
 pub mod pattern;
 pub mod queue;
 pub mod quote;
+pub mod rejudge;
 pub mod runtime;
 pub mod sign_in;
 pub mod standing;

@@ -264,7 +264,7 @@ impl Follower {
                     self.pending.push_back(self.last_place(entry, waiting, *position_before));
                 }
             }
-            EventBody::Compiled { .. } | EventBody::TestFinished { .. } => {}
+            EventBody::Compiled { .. } | EventBody::TestFinished { .. } | EventBody::Rejudged { .. } => {}
             EventBody::Finished { .. } | EventBody::Failed { .. } | EventBody::Cancelled { .. } => {
                 self.stop_waiting(entry.submission);
             }

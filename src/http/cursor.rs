@@ -102,6 +102,16 @@ impl<'a> Cursors<'a> {
         self.open(cursor)?.parse().map_err(|_malformed| refused())
     }
 
+    /// The cursor behind a place in a list that is numbered.
+    pub fn behind_place(&self, place: u64) -> String {
+        self.seal(&place.to_string())
+    }
+
+    /// The place in a numbered list that a cursor means.
+    pub fn place(&self, cursor: &str) -> Result<u64, Problem> {
+        self.open(cursor)?.parse().map_err(|_malformed| refused())
+    }
+
     /// The cursor behind an owner.
     pub fn behind_owner(&self, owner: &Owner) -> String {
         self.seal(owner.as_str())

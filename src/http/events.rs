@@ -55,14 +55,19 @@ pub struct FollowOwnerQuery {
 /// Where a stream goes on: the header wins over the query. What is no event's id of this kind of stream can't be gone
 /// on from.
 pub(super) fn resume(headers: &HeaderMap, query: Option<&str>, prefix: &str) -> Resume {
-    let header = headers.get(LAST_EVENT_ID).map(|value| value.to_str().unwrap_or("?"));
-    match header.or(query) {
-        None | Some("") => Resume::Start,
+    match last_event_id(headers, query) {
+        None => Resume::Start,
         Some(text) => match text.strip_prefix(prefix).map(str::parse) {
             Some(Ok(place)) => Resume::After(place),
             Some(Err(InvalidId { .. })) | None => Resume::Unreadable,
         },
     }
+}
+
+/// The event that is known already: the header wins over the query.
+pub(super) fn last_event_id<'a>(headers: &'a HeaderMap, query: Option<&'a str>) -> Option<&'a str> {
+    let header = headers.get(LAST_EVENT_ID).map(|value| value.to_str().unwrap_or("?"));
+    header.or(query).filter(|id| !id.is_empty())
 }
 
 /// Follows one submission: its log from the first event (or behind `Last-Event-ID`), then live.

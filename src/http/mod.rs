@@ -6,6 +6,7 @@
 
 pub mod auth;
 pub mod body;
+pub mod checks;
 pub mod containers;
 pub mod csv;
 pub mod cursor;
@@ -29,6 +30,7 @@ pub mod problem_pages;
 pub mod problem_sets;
 pub mod queue;
 pub mod rate;
+pub mod rejudges;
 mod request_tasks;
 pub mod results;
 pub mod seal;
@@ -74,6 +76,13 @@ fn with_token() -> OpenApiRouter<HttpState> {
         .routes(routes!(exercises::list_exercises))
         .routes(routes!(exercises::get_exercise, exercises::put_exercise, exercises::delete_exercise))
         .routes(routes!(results::get_exercise_results))
+        .routes(routes!(rejudges::rejudge_exercise))
+        .routes(routes!(rejudges::get_rejudge))
+        .routes(routes!(rejudges::list_rejudge_changes))
+        .routes(routes!(rejudges::apply_rejudge))
+        .routes(routes!(rejudges::cancel_rejudge))
+        .routes(routes!(checks::check_exercise))
+        .routes(routes!(checks::get_check))
         .routes(routes!(queue::list_runtimes))
         .routes(routes!(queue::get_queue))
         .routes(routes!(queue::get_queue_history))
@@ -92,6 +101,7 @@ fn with_ticket() -> OpenApiRouter<HttpState> {
         .routes(routes!(events::follow_submission_events))
         .routes(routes!(events::follow_events))
         .routes(routes!(host_events::follow_host_events))
+        .routes(routes!(rejudges::follow_rejudge))
 }
 
 /// Routes that want nothing, or look for themselves at what they want.

@@ -38,6 +38,12 @@ pub enum Code {
     SubmissionEnded,
     /// 409: the submission was never graded.
     SubmissionNotGraded,
+    /// 409: an exercise's submissions are being judged again, or a preview of that waits for a decision.
+    RejudgeActive,
+    /// 409: it is no preview, or was applied or cancelled.
+    RejudgeOver,
+    /// 409: the exercise has no reference solutions.
+    NoSolutions,
     /// 409: another submission has this backend's id.
     LegacyIdTaken,
     /// 409: another Docker host has this name.
@@ -82,7 +88,7 @@ pub enum Code {
 
 impl Code {
     /// All of them.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 34] = [
         Self::MalformedBody,
         Self::MalformedRequest,
         Self::InvalidToken,
@@ -94,6 +100,9 @@ impl Code {
         Self::SubmissionActive,
         Self::SubmissionEnded,
         Self::SubmissionNotGraded,
+        Self::RejudgeActive,
+        Self::RejudgeOver,
+        Self::NoSolutions,
         Self::LegacyIdTaken,
         Self::HostExists,
         Self::HostBusy,
@@ -128,6 +137,9 @@ impl Code {
             Self::SubmissionActive
             | Self::SubmissionEnded
             | Self::SubmissionNotGraded
+            | Self::RejudgeActive
+            | Self::RejudgeOver
+            | Self::NoSolutions
             | Self::LegacyIdTaken
             | Self::HostExists
             | Self::HostBusy
@@ -162,6 +174,9 @@ impl Code {
             Self::SubmissionActive => "The submission is queued or running",
             Self::SubmissionEnded => "The submission has ended",
             Self::SubmissionNotGraded => "The submission was never graded",
+            Self::RejudgeActive => "Submissions of the exercise are being judged again",
+            Self::RejudgeOver => "There is no preview to decide about",
+            Self::NoSolutions => "The exercise has no reference solutions",
             Self::LegacyIdTaken => "Another submission has this legacy_id",
             Self::HostExists => "Another Docker host has this name",
             Self::HostBusy => "Something runs on the Docker host",

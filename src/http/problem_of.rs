@@ -22,30 +22,7 @@ impl From<app::Error> for Problem {
             ),
             app::Error::NotFound => Self::not_found(),
             app::Error::Forbidden(detail) => Self::new(Code::Forbidden, detail),
-            app::Error::Conflict(Conflict::SubmissionActive) => {
-                Self::new(Code::SubmissionActive, "wait until it has ended, or cancel it")
-            }
-            app::Error::Conflict(Conflict::SubmissionEnded) => {
-                Self::new(Code::SubmissionEnded, "it finished or failed before")
-            }
-            app::Error::Conflict(Conflict::SubmissionNotGraded) => {
-                Self::new(Code::SubmissionNotGraded, "it is a run or a draft, or was cancelled")
-            }
-            app::Error::Conflict(Conflict::HostExists) => Self {
-                errors: vec![FieldError::body("/name", "is taken")],
-                ..Self::new(Code::HostExists, "names of hosts differ")
-            },
-            app::Error::Conflict(Conflict::HostBusy) => {
-                Self::new(Code::HostBusy, "drain it first, or remove it with ?force=true")
-            }
-            app::Error::Conflict(Conflict::HostConfigured) => {
-                Self::new(Code::HostConfigured, "cordon or drain it, or take it out of the settings")
-            }
-            app::Error::Conflict(Conflict::LegacyIdTaken { pointer, submission }) => Self {
-                submission: Some(submission),
-                errors: vec![FieldError::body(pointer, "is taken")],
-                ..Self::new(Code::LegacyIdTaken, format!("submission {submission} has it"))
-            },
+            app::Error::Conflict(conflict) => conflict.into(),
             app::Error::PreconditionFailed => {
                 Self::new(Code::PreconditionFailed, "read it again before you change it")
             }
@@ -70,6 +47,40 @@ impl From<app::Error> for Problem {
                 tracing::error!(error = %Chain(&error), "the database is not as it should be");
                 Self::internal()
             }
+        }
+    }
+}
+
+impl From<Conflict> for Problem {
+    fn from(conflict: Conflict) -> Self {
+        match conflict {
+            Conflict::SubmissionActive => {
+                Self::new(Code::SubmissionActive, "wait until it has ended, or cancel it")
+            }
+            Conflict::SubmissionEnded => Self::new(Code::SubmissionEnded, "it finished or failed before"),
+            Conflict::SubmissionNotGraded => {
+                Self::new(Code::SubmissionNotGraded, "it is a run or a draft, or was cancelled")
+            }
+            Conflict::RejudgeActive(id) => {
+                Self::new(Code::RejudgeActive, format!("rejudge {id} has not ended, or waits for a decision"))
+            }
+            Conflict::RejudgeOver => {
+                Self::new(Code::RejudgeOver, "only a preview is applied or cancelled, and one or the other")
+            }
+            Conflict::NoSolutions => Self::new(Code::NoSolutions, "there is nothing to check it by"),
+            Conflict::HostExists => Self {
+                errors: vec![FieldError::body("/name", "is taken")],
+                ..Self::new(Code::HostExists, "names of hosts differ")
+            },
+            Conflict::HostBusy => Self::new(Code::HostBusy, "drain it first, or remove it with ?force=true"),
+            Conflict::HostConfigured => {
+                Self::new(Code::HostConfigured, "cordon or drain it, or take it out of the settings")
+            }
+            Conflict::LegacyIdTaken { pointer, submission } => Self {
+                submission: Some(submission),
+                errors: vec![FieldError::body(pointer, "is taken")],
+                ..Self::new(Code::LegacyIdTaken, format!("submission {submission} has it"))
+            },
         }
     }
 }

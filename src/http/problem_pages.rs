@@ -211,6 +211,24 @@ const fn explanation(code: Code) -> [&'static str; 3] {
             "It is as it was.",
             "Queue a draft by `POST /v1/submissions/{id}/enqueue`; send a run or what was cancelled anew.",
         ],
+        Code::RejudgeActive => [
+            "The exercise's submissions are being judged again, or a preview of that was neither applied nor cancelled. Or the \
+             preview itself was to be applied before all were judged.",
+            NOTHING_STORED,
+            "Look at the one that the detail names by `GET /v1/rejudges/{id}`, and wait until it has ended. A preview is decided about \
+             by `POST /v1/rejudges/{id}/apply` or `/cancel`.",
+        ],
+        Code::RejudgeOver => [
+            "Only a preview is applied or cancelled. What is judged with `apply` counts as it comes; a preview that was applied is not \
+             cancelled, and one that was cancelled is not applied.",
+            "It is as it was.",
+            "Ask for a new preview by `POST /v1/exercises/{id}/rejudge`.",
+        ],
+        Code::NoSolutions => [
+            "The exercise has no reference solutions, so that there is nothing to check it by.",
+            NOTHING_STORED,
+            "Put the exercise with `solutions`.",
+        ],
         Code::LegacyIdTaken => [
             "Another submission has this `legacy_id` at this backend. `submission_id` names it.",
             NOTHING_STORED,

@@ -8,7 +8,7 @@ use utoipa::openapi::{ContentBuilder, HeaderBuilder, Ref, RefOr, Response, Respo
 
 use crate::app::budget::Overloaded;
 use crate::app::{self, Conflict, FieldError, Location};
-use crate::domain::ids::SubmissionId;
+use crate::domain::ids::{RejudgeId, SubmissionId};
 use crate::http::problem::{Code, Problem};
 
 /// What every operation that wants a token or a session may answer.
@@ -61,6 +61,30 @@ problem_set!(
         Code::ValidationFailed,
         Code::QueueFull,
     ]
+);
+problem_set!(
+    /// Of judging an exercise's submissions again.
+    BeginningRejudge: COMMON, BODY, [Code::Forbidden, Code::NotFound, Code::RejudgeActive, Code::Stopping]
+);
+problem_set!(
+    /// Of reading one thing that is for those who teach.
+    ReadingOfTeachers: COMMON, [Code::Forbidden, Code::NotFound]
+);
+problem_set!(
+    /// Of reading what differs.
+    ListingRejudgeChanges: COMMON, [Code::Forbidden, Code::NotFound, Code::ValidationFailed]
+);
+problem_set!(
+    /// Of deciding about a preview.
+    DecidingRejudge: COMMON, [Code::Forbidden, Code::NotFound, Code::RejudgeActive, Code::RejudgeOver]
+);
+problem_set!(
+    /// Of following how it goes on.
+    FollowingRejudge: COMMON, [Code::Forbidden, Code::NotFound, Code::ValidationFailed, Code::Overloaded]
+);
+problem_set!(
+    /// Of checking an exercise.
+    Checking: COMMON, [Code::Forbidden, Code::NotFound, Code::NoSolutions, Code::QueueFull, Code::Stopping]
 );
 problem_set!(
     /// Of replacing files.
@@ -224,6 +248,12 @@ fn example(code: Code) -> Problem {
         Code::SubmissionActive => app::Error::Conflict(Conflict::SubmissionActive).into(),
         Code::SubmissionEnded => app::Error::Conflict(Conflict::SubmissionEnded).into(),
         Code::SubmissionNotGraded => app::Error::Conflict(Conflict::SubmissionNotGraded).into(),
+        Code::RejudgeActive => {
+            let id = RejudgeId::from_uuid(uuid::uuid!("01993b5e-7a11-7c3e-8a51-0e5fd0a2c6d1"));
+            app::Error::Conflict(Conflict::RejudgeActive(id)).into()
+        }
+        Code::RejudgeOver => app::Error::Conflict(Conflict::RejudgeOver).into(),
+        Code::NoSolutions => app::Error::Conflict(Conflict::NoSolutions).into(),
         Code::LegacyIdTaken => {
             let submission = SubmissionId::from_uuid(uuid::uuid!("01993b5e-7a11-7c3e-8a51-0e5fd0a2c6d1"));
             let pointer = "/legacy_id".to_owned();

@@ -67,6 +67,7 @@ impl HttpState {
         let cors_origins = settings.cors_origins.into();
         let pulse = Arc::new(Pulse::default());
         tasks.start(Arc::clone(&pulse).run(app.streams_end().clone()));
+        tasks.start(app.clone().keep_rejudging(tasks.soft().clone()));
         tasks.start(app.clone().watch_hosts(app.streams_end().clone()));
         Self {
             app,

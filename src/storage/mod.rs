@@ -18,15 +18,19 @@ use crate::domain::pace::Pace;
 use crate::domain::submission::{GivenUp, LegacyRef, NewSubmission};
 use crate::domain::time::Timestamp;
 
+mod checks;
 mod exercises;
 mod inbox;
+mod rejudges;
 mod results;
 mod sign_in;
 pub mod sqlite;
 mod values;
 
+pub use checks::*;
 pub use exercises::*;
 pub use inbox::*;
+pub use rejudges::*;
 pub use results::*;
 pub use sign_in::{LinkDigest, SignIns};
 pub use values::*;
@@ -87,7 +91,7 @@ impl From<rusqlite::Error> for Error {
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// The database in the product's words. Every method is one transaction.
-pub trait Storage: SignIns + Send + Sync + 'static {
+pub trait Storage: SignIns + Rejudges + Checks + Send + Sync + 'static {
     /// The figures made once for this database, and where it is used.
     fn installation(&self) -> impl Future<Output = Result<Installation>> + Send;
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::names::{LostReason, PositionReason};
+use super::rejudge::Grade;
 use super::report::{CompileReport, Detail, TestReport};
 use super::submission::{Eta, Submission};
 use crate::app::Caller;
@@ -109,6 +110,25 @@ pub struct SubmissionRequeued {
     pub position: u64,
 }
 
+/// `submission.rejudged`: it was judged again with the others of its exercise and came to another verdict or other points. The end
+/// of the round comes behind it.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct SubmissionRejudged {
+    /// Which submission.
+    #[schema(format = Uuid)]
+    pub submission_id: String,
+    /// The round in which it was judged again.
+    pub round: u32,
+    /// The last attempt.
+    pub attempt: u32,
+    /// What it had come to.
+    pub before: Grade,
+    /// What it came to.
+    pub after: Grade,
+    /// The submission as it was then.
+    pub submission: Submission,
+}
+
 /// `submission.finished`, `submission.failed`, `submission.cancelled`: the round is over.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct SubmissionEnded {
@@ -160,6 +180,9 @@ pub enum StreamEvent {
     /// The attempt was lost.
     #[serde(rename = "submission.requeued")]
     Requeued(SubmissionRequeued),
+    /// It was judged again and came to something else.
+    #[serde(rename = "submission.rejudged")]
+    Rejudged(Box<SubmissionRejudged>),
     /// It was graded.
     #[serde(rename = "submission.finished")]
     Finished(Box<SubmissionEnded>),
@@ -182,13 +205,12 @@ impl StreamEvent {
     pub fn of(event: &Event, caller: &Caller) -> Self {
         let submission_id = event.submission.to_string();
         let (round, attempt) = (event.round, event.attempt);
+        let shown = |submission: &submission::Submission| {
+            Submission::at(submission, None, None, Detail::Full, caller)
+        };
         let ended = |submission: &submission::Submission| {
-            Box::new(SubmissionEnded {
-                submission_id: event.submission.to_string(),
-                round,
-                attempt,
-                submission: Submission::at(submission, None, None, Detail::Full, caller),
-            })
+            let (submission_id, submission) = (event.submission.to_string(), shown(submission));
+            Box::new(SubmissionEnded { submission_id, round, attempt, submission })
         };
         match &event.body {
             EventBody::Queued { position, eta } => Self::Queued(SubmissionQueued {
@@ -219,6 +241,16 @@ impl StreamEvent {
                 reason: (*reason).into(),
                 position: *position,
             }),
+            EventBody::Rejudged { before, after, submission } => {
+                Self::Rejudged(Box::new(SubmissionRejudged {
+                    submission_id,
+                    round,
+                    attempt,
+                    before: (*before).into(),
+                    after: Some(*after).into(),
+                    submission: shown(submission),
+                }))
+            }
             EventBody::Finished { submission } => Self::Finished(ended(submission)),
             EventBody::Failed { submission } => Self::Failed(ended(submission)),
             EventBody::Cancelled { submission } => Self::Cancelled(ended(submission)),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::bytes::Shown;
-use super::names::{ExerciseKind, GroupScoring, Isolation, Priority, Visibility};
+use super::names::{ExerciseKind, GroupScoring, Isolation, Priority, Verdict, Visibility};
 use crate::app::{Caller, ListedExercise};
 use crate::domain::exercise;
 use crate::domain::groups;
@@ -215,6 +215,30 @@ impl From<&groups::Group> for Group {
     }
 }
 
+/// A program with the verdicts that it must get.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Solution {
+    /// Its name.
+    pub name: String,
+    /// The runtime it is for.
+    pub runtime: String,
+    /// The program.
+    pub files: Vec<SourceFile>,
+    /// The verdicts of which it must get one.
+    pub expected_verdicts: Vec<Verdict>,
+}
+
+impl From<&exercise::Solution> for Solution {
+    fn from(solution: &exercise::Solution) -> Self {
+        Self {
+            name: solution.name.clone(),
+            runtime: solution.runtime.to_string(),
+            files: solution.files.iter().map(Into::into).collect(),
+            expected_verdicts: solution.expected_verdicts.iter().copied().map(Into::into).collect(),
+        }
+    }
+}
+
 /// What is to be solved, in its newest version.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Exercise {
@@ -257,6 +281,9 @@ pub struct Exercise {
     /// The tests, in order; null in lists.
     #[schema(required)]
     pub tests: Option<Vec<TestCase>>,
+    /// Reference solutions, in order; null in lists and for students.
+    #[schema(required)]
+    pub solutions: Option<Vec<Solution>>,
 }
 
 impl Exercise {
@@ -265,7 +292,9 @@ impl Exercise {
         let tests = exercise.spec.kind.tests();
         let shown = tests.iter().map(|test| TestCase::of(test, caller)).collect();
         let test_count = u32::try_from(tests.len()).unwrap_or(u32::MAX);
-        Self { test_count, tests: Some(shown), ..Self::without_tests(exercise) }
+        let solutions = || exercise.spec.solutions.iter().map(Into::into).collect();
+        let solutions = caller.sees_hidden().then(solutions);
+        Self { test_count, tests: Some(shown), solutions, ..Self::without_tests(exercise) }
     }
 
     /// The exercise as a list shows it to all callers.
@@ -298,6 +327,7 @@ impl Exercise {
             groups: spec.kind.groups().iter().map(Into::into).collect(),
             test_count: 0,
             tests: None,
+            solutions: None,
         }
     }
 }

@@ -12,6 +12,7 @@ use super::exercise::{ExactName, TokensName};
 use super::group_request::GroupRequest;
 use super::names::{ExerciseKind, Isolation, Priority, Visibility};
 use super::set_by_service::SetByService;
+use super::solution_request::SolutionRequest;
 use super::submission_request::FileRequest;
 use crate::app::FieldError;
 use crate::app::budget::Purpose;
@@ -270,6 +271,8 @@ pub struct ExerciseRequest {
     pub checker: Option<CheckerRequest>,
     /// Whether the tests after the first that is not accepted are left out; false if left out.
     pub stop_on_first_failure: Option<bool>,
+    /// Reference solutions, in order; no student sees them. None if left out.
+    pub solutions: Option<Vec<SolutionRequest>>,
     /// Groups of tests, in order; with any, they alone are worth points. None if left out.
     #[schema(max_items = 100)]
     pub groups: Option<Vec<GroupRequest>>,
@@ -340,6 +343,7 @@ impl ExerciseRequest {
             limits_by_runtime,
             compile_limits: self.compile_limits.unwrap_or_default().into(),
             stop_on_first_failure: self.stop_on_first_failure.unwrap_or(false),
+            solutions: SolutionRequest::read_all(self.solutions.unwrap_or_default(), errors),
         }
     }
 }

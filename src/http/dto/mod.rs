@@ -4,6 +4,7 @@
 //! Answers leave no field out; what doesn't apply is null (the base64 twins of byte fields excepted).
 
 pub mod bytes;
+pub mod check;
 pub mod container;
 pub mod event;
 pub mod exercise;
@@ -16,9 +17,11 @@ pub mod link;
 pub mod names;
 pub mod queue;
 pub mod queue_history;
+pub mod rejudge;
 pub mod report;
 pub mod results;
 pub mod set_by_service;
 pub mod sign_in;
+pub mod solution_request;
 pub mod submission;
 pub mod submission_request;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::app;
-use crate::domain::{exercise, groups, host, queue, submission, verdict};
+use crate::domain::{exercise, groups, host, queue, rejudge, submission, verdict};
 
 macro_rules! mirror {
     ($(#[$doc:meta])* $name:ident of $domain:path { $($(#[$variant_doc:meta])* $variant:ident),+ $(,)? }) => {
@@ -109,6 +109,28 @@ mirror!(
     GroupSkipped of verdict::GroupSkipped {
         /// Not all tests of a group that it depends on were accepted.
         DependsOn,
+    }
+);
+mirror!(
+    /// When what comes out of judging again counts.
+    RejudgeMode of rejudge::RejudgeMode {
+        /// Each submission has a new round, whose result counts as soon as it is there.
+        Apply,
+        /// Copies are judged; what differs counts when it is applied, all of it in one step.
+        Preview,
+    }
+);
+mirror!(
+    /// How far judging again is. Unknown values may appear later.
+    RejudgeState of rejudge::RejudgeState {
+        /// Not all were judged.
+        Running,
+        /// All were judged; a preview may be applied or cancelled.
+        Ended,
+        /// Of a preview: what differed counts.
+        Applied,
+        /// Of a preview: it was dropped.
+        Cancelled,
     }
 );
 mirror!(

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-const ID: &str = "01993b5e-7a11-7c3e-8a51-0e5fd0a2c6d1";
+use super::judging_examples;
+
+pub(super) const ID: &str = "01993b5e-7a11-7c3e-8a51-0e5fd0a2c6d1";
 const TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl";
 const LINK: &str = "q0Zt3w5dM1n8Xb2Yc7LkVh4sGf6RpTj9eUaWoIvNyQE";
 const CONTAINER: &str = "4f1c0d2b9a7e6f5d3c8b1a0e9d7f6c5b4a3e2d1c0f9b8a7e6d5c4b3a2f1e0d9c";
@@ -40,7 +42,13 @@ fn set(place: Option<&mut Value>, example: Value) {
 /// Only what must be sent: pages that try the API fill in what they find here, and send it.
 fn parameter(operation: &str, name: &str) -> Option<Value> {
     Some(match name {
-        "id" if matches!(operation, "get_exercise" | "put_exercise" | "get_exercise_results") => json!("sum"),
+        "id" if matches!(
+            operation,
+            "get_exercise" | "put_exercise" | "get_exercise_results" | "rejudge_exercise" | "check_exercise"
+        ) =>
+        {
+            json!("sum")
+        }
         "id" if operation == "delete_container" => json!(CONTAINER),
         "path" => json!("main.py"),
         "name" => json!("host-1"),
@@ -72,6 +80,7 @@ fn request(operation: &str) -> Option<Value> {
         }
         "create_session" => json!({ "token": TOKEN }),
         "put_exercise" => exercise_request(),
+        "rejudge_exercise" => json!({ "mode": "preview", "runtime": "python" }),
         "add_host" => json!({ "name": "judge-2", "url": "tcp://judge-2.example:2375", "slots": 2 }),
         "update_host" => json!({ "mode": "draining" }),
         _ => return None,
@@ -130,7 +139,7 @@ fn answer(operation: &str, status: &str, media: &str) -> Option<Value> {
         "explain_problem" => explanation(),
         "get_liveness" | "get_readiness" => json!("ok\n"),
         "get_metrics" => json!("# TYPE guichet_streams_open gauge\nguichet_streams_open 2\n"),
-        _ => return None,
+        _ => return judging_examples::answer(operation),
     })
 }
 
@@ -221,6 +230,9 @@ fn exercise_request() -> Value {
             { "name": "small", "args": [], "stdin": "1 2\n", "expected": "3\n", "visibility": "public", "weight": 1 },
             { "name": "big", "args": [], "stdin": "40 2\n", "expected": "42\n", "visibility": "hidden", "weight": 3 },
         ],
+        "solutions": [
+            { "name": "right", "runtime": "python", "files": files(), "expected_verdicts": ["accepted"] },
+        ],
     })
 }
 
@@ -234,7 +246,7 @@ fn exercise(version: u32) -> Value {
 }
 
 fn listed_exercise() -> Value {
-    without("tests", exercise(1))
+    without("tests", without("solutions", exercise(1)))
 }
 
 /// What [`exercise_results`] shows of owners.

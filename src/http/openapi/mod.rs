@@ -12,6 +12,7 @@ use crate::http::auth::session;
 use crate::http::problem::{Code, ProblemBody, ProblemField, ProblemPlace};
 
 mod examples;
+mod judging_examples;
 mod problems;
 mod unions;
 
@@ -33,6 +34,7 @@ pub fn head() -> OpenApi {
             tag("submissions", "Programs on their way through the counter."),
             tag("events", "What happens, as it happens."),
             tag("exercises", "What is to be solved."),
+            tag("rejudges", "What was graded, judged again."),
             tag("queue", "What there is, how long it takes, and who asks."),
             tag("sign-in", "How people sign in to the page."),
             tag("hosts", "The Docker engines that programs run on."),

@@ -9,16 +9,19 @@ use serde::Serialize;
 
 use crate::app::host_events::{HostChange, HostEntry, HostNotice};
 use crate::app::hosts::HostView;
+use crate::app::rejudges::mark;
 use crate::app::{App, Caller};
 use crate::domain::event::Event;
 use crate::domain::ids::SubmissionId;
+use crate::domain::rejudge::Rejudge;
 use crate::feed::Notice;
 use crate::http::dto::event::{StreamEvent, StreamReset, StreamSnapshot};
 use crate::http::dto::host_event::{HostEvent, HostRemoved, HostsSnapshot};
+use crate::http::dto::rejudge::{RejudgeChanged, RejudgeEvent};
 use crate::http::dto::report::Detail;
 use crate::http::dto::submission::Submission;
 
-use super::{LOG_OF_HOSTS, LOG_OF_OWNER, LOG_OF_SUBMISSION};
+use super::{LOG_OF_HOSTS, LOG_OF_OWNER, LOG_OF_REJUDGE, LOG_OF_SUBMISSION};
 
 /// What tells a place.
 const POSITION: &str = "queue.position";
@@ -116,6 +119,14 @@ pub(super) fn of_hosts(notice: HostNotice) -> Result<Bytes, serde_json::Error> {
     };
     count(kind);
     Ok(told)
+}
+
+/// The lines of how judging again stands.
+pub(super) fn of_rejudge(standing: &Rejudge) -> Result<Bytes, serde_json::Error> {
+    let kind = "rejudge.changed";
+    count(kind);
+    let event = RejudgeEvent::Changed(Box::new(RejudgeChanged { rejudge: standing.into() }));
+    lines(kind, &event, Some(&format!("{LOG_OF_REJUDGE}{}", mark(standing))))
 }
 
 const fn name(change: &HostChange) -> &'static str {

@@ -1,4 +1,4 @@
-//! Server-sent events of submissions and of hosts: an open stream is the body of its answer, and an end that is always reached.
+//! Server-sent events of submissions, of hosts and of judging again: an open stream is the body of its answer, and an end that is always reached.
 //!
 //! It has no task and no timer of its own: its connection takes from a follower what it can write, and `pulse` wakes it
 //! when it was quiet for long or is over. It ends with the log, with the reader, with the reader's token, session or ticket, when
@@ -21,6 +21,7 @@ use tokio::time::Instant;
 
 use crate::app::Caller;
 use crate::app::host_events::HostFollower;
+use crate::app::rejudges::RejudgeFollower;
 use crate::domain::ids::SubmissionId;
 use crate::domain::time::Timestamp;
 use crate::feed::Follow;
@@ -41,6 +42,9 @@ pub const LOG_OF_SUBMISSION: &str = "";
 pub const LOG_OF_OWNER: &str = "o";
 /// How ids begin in the log of hosts and queue.
 pub const LOG_OF_HOSTS: &str = "h";
+
+/// How ids begin in the stream of what is judged again.
+pub const LOG_OF_REJUDGE: &str = "r";
 
 /// Who reads a stream.
 #[derive(Clone, Debug)]
@@ -78,6 +82,18 @@ pub fn respond_with_hosts(
     audience: Audience,
 ) -> Result<Response, Problem> {
     open(state, Source::Hosts(follower), audience)
+}
+
+/// The answer to a wish to follow how judging again goes on.
+///
+/// # Errors
+/// As of [`respond`].
+pub fn respond_with_rejudge(
+    state: &HttpState,
+    follower: RejudgeFollower,
+    audience: Audience,
+) -> Result<Response, Problem> {
+    open(state, Source::Rejudge(follower), audience)
 }
 
 fn open(state: &HttpState, source: Source, audience: Audience) -> Result<Response, Problem> {

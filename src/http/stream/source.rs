@@ -1,4 +1,4 @@
-//! What a stream reads from: a log of submissions, or what is told of the hosts.
+//! What a stream reads from: a log of submissions, what is told of the hosts, or how judging again goes on.
 
 use std::task::{Context, Poll};
 
@@ -6,7 +6,9 @@ use bytes::Bytes;
 
 use super::frame::{self, View};
 use crate::app::host_events::{HostFollower, HostNotice};
+use crate::app::rejudges::RejudgeFollower;
 use crate::app::{self, App};
+use crate::domain::rejudge::Rejudge;
 use crate::feed::{self, Bell, Follower};
 
 /// Where what is told comes from.
@@ -16,6 +18,8 @@ pub(super) enum Source {
     Log(Follower),
     /// The hosts.
     Hosts(HostFollower),
+    /// An exercise's submissions that are judged again.
+    Rejudge(RejudgeFollower),
 }
 
 /// Something to tell.
@@ -25,6 +29,8 @@ pub(super) enum Notice {
     Log(feed::Notice),
     /// Of the hosts.
     Hosts(HostNotice),
+    /// Of what is judged again.
+    Rejudge(Rejudge),
 }
 
 impl Source {
@@ -33,6 +39,7 @@ impl Source {
         match self {
             Self::Log(follower) => follower.bell(),
             Self::Hosts(follower) => follower.bell(),
+            Self::Rejudge(follower) => follower.bell(),
         }
     }
 
@@ -49,6 +56,10 @@ impl Source {
             Self::Hosts(follower) => {
                 follower.poll_next(context).map(|notice| Ok(Some(Notice::Hosts(notice))))
             }
+            Self::Rejudge(follower) => {
+                let next = follower.poll_next(context);
+                next.map_ok(|standing| standing.map(Notice::Rejudge)).map_err(app::Error::from)
+            }
         }
     }
 }
@@ -59,6 +70,7 @@ impl Notice {
         match self {
             Self::Log(notice) => frame::of_log(app, &notice, view),
             Self::Hosts(notice) => frame::of_hosts(notice),
+            Self::Rejudge(standing) => frame::of_rejudge(&standing),
         }
     }
 }

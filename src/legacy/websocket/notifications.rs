@@ -39,6 +39,7 @@ pub fn nameless(notice: &Notice) -> Option<SubmissionId> {
             EventBody::Started { .. }
             | EventBody::Compiled { .. }
             | EventBody::TestFinished { .. }
+            | EventBody::Rejudged { .. }
             | EventBody::Finished { .. }
             | EventBody::Failed { .. }
             | EventBody::Cancelled { .. } => None,
@@ -92,7 +93,9 @@ impl Notifications {
                 self.waiting.remove(&id);
                 Vec::new()
             }
-            EventBody::Compiled { .. } | EventBody::TestFinished { .. } => Vec::new(),
+            EventBody::Compiled { .. } | EventBody::TestFinished { .. } | EventBody::Rejudged { .. } => {
+                Vec::new()
+            }
             EventBody::Finished { submission } => {
                 self.waiting.remove(&id);
                 executed(submission)

@@ -42,7 +42,7 @@ impl Heading {
     fn log(&self, submission: SubmissionId) -> Result<ChangedLog> {
         Ok(ChangedLog {
             submission,
-            owner: Row { table: "events", key: &self.row }.text("owner", &self.owner)?,
+            owner: Row { table: "events", key: &self.row }.owner("owner", &self.owner)?,
             queued: self.queued(submission)?,
             is_ended: self.is_ended,
             newest: 0,
@@ -55,7 +55,7 @@ impl Heading {
         let Some(runtime) = &self.runtime else { return Ok(None) };
         Ok(Some(QueueEntry {
             submission,
-            owner: of.text("owner", &self.owner)?,
+            owner: of.owner("owner", &self.owner)?,
             runtime: of.text("runtime", runtime)?,
             key: QueueKey {
                 priority: of.priority(self.priority)?,

@@ -67,17 +67,29 @@ pub(super) fn rejudge(
     if Entrance::default().refusal(tx, std::iter::once(&submission.owner), caps)?.is_some() {
         return Ok(Rejudged::QueueFull);
     }
-    tx.execute(
-        "UPDATE submissions SET own_priority = coalesce(own_priority, priority), exercise_version = coalesce( \
-           (SELECT version FROM exercises WHERE id = exercise_id AND deleted_at IS NULL), exercise_version) WHERE id = ?1",
+    let newest: Option<u32> = tx.one(
+        "SELECT coalesce((SELECT version FROM exercises WHERE id = exercise_id AND deleted_at IS NULL), exercise_version) \
+         FROM submissions WHERE id = ?1",
         [key(id)],
+        |row| row.get(0),
     )?;
+    let of = Row { table: "submissions", key: &id };
+    judge_with(tx, id, of.present("exercise_version", newest)?)?;
     let submission = Submission { priority: Priority::Rejudge, ..again(tx, id)? };
     Ok(Rejudged::Queued(Box::new(enter_class(tx, submission, pace, now)?)))
 }
 
+/// Has a submission judged with that version of its exercise from now on, and keeps the class that it had.
+pub(super) fn judge_with(tx: &Tx, id: SubmissionId, version: u32) -> Result<()> {
+    tx.execute(
+        "UPDATE submissions SET own_priority = coalesce(own_priority, priority), exercise_version = ?2 WHERE id = ?1",
+        params![key(id), version],
+    )?;
+    Ok(())
+}
+
 /// A submission that is known to be there, as it is now.
-fn again(tx: &Tx, id: SubmissionId) -> Result<Submission> {
+pub(super) fn again(tx: &Tx, id: SubmissionId) -> Result<Submission> {
     let of = Row { table: "submissions", key: &id };
     Ok(of.present("id", submissions::stored(tx, id)?)?.submission)
 }
@@ -95,7 +107,12 @@ pub(super) fn enter(tx: &mut Tx, submission: Submission, pace: &Pace, now: Times
 }
 
 /// The same in the class that it says.
-fn enter_class(tx: &mut Tx, mut submission: Submission, pace: &Pace, now: Timestamp) -> Result<Placed> {
+pub(super) fn enter_class(
+    tx: &mut Tx,
+    mut submission: Submission,
+    pace: &Pace,
+    now: Timestamp,
+) -> Result<Placed> {
     if submission.state.is_ended() {
         submission.round = submission.round.saturating_add(1);
     }

@@ -3,6 +3,7 @@
 use rusqlite::params;
 
 use super::events;
+use super::rejudges;
 use super::rows::{json, key};
 use super::submissions;
 use super::writer::Tx;
@@ -71,6 +72,9 @@ pub(super) fn end(
     )?;
     for step in progress {
         events::append(tx, &submission, &step.into(), now)?;
+    }
+    if let Some(body) = rejudges::note_end(tx, &submission, now)? {
+        events::append(tx, &submission, &body, now)?;
     }
     if let Some(body) = ending_event(&submission) {
         events::append(tx, &submission, &body, now)?;

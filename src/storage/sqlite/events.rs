@@ -17,6 +17,7 @@ use crate::storage::{EventPlace, LogPage, Result, Snapshot};
 
 /// Appends an event to the log of a submission that is, in the database, as it was after the change: behind the last
 /// event of its log and of its owner's. An ending event shows the result that its submission's row names.
+/// What is set aside is in the log of no owner, and how a copy goes on is not written.
 ///
 /// It is told after the commit, but for the end of a round, which `ending` tells.
 pub(super) fn append(tx: &mut Tx, of: &Submission, body: &EventBody, at: Timestamp) -> Result<()> {
@@ -25,8 +26,16 @@ pub(super) fn append(tx: &mut Tx, of: &Submission, body: &EventBody, at: Timesta
                              round, attempt, at, body, result_round) \
          SELECT s.id, s.last_event + 1, o.name, o.last_event + 1, (SELECT max(number) FROM epochs), \
                 s.last_epoch, o.last_epoch, s.round, s.attempt, ?2, ?3, CASE WHEN ?4 THEN s.result_round END \
-         FROM submissions AS s CROSS JOIN owners AS o ON o.name = s.owner WHERE s.id = ?1",
-        params![key(of.id), at.millis(), json(body)?, body.ends_round()],
+         FROM submissions AS s CROSS JOIN owners AS o ON o.name = iif(s.set_aside IS NULL, s.owner, ?6) \
+         WHERE s.id = ?1 AND (s.set_aside IS NOT 'preview' OR NOT ?5)",
+        params![
+            key(of.id),
+            at.millis(),
+            json(body)?,
+            body.shows_result(),
+            body.is_progress(),
+            Owner::of_what_is_set_aside().as_str()
+        ],
     )?;
     if !body.ends_round() {
         tx.hint_log(of.id, &of.owner);
@@ -60,10 +69,8 @@ impl EventRow {
         let submission = submission_id("events", &id)?;
         let name = format!("{submission} {}", self.seq.unwrap_or(0));
         let of = Row { table: "events", key: &name };
-        let mut body = of.json("body", of.present("body", self.body.as_deref())?)?;
-        if let EventBody::Finished { submission }
-        | EventBody::Failed { submission }
-        | EventBody::Cancelled { submission } = &mut body
+        let mut body: EventBody = of.json("body", of.present("body", self.body.as_deref())?)?;
+        if let Some(submission) = body.submission_mut()
             && let Some(summary) = &self.summary
         {
             submission.result = Some(of.result(summary, self.tests.as_deref())?);
@@ -72,7 +79,7 @@ impl EventRow {
             submission,
             seq: of.present("seq", self.seq)?,
             epoch: epoch(of.present("epoch", self.epoch)?),
-            owner: of.text("owner", of.present("owner", self.owner.as_deref())?)?,
+            owner: of.owner("owner", of.present("owner", self.owner.as_deref())?)?,
             owner_seq: of.present("owner_seq", self.owner_seq)?,
             round: of.number("round", of.present("round", self.round)?)?,
             attempt: of.number("attempt", of.present("attempt", self.attempt)?)?,
@@ -198,7 +205,7 @@ pub(super) async fn snapshot(db: &mut SqliteConnection, owner: &Owner) -> Result
     .await?;
     let rows = sqlx::query_as(select_submissions!(
         listed,
-        "WHERE s.owner = ?1 AND s.state IN ('queued', 'running') ORDER BY s.created_at, s.id"
+        "WHERE s.owner = ?1 AND s.state IN ('queued', 'running') AND s.set_aside IS NULL ORDER BY s.created_at, s.id"
     ))
     .bind(owner.as_str())
     .fetch_all(db)

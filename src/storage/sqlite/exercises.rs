@@ -124,10 +124,10 @@ pub(super) fn put(
 
 /// Stores what lists show of the newest version, which is left as it was.
 fn write_outline(tx: &Tx, id: &ExerciseId, version: u32, spec: &mut ExerciseSpec) -> Result<()> {
-    let tests = std::mem::take(spec.kind.tests_mut());
+    let (tests, solutions) = (std::mem::take(spec.kind.tests_mut()), std::mem::take(&mut spec.solutions));
     let outline = json(spec);
     let test_count = tests.len();
-    *spec.kind.tests_mut() = tests;
+    (*spec.kind.tests_mut(), spec.solutions) = (tests, solutions);
     tx.execute(
         "INSERT INTO exercise_outlines (exercise_id, version, test_count, spec) VALUES (?1, ?2, ?3, ?4) \
          ON CONFLICT DO UPDATE SET version = excluded.version, test_count = excluded.test_count, spec = excluded.spec",

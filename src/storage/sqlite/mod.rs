@@ -9,6 +9,7 @@
 //! `ticket_blocks`, `classes`, `owners`), so that no method costs more when the queue is long.
 
 mod changed_logs;
+mod checks;
 mod commands;
 mod ending;
 mod events;
@@ -21,6 +22,7 @@ mod losses;
 mod open;
 mod prune;
 mod queue;
+mod rejudges;
 mod results;
 mod rows;
 mod sign_in;
@@ -94,8 +96,7 @@ impl SqliteStorage {
         Ok(Self { inner: Arc::new(Inner { writer, readers, versions, changes, folder }) })
     }
 
-    /// Finishes what was asked, empties the write-ahead log and lets the file go; later calls are
-    /// [`super::Error::Unavailable`].
+    /// Finishes what was asked, empties the write-ahead log and lets the file go: later calls fail.
     pub async fn close(&self) {
         self.inner.readers.close().await;
         self.inner.writer.close().await;

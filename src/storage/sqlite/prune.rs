@@ -5,7 +5,7 @@ use rusqlite::params;
 use super::idempotency::KEPT_MS;
 use super::rows::{Row, submission_id};
 use super::writer::{Tx, Writer};
-use super::{legacy, sign_in};
+use super::{checks, legacy, rejudges, sign_in};
 use crate::domain::time::Timestamp;
 use crate::storage::{Change, Result, Retention};
 
@@ -22,6 +22,8 @@ pub(super) async fn prune(writer: &Writer, retention: Retention, now: Timestamp)
     writer.write("prune", move |tx| forget(tx, keys_before)).await?;
     writer.write("prune", move |tx| sign_in::forget(tx, now)).await?;
     while writer.write("prune", move |tx| legacy::forget(tx, ended_before, BATCH)).await? > 0 {}
+    writer.write("prune", move |tx| checks::forget(tx, ended_before)).await?;
+    while writer.write("prune", move |tx| rejudges::forget(tx, ended_before)).await? > 0 {}
     while writer.write("prune", move |tx| logs(tx, logged_before)).await? > 0 {}
     let mut gone = 0_u64;
     loop {

@@ -16,20 +16,21 @@ use crate::storage::{ExerciseResults, Result, ResultsPage, Tests};
 
 /// The last owner of a page; NULL if no owner stands there.
 const LAST_OWNER: &str = "SELECT max(owner) FROM (SELECT DISTINCT owner FROM submissions \
-     WHERE exercise_id = ?1 AND run IS NULL AND result_round IS NOT NULL AND owner > ?2 ORDER BY owner LIMIT ?3)";
+     WHERE exercise_id = ?1 AND run IS NULL AND result_round IS NOT NULL AND set_aside IS NULL AND owner > ?2 ORDER BY owner LIMIT ?3)";
 
 /// What the owners of a page sent, each from his first to his last. No name is empty, so all stand behind ''.
 const GRADED: &str = "SELECT s.owner, s.id, \
      coalesce(r.exercise_version, s.exercise_version) AS exercise_version, s.verdict, s.finished_at, \
      r.summary ->> '$.points.score' AS score, r.summary ->> '$.points.max_score' AS max_score \
      FROM submissions AS s JOIN results AS r ON r.submission_id = s.id AND r.round = s.result_round \
-     WHERE s.exercise_id = ?1 AND s.run IS NULL AND s.result_round IS NOT NULL AND s.owner > ?2 AND s.owner <= ?3 \
+     WHERE s.exercise_id = ?1 AND s.run IS NULL AND s.result_round IS NOT NULL AND s.set_aside IS NULL AND s.owner > ?2 AND s.owner <= ?3 \
      ORDER BY s.owner, s.created_at, s.id";
 
 /// How often each test came out how, in all and in the last of each owner.
 const TALLIES: &str = "WITH graded AS (SELECT s.id, s.result_round, \
        row_number() OVER (PARTITION BY s.owner ORDER BY s.created_at DESC, s.id DESC) = 1 AS is_last \
-     FROM submissions AS s WHERE s.exercise_id = ?1 AND s.run IS NULL AND s.result_round IS NOT NULL) \
+     FROM submissions AS s WHERE s.exercise_id = ?1 AND s.run IS NULL AND s.result_round IS NOT NULL \
+     AND s.set_aside IS NULL) \
      SELECT test.value ->> '$.name' AS name, test.value ->> '$.verdict' AS verdict, \
        sum(g.is_last) AS of_last, count(*) AS of_all \
      FROM graded AS g JOIN results AS r ON r.submission_id = g.id AND r.round = g.result_round, \

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::domain::ids::SubmissionId;
+use crate::domain::ids::{Owner, SubmissionId};
 use crate::domain::metadata::Metadata;
 use crate::domain::queue::{Priority, QueueKey};
 use crate::domain::submission::{
@@ -254,6 +254,16 @@ impl Row<'_> {
 
     pub(super) fn text<T: FromStr>(&self, column: &'static str, value: &str) -> Result<T> {
         value.parse().map_err(|_source| self.wrong(column))
+    }
+
+    /// The owner of a log, which what is set aside has one of, too.
+    pub(super) fn owner(&self, column: &'static str, value: &str) -> Result<Owner> {
+        let of_what_is_set_aside = Owner::of_what_is_set_aside();
+        if value == of_what_is_set_aside.as_str() {
+            Ok(of_what_is_set_aside)
+        } else {
+            self.text(column, value)
+        }
     }
 
     pub(super) fn number<T: TryFrom<i64>>(&self, column: &'static str, value: i64) -> Result<T> {

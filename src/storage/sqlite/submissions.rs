@@ -23,6 +23,8 @@ use crate::storage::{
 
 /// A submission by its id.
 const BY_ID: &str = select_submissions!(whole, "WHERE s.id = ?1");
+/// The same, unless it is a copy that only shows what would come of another.
+const SHOWN_BY_ID: &str = select_submissions!(whole, "WHERE s.id = ?1 AND s.set_aside IS NOT 'preview'");
 /// A submission by its id at a backend.
 const BY_LEGACY: &str = select_submissions!(whole, "WHERE s.backend = ?1 AND s.legacy_id = ?2");
 
@@ -150,6 +152,26 @@ fn store(tx: &Tx, entrance: &mut Entrance, new: NewSubmission, now: Timestamp) -
     Ok(submission)
 }
 
+/// The same for what checks an exercise: it is set aside.
+pub(super) fn store_aside(
+    tx: &Tx,
+    entrance: &mut Entrance,
+    new: NewSubmission,
+    now: Timestamp,
+) -> Result<Submission> {
+    let id = new.id;
+    // It counts among its owner's from when it is queued, which is after it was set aside.
+    let draft = NewSubmission { enqueue: false, ..new };
+    let stored = store(tx, entrance, draft, now)?;
+    let queue_key = entrance.key(tx, stored.priority, &stored.owner)?;
+    tx.execute(
+        "UPDATE submissions SET set_aside = 'check', state = 'queued', rank = ?2, ticket = ?3, queued_at = ?4, \
+         queued_digest = files_digest WHERE id = ?1",
+        params![key(id), queue_key.rank, queue_key.ticket, now.millis()],
+    )?;
+    Ok(Submission { state: State::Queued { key: queue_key, queued_at: now, attempt: 0 }, ..stored })
+}
+
 /// Writes a new submission's row, and its owner's if he is new.
 fn write_row(tx: &Tx, submission: &Submission, digest: &[u8]) -> Result<()> {
     let owner = submission.owner.as_str();
@@ -215,7 +237,7 @@ pub(super) fn placed(rows: Vec<SubmissionRow>) -> Result<Vec<Placed>> {
 
 /// A submission and its place.
 pub(super) async fn by_id(db: &mut SqliteConnection, id: SubmissionId) -> Result<Option<Placed>> {
-    let row: Option<SubmissionRow> = query_as(BY_ID).bind(key(id)).fetch_optional(db).await?;
+    let row: Option<SubmissionRow> = query_as(SHOWN_BY_ID).bind(key(id)).fetch_optional(db).await?;
     row.map(Placed::try_from).transpose()
 }
 
@@ -304,7 +326,8 @@ pub(super) async fn list(
     after: Option<ListCursor>,
     limit: u32,
 ) -> Result<Vec<Placed>> {
-    let mut query: QueryBuilder<Sqlite> = QueryBuilder::new(select_submissions!(listed, "WHERE true"));
+    let mut query: QueryBuilder<Sqlite> =
+        QueryBuilder::new(select_submissions!(listed, "WHERE s.set_aside IS NULL"));
     // A plus sign keeps the index of a column from being used: another narrows the list further, or keeps its
     // order. Indexes of states are for ended and for other ones.
     let of_owner = filter.owner.is_some();

@@ -146,6 +146,7 @@ mod tests {
             limits_by_runtime: std::iter::empty().collect(),
             compile_limits: LimitChoice::default(),
             stop_on_first_failure: false,
+            solutions: Vec::new(),
         };
         let spec = serde_json::to_string(&spec).unwrap();
         ExerciseRow { exercise_id: "sum".to_owned(), version, created_at: 0, spec }

@@ -231,5 +231,6 @@ pub fn spec(title: &str) -> ExerciseSpec {
         limits_by_runtime: std::iter::once((runtime("python"), LimitChoice::default())).collect(),
         compile_limits: LimitChoice::default(),
         stop_on_first_failure: false,
+        solutions: vec![],
     }
 }

@@ -1,5 +1,6 @@
 //! What every implementation of `Storage` promises, one rule a test.
 
+pub mod checks;
 pub mod events;
 pub mod exercises;
 pub mod hosts;
@@ -12,6 +13,7 @@ pub mod lost;
 pub mod model;
 pub mod prune;
 pub mod queue;
+pub mod rejudges;
 pub mod rejudging;
 pub mod restart;
 pub mod results;
@@ -148,6 +150,27 @@ macro_rules! suite {
             other_files_bring_its_own_class_back
             only_what_finished_or_failed_for_an_exercise_is_judged_again
             its_owner_may_have_too_many_queued_but_the_queue_may_not_be_full
+        }
+        $crate::storage::conformance::rules! { $fixture, checks:
+            solutions_wait_behind_all_others_and_their_verdicts_are_told
+            what_is_judged_for_them_is_read_by_its_id_and_nowhere_else
+            a_full_queue_takes_none_of_them
+            a_check_goes_with_age
+        }
+        $crate::storage::conformance::rules! { $fixture, rejudges:
+            each_has_a_new_round_behind_all_others_with_the_version_of_its_beginning
+            what_differs_is_counted_listed_and_told_and_what_does_not_is_not
+            a_preview_changes_nothing_that_is_seen
+            what_differs_in_a_preview_counts_once_it_is_applied
+            a_preview_that_is_dropped_leaves_nothing
+            what_its_owner_changed_since_stays_as_it_is
+            one_at_a_time_for_an_exercise
+            a_filter_takes_what_matches_all_of_it
+            nothing_to_judge_has_ended_at_once
+            what_waits_with_an_older_version_follows_once_it_has_ended
+            what_is_cancelled_or_deleted_is_left_out
+            many_enter_the_queue_a_few_at_a_time_and_never_fill_it
+            what_is_judged_again_and_its_copies_go_with_age
         }
         $crate::storage::conformance::rules! { $fixture, events:
             the_log_of_a_submission_has_no_gaps

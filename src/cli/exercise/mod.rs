@@ -1,5 +1,7 @@
 //! `guichet exercise`: the exercises of a running service.
 
+mod judging;
+
 use std::io::{Read as _, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -9,8 +11,8 @@ use guichet_client::types::Exercise;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::api::{self, Asked, Error, read, shown};
-use super::table::table;
+use crate::cli::api::{self, Asked, Error, read, shown};
+use crate::cli::table::table;
 use crate::config::Config;
 
 /// What is asked of it.
@@ -34,14 +36,21 @@ pub enum Action {
         #[arg(long)]
         id: Option<String>,
     },
+    /// Have what was submitted for an exercise judged again, with its newest version
+    Rejudge(judging::Again),
+    /// Judge an exercise's reference solutions, and end with 5 if one does not get what it must get
+    Check {
+        /// Its id
+        id: String,
+    },
 }
 
 /// Carries it out.
 pub async fn run(config: &Config, command: &Command) -> ExitCode {
-    api::ended(carry_out(config, command, &mut std::io::stdout()).await.map(|()| 0))
+    api::ended(carry_out(config, command, &mut std::io::stdout()).await)
 }
 
-async fn carry_out(config: &Config, command: &Command, out: &mut (dyn Write + Send)) -> Result<(), Error> {
+async fn carry_out(config: &Config, command: &Command, out: &mut (dyn Write + Send)) -> Result<u8, Error> {
     let client = api::client(config, &command.connection)?;
     match &command.action {
         Action::List => {
@@ -76,8 +85,10 @@ async fn carry_out(config: &Config, command: &Command, out: &mut (dyn Write + Se
                 writeln!(out, "{} is stored: version {version}, {}", shown(&id), tests(test_count))?;
             }
         }
+        Action::Rejudge(asked) => judging::again(&client, asked, command.json, out).await?,
+        Action::Check { id } => return judging::check(&client, id, command.json, out).await,
     }
-    Ok(())
+    Ok(0)
 }
 
 /// The JSON in a file.
