@@ -15,6 +15,7 @@ pub mod json;
 pub mod judge;
 pub mod legacy;
 pub mod memory;
+pub mod packages;
 pub mod pool;
 pub mod runtimes;
 pub mod scheduler;

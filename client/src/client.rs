@@ -114,6 +114,23 @@ impl Client {
         self.ask(request.header("content-type", "application/json").body(body), &url).await
     }
 
+    /// What the service answers to a request whose body is bytes of that kind.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn send_bytes<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &[&str],
+        options: &Query<'_>,
+        kind: &str,
+        body: Vec<u8>,
+    ) -> Result<T, Error> {
+        let url = self.at(path, options);
+        let request = self.http.request(method, url.clone());
+        self.ask(request.header("content-type", kind).body(body), &url).await
+    }
+
     /// What the service answers to a request without a body that has it do something.
     ///
     /// # Errors

@@ -86,7 +86,7 @@ impl Rules<'_> {
     ///
     /// # Errors
     /// [`Error::TooLarge`], or [`Error::Invalid`] with all that is wrong.
-    pub fn check(&self, spec: &ExerciseSpec) -> Result<(), Error> {
+    pub fn check(self, spec: &ExerciseSpec) -> Result<(), Error> {
         if bytes_of(spec) > MAX_EXERCISE_BYTES {
             return Err(Error::TooLarge(format!("an exercise may have {MAX_EXERCISE_BYTES} bytes")));
         }

@@ -16,6 +16,7 @@ pub mod legacy;
 mod legacy_lookup;
 pub mod links;
 mod open_streams;
+mod packages;
 pub mod queue;
 pub mod read;
 pub mod rejudges;

@@ -7,6 +7,7 @@ pub mod document;
 pub mod exercise;
 pub mod host;
 mod image;
+mod package;
 pub mod rejudge;
 pub mod runtime;
 pub mod submission;

@@ -144,7 +144,8 @@ fn too_large(bounds: &Bounds) -> Problem {
     Problem::new(Code::PayloadTooLarge, detail)
 }
 
-fn never_fits(most: usize) -> Problem {
+/// That there is never memory enough for a request.
+pub(super) fn never_fits(most: usize) -> Problem {
     Problem::new(
         Code::PayloadTooLarge,
         format!("the service has memory for {most} bytes of a request and its parts"),

@@ -26,7 +26,7 @@ use crate::http::state::HttpState;
 use crate::http::submissions::next_link;
 
 /// The version of what `caller` sees. Who doesn't see hidden tests sees something else under the same version.
-fn tag(exercise: &exercise::Exercise, caller: &app::Caller) -> String {
+pub(super) fn tag(exercise: &exercise::Exercise, caller: &app::Caller) -> String {
     if caller.sees_hidden() {
         format!("\"{}\"", exercise.version)
     } else {
@@ -115,7 +115,7 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const NO_VERSION: Expected = Expected::Version(0);
 
 /// What the preconditions of a request expect of the stored exercise (RFC 9110 §13.1).
-async fn expected(
+pub(super) async fn expected(
     state: &HttpState,
     caller: &app::Caller,
     id: &ExerciseId,

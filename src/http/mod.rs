@@ -12,6 +12,7 @@ pub mod csv;
 pub mod cursor;
 pub mod dto;
 pub mod events;
+pub mod exercise_packages;
 pub mod exercises;
 pub mod files;
 pub mod framing;
@@ -41,6 +42,7 @@ pub mod state;
 pub mod stream;
 pub mod submissions;
 mod timer;
+pub mod zip_body;
 
 use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, Method, header};
@@ -75,6 +77,8 @@ fn with_token() -> OpenApiRouter<HttpState> {
         .routes(routes!(sign_in::create_sign_in_link))
         .routes(routes!(exercises::list_exercises))
         .routes(routes!(exercises::get_exercise, exercises::put_exercise, exercises::delete_exercise))
+        .routes(routes!(exercise_packages::import_exercise))
+        .routes(routes!(exercise_packages::export_exercise))
         .routes(routes!(results::get_exercise_results))
         .routes(routes!(rejudges::rejudge_exercise))
         .routes(routes!(rejudges::get_rejudge))

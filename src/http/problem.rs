@@ -58,10 +58,12 @@ pub enum Code {
     PreconditionFailed,
     /// 413: more bytes than are taken.
     PayloadTooLarge,
-    /// 415: bodies are `application/json`, without content coding.
+    /// 415: bodies are `application/json`, of packages `application/zip`, without content coding.
     UnsupportedMediaType,
     /// 422: fields of body, query, path or headers are wrong.
     ValidationFailed,
+    /// 422: no exercise can be made of the package; the pointers are paths in it.
+    InvalidPackage,
     /// 422: the exercise doesn't exist.
     ExerciseNotFound,
     /// 422: the idempotency key was used for another request.
@@ -88,7 +90,7 @@ pub enum Code {
 
 impl Code {
     /// All of them.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 35] = [
         Self::MalformedBody,
         Self::MalformedRequest,
         Self::InvalidToken,
@@ -112,6 +114,7 @@ impl Code {
         Self::PayloadTooLarge,
         Self::UnsupportedMediaType,
         Self::ValidationFailed,
+        Self::InvalidPackage,
         Self::ExerciseNotFound,
         Self::IdempotencyKeyReused,
         Self::RateLimited,
@@ -148,9 +151,10 @@ impl Code {
             Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::ValidationFailed | Self::ExerciseNotFound | Self::IdempotencyKeyReused => {
-                StatusCode::UNPROCESSABLE_ENTITY
-            }
+            Self::ValidationFailed
+            | Self::InvalidPackage
+            | Self::ExerciseNotFound
+            | Self::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             Self::RateLimited | Self::TooManyQueued | Self::TooManyDrafts => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::UnsupportedTransferCoding => StatusCode::NOT_IMPLEMENTED,
@@ -184,8 +188,9 @@ impl Code {
             Self::SignInLinkOver => "The sign-in link is over",
             Self::PreconditionFailed => "The stored version is another one",
             Self::PayloadTooLarge => "Too many bytes",
-            Self::UnsupportedMediaType => "The body must be application/json",
+            Self::UnsupportedMediaType => "The body is of another type",
             Self::ValidationFailed => "The request is not valid",
+            Self::InvalidPackage => "No exercise can be made of the package",
             Self::ExerciseNotFound => "There is no such exercise",
             Self::IdempotencyKeyReused => "The idempotency key belongs to another request",
             Self::RateLimited => "Too many requests",

@@ -5,6 +5,7 @@ use crate::app::{self, Conflict, FieldError, InvalidCode, NoStream};
 use crate::auth::InvalidToken;
 use crate::chain::Chain;
 use crate::http::problem::{Code, Problem};
+use crate::packages;
 
 /// When there may be memory again, in seconds: bodies are read and stored within parts of one.
 const OVERLOADED_FOR_S: u64 = 2;
@@ -81,6 +82,19 @@ impl From<Conflict> for Problem {
                 errors: vec![FieldError::body(pointer, "is taken")],
                 ..Self::new(Code::LegacyIdTaken, format!("submission {submission} has it"))
             },
+        }
+    }
+}
+
+impl From<packages::Error> for Problem {
+    fn from(error: packages::Error) -> Self {
+        match error {
+            packages::Error::Unfit { path, message } => {
+                let pointer = if path.is_empty() { path } else { format!("/{}", path.replace('~', "~0")) };
+                Self::invalid(Code::InvalidPackage, vec![FieldError::body(pointer, message)])
+            }
+            packages::Error::TooLarge(detail) => Self::new(Code::PayloadTooLarge, detail),
+            packages::Error::NoRoom => Overloaded.into(),
         }
     }
 }

@@ -269,9 +269,17 @@ const fn explanation(code: Code) -> [&'static str; 3] {
             "Send less: leave out files that the program doesn't need, or split a batch.",
         ],
         Code::UnsupportedMediaType => [
-            "The body is not declared as `application/json`, or it is compressed.",
+            "The body is not declared as `application/json`, or it is compressed. Of a package, it is not declared as \
+             `application/zip`.",
             NOTHING_STORED,
-            "Send `Content-Type: application/json`, in UTF-8 and without `Content-Encoding`.",
+            "Send `Content-Type: application/json`, in UTF-8 and without `Content-Encoding`; for a package \
+             `Content-Type: application/zip`.",
+        ],
+        Code::InvalidPackage => [
+            "The archive or a file in it is not as it must be, or asks for what cannot be graded here. Each entry of `errors` \
+             names a file: `pointer` is its path in the package, and empty for the archive itself.",
+            NOTHING_STORED,
+            "Correct the file and import the package again. `guichet exercise validate` tells the same without a service.",
         ],
         Code::ValidationFailed => [
             "The request can be read, but fields of it don't fit: each entry of `errors` names one and says what is wrong. \

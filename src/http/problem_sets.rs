@@ -123,6 +123,14 @@ problem_set!(
     WritingExercise: COMMON, BODY, [Code::Forbidden, Code::PreconditionFailed]
 );
 problem_set!(
+    /// Of importing an exercise.
+    ImportingExercise: COMMON, BODY, [Code::Forbidden, Code::PreconditionFailed, Code::InvalidPackage]
+);
+problem_set!(
+    /// Of exporting an exercise.
+    ExportingExercise: COMMON, [Code::Forbidden, Code::NotFound]
+);
+problem_set!(
     /// Of deleting an exercise.
     DeletingExercise: COMMON, [Code::Forbidden, Code::NotFound, Code::PreconditionFailed]
 );
@@ -266,6 +274,7 @@ fn example(code: Code) -> Problem {
         Code::PayloadTooLarge => plain("the files of a submission may have 1048576 bytes together"),
         Code::UnsupportedMediaType => plain("Content-Type must be application/json"),
         Code::ValidationFailed => field(Location::Body, "/runtime", "there is no such runtime"),
+        Code::InvalidPackage => field(Location::Body, "/data/secret/1.ans", "is missing"),
         Code::ExerciseNotFound => field(Location::Body, "/exercise_id", "there is no such exercise"),
         Code::IdempotencyKeyReused => {
             field(Location::Header, "Idempotency-Key", "was used for another request")

@@ -43,6 +43,7 @@ mod newcomer;
 mod once;
 mod output;
 mod overload;
+mod packages;
 mod packaging;
 mod pauses;
 mod pool;

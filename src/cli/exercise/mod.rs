@@ -1,4 +1,4 @@
-//! `guichet exercise`: the exercises of a running service.
+//! `guichet exercise`: the exercises of a running service, and packages of exercises.
 
 mod judging;
 
@@ -12,6 +12,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::cli::api::{self, Asked, Error, read, shown};
+use crate::cli::package;
 use crate::cli::table::table;
 use crate::config::Config;
 
@@ -43,6 +44,27 @@ pub enum Action {
         /// Its id
         id: String,
     },
+    /// Check a package without any service: what is wrong with it, and what an import would leave out
+    Validate {
+        /// A folder or a zip: of our own format, or an ICPC or Kattis problem package
+        package: PathBuf,
+    },
+    /// Store the exercise of a package, or a new version of it
+    Import {
+        /// A folder or a zip: of our own format, or an ICPC or Kattis problem package
+        package: PathBuf,
+        /// Its id; without it, the one that the package names, or else the name of its folder or file
+        #[arg(long)]
+        id: Option<String>,
+    },
+    /// Write an exercise to a zip of our own format
+    Export {
+        /// Its id
+        id: String,
+        /// The file, which must not be there yet; without it, the id with the ending .zip
+        #[arg(long, value_name = "FILE")]
+        to: Option<PathBuf>,
+    },
 }
 
 /// Carries it out.
@@ -51,8 +73,24 @@ pub async fn run(config: &Config, command: &Command) -> ExitCode {
 }
 
 async fn carry_out(config: &Config, command: &Command, out: &mut (dyn Write + Send)) -> Result<u8, Error> {
+    if let Action::Validate { package } = &command.action {
+        return Ok(u8::from(!package::validate(config, package, command.json, out)?));
+    }
     let client = api::client(config, &command.connection)?;
     match &command.action {
+        Action::Validate { .. } => {}
+        Action::Import { package, id } => {
+            let answer = package::import(&client, package, id.clone()).await?;
+            if command.json {
+                writeln!(out, "{answer:#}")?;
+            } else {
+                package::tell_import(&answer, out)?;
+            }
+        }
+        Action::Export { id, to } => {
+            let to = package::export(&client, id, to.clone()).await?;
+            writeln!(out, "{}", shown(&to.display().to_string()))?;
+        }
         Action::List => {
             let items = client.list(&["v1", "exercises"], &[], usize::MAX).await?;
             if command.json {

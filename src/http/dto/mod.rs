@@ -13,6 +13,7 @@ pub mod group_request;
 pub mod host;
 pub mod host_event;
 pub mod host_request;
+pub mod imported;
 pub mod link;
 pub mod names;
 pub mod queue;

@@ -44,7 +44,12 @@ fn parameter(operation: &str, name: &str) -> Option<Value> {
     Some(match name {
         "id" if matches!(
             operation,
-            "get_exercise" | "put_exercise" | "get_exercise_results" | "rejudge_exercise" | "check_exercise"
+            "get_exercise"
+                | "put_exercise"
+                | "get_exercise_results"
+                | "rejudge_exercise"
+                | "check_exercise"
+                | "export_exercise"
         ) =>
         {
             json!("sum")
@@ -56,6 +61,15 @@ fn parameter(operation: &str, name: &str) -> Option<Value> {
         "link" => json!(LINK),
         _ => return None,
     })
+}
+
+fn imported_exercise(version: u32) -> Value {
+    let mut imported = exercise(version);
+    if let Some(fields) = imported.as_object_mut() {
+        let notes = json!([{ "path": "problem.yaml", "message": "license is not kept" }]);
+        fields.insert("notes".to_owned(), notes);
+    }
+    imported
 }
 
 fn files() -> Value {
@@ -98,7 +112,8 @@ fn answer(operation: &str, status: &str, media: &str) -> Option<Value> {
             json!({ "type": "stream.snapshot", "items": [without_files(queued_submission())] })
         }
         "list_submissions" => json!({ "items": [listed_submission()], "next_cursor": null }),
-        "get_submission_files" => json!("PK\u{3}\u{4}\u{a}\u{0}…"),
+        "import_exercise" => imported_exercise(if status == "200" { 2 } else { 1 }),
+        "export_exercise" | "get_submission_files" => json!("PK\u{3}\u{4}\u{a}\u{0}…"),
         "get_submission_file" => json!("a,b=map(int,input().split())\nprint(a+b)\n"),
         "follow_submission_events" => {
             json!({ "type": "submission.queued", "submission_id": ID, "round": 1, "attempt": 0, "position": 3, "eta": { "low_s": 2, "high_s": 5 } })

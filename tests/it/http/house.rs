@@ -146,10 +146,13 @@ impl Call<'_> {
         self.raw(serde_json::to_vec(body).expect("JSON"))
     }
 
-    pub fn raw(mut self, body: Vec<u8>) -> Self {
-        self.request = self.request.header(header::CONTENT_TYPE, "application/json");
-        self.body = Body::from(body);
-        self
+    pub fn raw(self, body: Vec<u8>) -> Self {
+        self.of("application/json", body)
+    }
+
+    pub fn of(self, kind: &str, body: Vec<u8>) -> Self {
+        let request = self.request.header(header::CONTENT_TYPE, kind);
+        Self { request, body: Body::from(body), ..self }
     }
 
     pub fn body(mut self, body: &str) -> Self {

@@ -10,6 +10,8 @@ mod host_events;
 mod hosts;
 pub mod house;
 mod ownership;
+mod packages;
+mod packages_hostile;
 mod page;
 mod repeated;
 mod results;

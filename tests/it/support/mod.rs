@@ -15,6 +15,7 @@ pub mod shared;
 pub mod stream;
 pub mod wait;
 pub mod watch;
+pub mod zips;
 
 pub use client::{Client, Role};
 pub use counter::Counter;

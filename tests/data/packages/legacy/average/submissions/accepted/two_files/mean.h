@@ -1,0 +1,1 @@
+double mean(int a, int b);

@@ -1,0 +1,2 @@
+import sys
+print("{{word}}", *sys.argv[1:], input())

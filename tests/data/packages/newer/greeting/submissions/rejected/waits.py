@@ -1,0 +1,3 @@
+print("{{word}}")
+while True:
+    pass

@@ -1,0 +1,2 @@
+import sys
+print("{{word}}".upper(), *sys.argv[1:], input())

@@ -1,0 +1,2 @@
+def apart(one, other):
+    return abs(one - other)

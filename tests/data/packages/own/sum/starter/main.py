@@ -1,0 +1,1 @@
+# Read two integers and print their sum.
