@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use guichet::domain::exercise::SourceFile;
-use guichet::domain::ids::{RuntimeId, SubmissionId, WorkerId};
+use guichet::domain::ids::{SubmissionId, WorkerId};
 use guichet::domain::lease::Guarded;
 use guichet::domain::metadata::Metadata;
 use guichet::domain::pace::Pace;
@@ -15,7 +15,7 @@ use guichet::domain::queue::Priority;
 use guichet::domain::submission::{NewSubmission, Purpose, RunInput};
 use guichet::domain::time::Timestamp;
 use guichet::storage::sqlite::{Options, SqliteStorage};
-use guichet::storage::{Ending, Inserted, QueueCaps, Storage as _};
+use guichet::storage::{Ending, Inserted, QueueCaps, Runnable, Storage as _};
 use sqlx::ConnectOptions as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use tokio_util::task::TaskTracker;
@@ -126,12 +126,17 @@ async fn fill(db: &SqliteStorage, owners: usize, queued: usize) -> anyhow::Resul
     Ok(())
 }
 
+/// Submissions of a runtime that have no companion.
+fn alone(runtime: &str) -> anyhow::Result<Runnable> {
+    Ok(Runnable { runtime: runtime.parse()?, companions: Vec::new() })
+}
+
 /// Leases, ends and reads with so many queued.
 async fn queue(path: PathBuf, name: &str, owners: usize, queued: usize) -> anyhow::Result<()> {
     let db = open(path).await?;
     fill(&db, owners, queued).await?;
     let worker: WorkerId = "bench".parse()?;
-    let runtimes: [RuntimeId; 2] = ["python".parse()?, "c".parse()?];
+    let runtimes = [alone("python")?, alone("c")?];
     let (mut leasing, mut finishing, mut inserting) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..200 {
         let begun = Instant::now();
@@ -178,7 +183,7 @@ async fn other_runtime(path: PathBuf) -> anyhow::Result<()> {
     for _ in 0..50 {
         store(&db, vec![new(20_000, "c")?]).await?;
         let begun = Instant::now();
-        let leased = db.lease_next(&worker, &["c".parse()?], NOW, NOW).await?.context("nothing queued")?;
+        let leased = db.lease_next(&worker, &[alone("c")?], NOW, NOW).await?.context("nothing queued")?;
         leasing.push(begun.elapsed());
         if db.finish(&leased.work.lease, vec![], Ending::Cancelled, NOW).await? == Guarded::LeaseLost {
             bail!("the lease was lost");

@@ -150,6 +150,11 @@ mod tests {
             Just(Request::Abort),
             (".{0,40}", any::<bool>(), vec(any::<u8>(), 0..300))
                 .prop_map(|(path, append, bytes)| Request::Write { path, append, bytes }),
+            (".{0,40}", any::<u64>(), any::<u64>()).prop_map(|(path, offset, most_bytes)| Request::Read {
+                path,
+                offset,
+                most_bytes
+            }),
             (vec(any::<u8>(), 0..3000), any::<bool>())
                 .prop_map(|(bytes, last)| Request::Stdin { bytes, last }),
         ]

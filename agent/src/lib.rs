@@ -28,6 +28,6 @@ pub mod message;
 
 pub use frame::{Decoder, FrameError, MAX_FRAME_BYTES, encode};
 pub use message::{
-    Clean, Ended, Exec, Hello, Limits, MEMORY_ROOM_BYTES, OUTPUT_FOLDER, REMOVE_CONTROL_GROUPS, Reply,
-    Report, Request, SOCKET, STDIN_WINDOW_BYTES, Setup, StoppedBy, Stream, USER, UsageSource, VERSION,
+    Clean, Ended, Exec, Hello, Limits, MEMORY_ROOM_BYTES, OUTPUT_FOLDER, READ_BYTES, REMOVE_CONTROL_GROUPS,
+    Reply, Report, Request, SOCKET, STDIN_WINDOW_BYTES, Setup, StoppedBy, Stream, USER, UsageSource, VERSION,
 };

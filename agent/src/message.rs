@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Version of this protocol; both sides refuse another one.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// Where the agent listens inside its container, if the folder is there and can be written to.
 pub const SOCKET: &str = "/.guichet/socket/agent";
@@ -18,6 +18,9 @@ pub const USER: &str = "student";
 ///
 /// The agent keeps them and goes on reading, so that a [`Request::Abort`] behind them is seen.
 pub const STDIN_WINDOW_BYTES: usize = 128 << 10;
+
+/// Most bytes of a file in one [`Reply::File`].
+pub const READ_BYTES: usize = 256 << 10;
 
 /// First argument of an agent that takes no requests: it removes the empty control groups below the folder that the second
 /// one names, in each hierarchy that it finds in its own folder `cgroup`.
@@ -47,8 +50,28 @@ pub enum Request {
         #[serde(with = "serde_bytes")]
         bytes: Vec<u8>,
     },
+    /// Puts one file into the work folder for the next command alone, in pieces as with [`Request::Write`]. It takes the place
+    /// of what is there by its path, which later commands find again.
+    Lend {
+        /// As in [`Request::Write`].
+        path: String,
+        /// Whether the bytes go behind what an earlier message lent.
+        append: bool,
+        /// The bytes.
+        #[serde(with = "serde_bytes")]
+        bytes: Vec<u8>,
+    },
     /// Runs one command; answered by [`Reply::Output`]s and one [`Reply::Report`].
     Exec(Exec),
+    /// Asks for a part of a file as the last command left it in the work folder; answered by [`Reply::File`].
+    Read {
+        /// Path below the work folder; no part of it is followed if it is a link.
+        path: String,
+        /// Where the part begins.
+        offset: u64,
+        /// Most bytes of it; more than [`READ_BYTES`] counts as that.
+        most_bytes: u64,
+    },
     /// Bytes for the standard input of the command started last; `last` closes it.
     ///
     /// Pieces of at most 64 KiB keep the agent small, whose memory counts in the slot.
@@ -131,6 +154,14 @@ pub enum Reply {
     },
     /// A command ended; no process of it exists any more.
     Report(Report),
+    /// Answers [`Request::Read`].
+    File {
+        /// How long the whole file is; `None` if there is no regular file of that path.
+        length: Option<u64>,
+        /// The part asked for, as far as the file has it.
+        #[serde(with = "serde_bytes")]
+        bytes: Vec<u8>,
+    },
     /// Answers [`Request::End`].
     Clean(Clean),
     /// Answers [`Request::Ping`].

@@ -52,7 +52,8 @@ impl OwnPool {
 
     /// Takes a container.
     pub async fn claim(&self) -> Container {
-        let reserved = self.pool.reserve(SubmissionId::generate(), &self.runtime, Isolation::Reset).await;
+        let reserved =
+            self.pool.reserve(SubmissionId::generate(), &self.runtime, None, Isolation::Reset).await;
         reserved.expect("the pool goes on").container().await.expect("the pool goes on")
     }
 

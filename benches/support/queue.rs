@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use guichet::domain::exercise::SourceFile;
-use guichet::domain::ids::{RuntimeId, SubmissionId, WorkerId};
+use guichet::domain::ids::{SubmissionId, WorkerId};
 use guichet::domain::metadata::Metadata;
 use guichet::domain::pace::Pace;
 use guichet::domain::queue::Priority;
@@ -12,7 +12,7 @@ use guichet::domain::time::Timestamp;
 use guichet::feed::{Feed, Follow, Follower, Notice, Resume};
 use guichet::shutdown::Tasks;
 use guichet::storage::sqlite::{Options, SqliteStorage};
-use guichet::storage::{Inserted, QueueCaps, Storage as _};
+use guichet::storage::{Inserted, QueueCaps, Runnable, Storage as _};
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -121,7 +121,7 @@ impl Queue {
 
     async fn lease(&self) {
         let worker: WorkerId = "bench".parse().unwrap();
-        let python: RuntimeId = "python".parse().unwrap();
+        let python = Runnable { runtime: "python".parse().unwrap(), companions: Vec::new() };
         let (now, hour) = (now(), Duration::from_hours(1));
         let leased = self.storage.lease_next(&worker, &[python], now, now.plus(hour)).await.unwrap();
         assert!(leased.is_some());

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use super::groups;
 use super::validate::{self, Faults};
 use super::{App, Caller, Error};
-use crate::domain::exercise::{Checker, Exercise, ExerciseSpec, Kind, MAX_TESTS, MAX_WEIGHT, TestCase};
+use crate::domain::exercise::{
+    CHECK_FOLDER, Checker, Exercise, ExerciseSpec, Kind, MAX_TESTS, MAX_WEIGHT, SourceFile, Stdio, TestCase,
+};
 use crate::domain::ids::{ExerciseId, RuntimeId};
 use crate::domain::limits::{LimitChoice, Ranges};
 use crate::domain::runtime::Runtime;
@@ -18,6 +20,8 @@ pub const MAX_EXERCISE_BYTES: usize = 32 << 20;
 pub const MAX_TITLE_CHARS: usize = 255;
 /// Longest name of a test, in characters.
 pub const MAX_TEST_NAME_CHARS: usize = 255;
+/// Most files that a test puts into the work folder, and most that it expects there.
+pub const MAX_TEST_FILES: usize = 64;
 /// Greatest tolerance for numbers.
 const MAX_TOLERANCE: f64 = 1e300;
 
@@ -105,8 +109,8 @@ impl Rules<'_> {
         self.check_limits(spec, &mut faults);
         match &spec.kind {
             Kind::Stdio(stdio) => {
-                check_checker(&stdio.checker, &mut faults);
-                check_tests(&stdio.tests, &mut faults);
+                self.check_checker(&stdio.checker, &mut faults);
+                check_tests(stdio, &mut faults);
                 groups::check(&stdio.groups, &stdio.tests, &mut faults);
             }
         }
@@ -132,6 +136,30 @@ impl Rules<'_> {
                     format!("/limits_by_runtime/{}", escaped(runtime.as_str())),
                     "is not one of `runtimes`",
                 );
+            }
+        }
+    }
+
+    fn check_checker(self, checker: &Checker, faults: &mut Faults) {
+        match checker {
+            Checker::Exact | Checker::Tokens { float_tolerance: None, .. } => {}
+            Checker::Tokens { float_tolerance: Some(tolerance), .. } => {
+                for (name, value) in [("absolute", tolerance.absolute), ("relative", tolerance.relative)] {
+                    if !(0.0..=MAX_TOLERANCE).contains(&value) {
+                        faults.add(format!("/checker/float_tolerance/{name}"), "must be a number from 0");
+                    }
+                }
+            }
+            Checker::Program(program) => {
+                check_program_files(&program.files, faults);
+                validate::args(faults, "/checker/args", &program.args);
+                let runtime = self.runtimes.get(&program.runtime);
+                match runtime {
+                    Some(runtime) => validate::entry(faults, "/checker/files", runtime, &program.files),
+                    None => faults.add("/checker/runtime", "there is no such runtime"),
+                }
+                let most = runtime.map(|runtime| runtime.run.limits.maximum.memory_bytes);
+                check_choice(faults, "/checker/limits", &program.limits, &Ranges::RUN, most);
             }
         }
     }
@@ -172,20 +200,24 @@ fn check_choice(faults: &mut Faults, at: &str, choice: &LimitChoice, ranges: &Ra
     }
 }
 
-fn check_checker(checker: &Checker, faults: &mut Faults) {
-    match checker {
-        Checker::Exact | Checker::Tokens { float_tolerance: None, .. } => {}
-        Checker::Tokens { float_tolerance: Some(tolerance), .. } => {
-            for (name, value) in [("absolute", tolerance.absolute), ("relative", tolerance.relative)] {
-                if !(0.0..=MAX_TOLERANCE).contains(&value) {
-                    faults.add(format!("/checker/float_tolerance/{name}"), "must be a number from 0");
-                }
-            }
+/// As many and as long as a submission's; none where Guichet puts files of its own.
+fn check_program_files(files: &[SourceFile], faults: &mut Faults) {
+    if files.is_empty() || files.len() > validate::MAX_FILES {
+        faults.add("/checker/files", format!("must have 1 to {} files", validate::MAX_FILES));
+    }
+    if files.iter().map(|file| file.content.len()).sum::<usize>() > validate::MAX_FILES_BYTES {
+        let most = validate::MAX_FILES_BYTES;
+        faults.add("/checker/files", format!("must not be longer than {most} bytes together"));
+    }
+    validate::paths(faults, "/checker/files", files);
+    for (index, file) in files.iter().enumerate() {
+        if file.path.split('/').next() == Some(CHECK_FOLDER) {
+            faults.add(format!("/checker/files/{index}/path"), format!("must not be in {CHECK_FOLDER}"));
         }
     }
 }
 
-fn check_tests(tests: &[TestCase], faults: &mut Faults) {
+fn check_tests(Stdio { tests, checker, .. }: &Stdio, faults: &mut Faults) {
     if tests.is_empty() || tests.len() > MAX_TESTS {
         faults.add("/tests", format!("must have 1 to {MAX_TESTS} tests"));
     }
@@ -204,16 +236,35 @@ fn check_tests(tests: &[TestCase], faults: &mut Faults) {
             faults.add(format!("/tests/{index}/weight"), format!("must be between 0 and {MAX_WEIGHT}"));
         }
         validate::args(faults, &format!("/tests/{index}/args"), &test.args);
+        for (name, files) in [("files", &test.files), ("expected_files", &test.expected_files)] {
+            let at = format!("/tests/{index}/{name}");
+            if files.len() > MAX_TEST_FILES {
+                faults.add(&at, format!("must have at most {MAX_TEST_FILES} files"));
+            }
+            validate::paths(faults, &at, files);
+        }
+        if !test.expected_files.is_empty() && checker.program().is_some() {
+            let at = format!("/tests/{index}/expected_files");
+            faults.add(at, "must be empty: a checker program reads standard output alone");
+        }
     }
 }
 
 /// Bytes of what is in an exercise: its tests, files and statement.
 pub fn bytes_of(spec: &ExerciseSpec) -> usize {
-    let graded_by: usize = match &spec.kind {
-        Kind::Stdio(stdio) => stdio.tests.iter().map(|test| test.stdin.len() + test.expected.len()).sum(),
+    let of_files = |files: &[SourceFile]| files.iter().map(|file| file.content.len()).sum::<usize>();
+    let of_test = |test: &TestCase| {
+        let files = of_files(&test.files) + of_files(&test.expected_files);
+        test.stdin.len() + test.expected.len() + files
     };
-    let solutions = spec.solutions.iter().flat_map(|solution| &solution.files);
-    let files: usize = spec.starter_files.iter().chain(solutions).map(|file| file.content.len()).sum();
+    let graded_by: usize = match &spec.kind {
+        Kind::Stdio(stdio) => {
+            let checker = stdio.checker.program().map_or(0, |program| of_files(&program.files));
+            stdio.tests.iter().map(of_test).sum::<usize>() + checker
+        }
+    };
+    let solutions = spec.solutions.iter().map(|solution| of_files(&solution.files)).sum::<usize>();
+    let files = of_files(&spec.starter_files) + solutions;
     graded_by + files + spec.statement.len()
 }
 

@@ -3,10 +3,10 @@
 //! The tolerance follows the ICPC default validator: a token that reads as a number on both sides is right if
 //! `|a − e| ≤ absolute` or `|a − e| ≤ relative · |e|`.
 
-use super::exercise::{Checker, FloatTolerance};
+use super::exercise::{Checker, FloatTolerance, SourceFile};
 use super::quote::{Apart, apart, quote};
 
-/// How outputs differ, for people; `None` if they are the same to the checker.
+/// How outputs differ, for people; `None` if they are the same to the checker, and of one that is a program.
 pub fn difference(checker: &Checker, expected: &[u8], actual: &[u8]) -> Option<String> {
     match checker {
         Checker::Exact => exact(expected, actual),
@@ -14,7 +14,25 @@ pub fn difference(checker: &Checker, expected: &[u8], actual: &[u8]) -> Option<S
             let rule = TokenRule { case_sensitive: *case_sensitive, tolerance: *float_tolerance };
             tokens(&rule, expected, actual)
         }
+        Checker::Program(_) => None,
     }
+}
+
+/// How a file that a program left differs from what was expected, for people.
+///
+/// * `left` — its first bytes and how long it is; `None` if there is none.
+pub fn file_difference(
+    checker: &Checker,
+    expected: &SourceFile,
+    left: Option<(&[u8], u64)>,
+) -> Option<String> {
+    let path = quote(expected.path.as_bytes());
+    let Some((bytes, length)) = left else { return Some(format!("{path} is missing")) };
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) < length {
+        return Some(format!("{path} is longer than {} bytes", bytes.len()));
+    }
+    let difference = difference(checker, expected.content.as_bytes(), bytes)?;
+    Some(format!("{path}, {difference}"))
 }
 
 fn exact(expected: &[u8], actual: &[u8]) -> Option<String> {
@@ -158,7 +176,7 @@ impl<'a> Iterator for Tokens<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Checker, FloatTolerance, difference};
+    use super::{Checker, FloatTolerance, SourceFile, difference, file_difference};
 
     fn tolerant() -> Checker {
         let tolerance = FloatTolerance { absolute: 1e-6, relative: 1e-6 };
@@ -232,6 +250,17 @@ mod tests {
     fn letters_may_differ_in_case_when_the_exercise_says_so() {
         assert_eq!(difference(&CASELESS, b"Yes", b"YES"), None);
         assert!(difference(&TOKENS, b"Yes", b"YES").is_some());
+    }
+
+    #[test]
+    fn a_file_is_compared_as_the_output_is_and_named() {
+        let expected = SourceFile { path: "out.txt".to_owned(), content: "1 2\n".into() };
+        let told = |left: Option<(&[u8], u64)>| file_difference(&TOKENS, &expected, left);
+
+        assert_eq!(told(Some((b"1\n2", 3))), None);
+        assert_eq!(told(Some((b"1 3", 3))).as_deref(), Some("`out.txt`, line 1: expected `2`, got `3`"));
+        assert_eq!(told(None).as_deref(), Some("`out.txt` is missing"));
+        assert_eq!(told(Some((b"1 2", 9))).as_deref(), Some("`out.txt` is longer than 3 bytes"));
     }
 
     #[test]

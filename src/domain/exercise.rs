@@ -50,7 +50,7 @@ pub struct FloatTolerance {
 }
 
 /// How an output is compared with what was expected.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Checker {
     /// Byte for byte.
@@ -62,6 +62,60 @@ pub enum Checker {
         /// Tokens that are numbers on both sides may differ this far.
         float_tolerance: Option<FloatTolerance>,
     },
+    /// A program of the exercise decides.
+    Program(CheckerProgram),
+}
+
+impl Checker {
+    /// The program, if one decides.
+    pub const fn program(&self) -> Option<&CheckerProgram> {
+        match self {
+            Self::Exact | Self::Tokens { .. } => None,
+            Self::Program(program) => Some(program),
+        }
+    }
+}
+
+/// Folder, in the work folder of a checker program, in which it finds input, answer and feedback folder.
+pub const CHECK_FOLDER: &str = ".check";
+
+/// A program that decides about outputs: an output validator of the ICPC's problem packages.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckerProgram {
+    /// What it is written in.
+    pub runtime: RuntimeId,
+    /// Its files; the entry file is chosen as a submission's.
+    pub files: Vec<SourceFile>,
+    /// Arguments behind those of the convention.
+    pub args: Vec<String>,
+    /// Limits of a check.
+    pub limits: LimitChoice,
+}
+
+impl CheckerProgram {
+    /// What a check may use, if the exercise does not say otherwise: more than a submission's program, as far as the runtime
+    /// lets it.
+    const DEFAULT_LIMITS: Limits = Limits {
+        cpu_time_ms: 10_000,
+        wall_time_ms: 30_000,
+        memory_bytes: 512 << 20,
+        output_bytes: 1 << 20,
+        processes: 16,
+    };
+
+    /// Limits of a check.
+    pub fn run_limits(&self, runtime: &Runtime) -> Limits {
+        let (own, most) = (runtime.run.limits.default, &runtime.run.limits.maximum);
+        let least = Self::DEFAULT_LIMITS;
+        let base = Limits {
+            cpu_time_ms: own.cpu_time_ms.max(least.cpu_time_ms),
+            wall_time_ms: own.wall_time_ms.max(least.wall_time_ms),
+            memory_bytes: own.memory_bytes.max(least.memory_bytes),
+            output_bytes: own.output_bytes.max(least.output_bytes),
+            processes: own.processes.max(least.processes),
+        };
+        self.limits.over(&base, most)
+    }
 }
 
 /// One input and the output it asks for.
@@ -75,6 +129,12 @@ pub struct TestCase {
     pub stdin: Blob,
     /// What it should write to standard output.
     pub expected: Blob,
+    /// Files that are in its work folder.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<SourceFile>,
+    /// Files that it should leave there, compared as its output is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expected_files: Vec<SourceFile>,
     /// Who sees it.
     pub visibility: Visibility,
     /// Points it is worth.
@@ -94,6 +154,20 @@ impl Kind {
     pub fn tests(&self) -> &[TestCase] {
         match self {
             Self::Stdio(stdio) => &stdio.tests,
+        }
+    }
+
+    /// The runtime of what runs beside a submission's program in a container of its own.
+    pub fn companion(&self) -> Option<&RuntimeId> {
+        match self {
+            Self::Stdio(stdio) => stdio.checker.program().map(|program| &program.runtime),
+        }
+    }
+
+    /// The program that decides about outputs, if one does.
+    pub const fn checker_program(&self) -> Option<&CheckerProgram> {
+        match self {
+            Self::Stdio(stdio) => stdio.checker.program(),
         }
     }
 
@@ -229,6 +303,21 @@ mod tests {
         assert_eq!(tests[0].expected.as_bytes(), [0xff, b'\n']);
         assert_eq!(serde_json::to_value(&spec).unwrap()["tests"], stored()["tests"]);
         assert_eq!(serde_json::to_value(&spec).unwrap()["kind"], "stdio");
+        assert_eq!(spec.kind.companion(), None);
+    }
+
+    #[test]
+    fn a_checker_program_is_stored_beside_its_type() {
+        let mut stored = stored();
+        stored["checker"] = json!({ "type": "program", "runtime": "c", "args": ["strict"], "limits": { "cpu_time_ms": 5 },
+                                    "files": [ { "path": "check.c", "content": "…" } ] });
+
+        let spec: ExerciseSpec = serde_json::from_value(stored.clone()).unwrap();
+
+        assert_eq!(spec.kind.companion().map(super::RuntimeId::as_str), Some("c"));
+        let again = serde_json::to_value(&spec).unwrap();
+        assert_eq!(again["checker"]["type"], "program");
+        assert_eq!(again["checker"]["files"], stored["checker"]["files"]);
     }
 
     #[test]

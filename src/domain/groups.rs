@@ -202,6 +202,7 @@ mod tests {
             stdout: nothing.clone(),
             stderr: nothing,
             message: None,
+            judge_message: None,
         }
     }
 

@@ -8,6 +8,7 @@ pub mod check;
 pub mod checker;
 pub mod event;
 pub mod exercise;
+pub mod failure;
 pub mod groups;
 pub mod history;
 pub mod host;

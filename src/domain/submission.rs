@@ -21,6 +21,8 @@ use super::queue::{Priority, QueueKey};
 use super::time::Timestamp;
 use super::verdict::SubmissionResult;
 
+pub use super::failure::{Failure, FailureCode, GivenUp, LostAttempt, LostReason};
+
 /// Where a submission is in its life, with what is known there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "snake_case")]
@@ -232,76 +234,6 @@ impl Purpose {
     }
 }
 
-/// Why a submission could not be run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LostReason {
-    /// The Docker host went away.
-    HostLost,
-    /// The container or its agent died or broke the protocol.
-    ContainerLost,
-    /// The instance of Guichet that ran it went away.
-    InstanceLost,
-}
-
-impl LostReason {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::HostLost, Self::ContainerLost, Self::InstanceLost];
-
-    /// Its name in the API, the database and logs.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::HostLost => "host_lost",
-            Self::ContainerLost => "container_lost",
-            Self::InstanceLost => "instance_lost",
-        }
-    }
-
-    /// The reason of that name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|reason| reason.name() == name)
-    }
-}
-
-/// Why an attempt is given up, and what is lost with it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GivenUp {
-    /// Why.
-    pub reason: LostReason,
-    /// The container it ran in, by the id of its engine, if that is known.
-    pub container: Option<String>,
-}
-
-impl From<LostReason> for GivenUp {
-    fn from(reason: LostReason) -> Self {
-        Self { reason, container: None }
-    }
-}
-
-/// An attempt that was lost.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LostAttempt {
-    /// Its number in the round, from 1.
-    pub attempt: u32,
-    /// When it began.
-    pub started_at: Timestamp,
-    /// When it was given up.
-    pub ended_at: Timestamp,
-    /// Why.
-    pub reason: LostReason,
-}
-
-/// Why a round ended without a result.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failure {
-    /// Why the last attempt was lost.
-    pub code: LostReason,
-    /// For people.
-    pub message: String,
-    /// All lost attempts of the round.
-    pub attempts: Vec<LostAttempt>,
-}
-
 /// A file without its bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileSize {
@@ -387,6 +319,14 @@ pub struct Work {
 }
 
 impl Work {
+    /// The runtime of what its exercise has run beside its program.
+    pub fn companion(&self) -> Option<&RuntimeId> {
+        match self.submission.purpose {
+            Purpose::Graded(_) => self.exercise.as_ref()?.spec.kind.companion(),
+            Purpose::Run { .. } => None,
+        }
+    }
+
     /// Whether its container may have served others before.
     pub fn isolation(&self) -> Isolation {
         self.exercise.as_ref().map_or(Isolation::Reset, |exercise| exercise.spec.isolation)

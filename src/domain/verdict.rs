@@ -201,6 +201,31 @@ pub struct TestReport {
     pub stderr: Capture,
     /// What the checker says about a difference, or where and why the program failed, as far as its language tells.
     pub message: Option<String>,
+    /// What a checker program says to teachers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judge_message: Option<String>,
+}
+
+/// What a checker program did that decides nothing: the exercise is at fault.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckerFault {
+    /// The test that it was to decide; `None` if it was not built.
+    pub test: Option<String>,
+    /// What was wrong, for people.
+    pub problem: String,
+    /// How it ended.
+    pub exit: Exit,
+    /// The limit that ended it.
+    pub limit: Option<LimitHit>,
+    /// What it, or its compiler, wrote.
+    pub output: Capture,
+    /// What it says to teachers.
+    pub judge_message: Option<String>,
+}
+
+impl CheckerFault {
+    /// What everybody may read of it.
+    pub const MESSAGE: &str = "the exercise is at fault, not the program: the exercise's checker failed";
 }
 
 /// Points won of points to win.

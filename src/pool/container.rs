@@ -5,37 +5,27 @@ use std::time::Duration;
 
 use guichet_agent::{Exec, Report, Stream, UsageSource};
 use tokio::sync::mpsc::{OwnedPermit, Sender};
-use tokio::time::sleep;
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::agent_client;
+use super::agent_client::LeftFile;
 use super::hosts::HostConnection;
+use super::loss::{Lost, diagnose, given_back, gone, lost, not_ended, was_killed};
 use super::owner::Message;
 use super::state::{ContainerPlace, Fate};
 use super::transport::TransportKind;
-use super::work::Idle;
+use super::work::{ExerciseProgram, Idle};
 use crate::clock::Patience;
 use crate::domain::exercise::{Isolation, SourceFile};
+use crate::domain::ids::{RuntimeId, SubmissionId};
 use crate::domain::submission::LostReason;
-
-/// Questions, one after the other, by whose end an engine that took its containers along has fallen silent itself.
-const LAST_QUESTIONS: u32 = 5;
 
 /// Time in which an engine that answers has removed a container.
 const REMOVAL: Duration = Duration::from_secs(5);
 
-/// Pause between two of those questions.
-const QUESTION_PAUSE: Duration = Duration::from_millis(200);
-
-/// An attempt that cannot be finished: the container, or its host, is gone.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}: {detail}", reason.name())]
-pub struct Lost {
-    /// Which of the two.
-    pub reason: LostReason,
-    /// For the log.
-    pub detail: String,
-}
+/// Time in which a companion has to come: another container starts, or some while their host is busy.
+const COMPANION: Duration = Duration::from_secs(30);
 
 /// How much of a submission is in the container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,13 +89,27 @@ impl Held {
         };
         match ended {
             Ok(report) => Ok(report),
-            Err(_end) if killed.is_cancelled() => Err(was_killed()),
-            Err(_broken) if host.gone.is_cancelled() => Err(gone(host)),
-            Err(error) => {
-                let ended = matches!(error, agent_client::Error::Closed | agent_client::Error::Transport(_));
-                Err(diagnose(host, id, &error.to_string(), ended).await)
-            }
+            Err(error) => Err(self.why_lost(error).await),
         }
+    }
+
+    async fn read(&mut self, files: &[(&str, usize)]) -> Result<Vec<Option<LeftFile>>, Lost> {
+        match self.idle.client.read(files).await {
+            Ok(found) => Ok(found),
+            Err(error) => Err(self.why_lost(error).await),
+        }
+    }
+
+    async fn why_lost(&mut self, error: agent_client::Error) -> Lost {
+        let Idle { id, host, killed, .. } = &self.idle;
+        if killed.is_cancelled() {
+            return was_killed();
+        }
+        if host.gone.is_cancelled() {
+            return gone(host);
+        }
+        let ended = matches!(error, agent_client::Error::Closed | agent_client::Error::Transport(_));
+        diagnose(host, id, &error.to_string(), ended).await
     }
 }
 
@@ -194,6 +198,121 @@ impl Container {
         }
     }
 
+    /// Another container in its slot, for a program of the submission's exercise; one has to be had at the host it is on
+    /// ([`super::Pool::reserve`]). `None` if it was aborted meanwhile.
+    ///
+    /// # Errors
+    /// [`Lost`] if this container or its host is gone, or no companion came in time.
+    pub async fn companion(
+        &mut self,
+        runtime: &RuntimeId,
+        submission: SubmissionId,
+        abort: &CancellationToken,
+    ) -> Result<Option<Self>, Lost> {
+        let Some(Held { place, idle, owner, .. }) = &self.held else { return Err(given_back()) };
+        let (place, owner) = (place.clone(), owner.clone());
+        let (host, killed) = (Arc::clone(&idle.host), idle.killed.clone());
+        let mut patience = Patience::new(COMPANION);
+        loop {
+            let (reply, companion) = oneshot::channel();
+            let message =
+                Message::Accompany { of: place.clone(), runtime: runtime.clone(), submission, reply };
+            let asked = async {
+                owner.send(message).await.ok()?;
+                companion.await.ok()
+            };
+            let companion = tokio::select! {
+                biased;
+                () = abort.cancelled() => return Ok(None),
+                () = host.gone.cancelled() => return Err(gone(&host)),
+                () = killed.cancelled() => return Err(was_killed()),
+                companion = patience.wait_for(asked) => companion.flatten(),
+            };
+            let Some(mut companion) = companion else {
+                return Err(lost(
+                    LostReason::ContainerLost,
+                    "no companion came for the container".to_owned(),
+                ));
+            };
+            match companion.look().await {
+                Ok(()) => return Ok(Some(companion)),
+                Err(error) => {
+                    tracing::warn!(
+                        container.id = companion.id(), %error,
+                        "a container that was to serve as companion does not answer and is replaced"
+                    );
+                    companion.retire();
+                }
+            }
+        }
+    }
+
+    /// Makes a companion hold the program of an exercise; `true` if it does already, ready to be run. Else its files are there
+    /// and nothing else, and [`Container::holds`] says when it is ready.
+    ///
+    /// # Errors
+    /// [`Lost`] if what it held before could not be removed.
+    pub async fn hold(&mut self, program: &ExerciseProgram, files: &[SourceFile]) -> Result<bool, Lost> {
+        let Some(held) = &mut self.held else { return Err(given_back()) };
+        match held.idle.holds.take() {
+            Some(other) if *other == *program => {
+                held.idle.holds = Some(other);
+                self.condition = Condition::Used;
+                return Ok(true);
+            }
+            Some(_other) => {
+                self.condition = Condition::Unknown;
+                if !empty(&mut held.idle).await {
+                    let detail = "a companion could not be emptied of another exercise's program".to_owned();
+                    return Err(lost(LostReason::ContainerLost, detail));
+                }
+            }
+            None => {}
+        }
+        self.prepare(files);
+        Ok(false)
+    }
+
+    /// Says that the program is ready to be run, for this submission and those that come after it.
+    pub fn holds(&mut self, program: ExerciseProgram) {
+        if let Some(held) = &mut self.held {
+            held.idle.holds = Some(Box::new(program));
+        }
+    }
+
+    /// Gives a companion back, with the program that it holds.
+    pub async fn release_companion(mut self) {
+        let is_ready = self.condition == Condition::Used
+            && self.held.as_ref().is_some_and(|held| held.idle.holds.is_some());
+        if is_ready && let Some(held) = self.held.take() {
+            return held.give_back(Fate::Reusable, false);
+        }
+        self.release(Isolation::Reset).await;
+    }
+
+    /// Puts a file into the work folder for the next command alone.
+    pub fn lend(&mut self, path: &str, content: &[u8]) {
+        let Some(held) = &mut self.held else { return };
+        if let Err(error) = held.idle.client.lend(path, content) {
+            // Only a path longer than a frame is refused; the command then finds that its file is missing.
+            tracing::warn!(%error, "a file cannot be sent to the agent");
+        }
+    }
+
+    /// Files as the last command left them: how long each is, and its first bytes; `None` where no regular file is.
+    ///
+    /// * `files` — paths, and how many bytes are wanted of each.
+    ///
+    /// # Errors
+    /// [`Lost`] if the container or its host is gone or broke the protocol; the container is then of no use.
+    pub async fn read(&mut self, files: &[(&str, usize)]) -> Result<Vec<Option<LeftFile>>, Lost> {
+        let Some(held) = &mut self.held else { return Err(given_back()) };
+        self.condition = Condition::Unknown;
+        let read = held.read(files).await;
+        self.condition = if read.is_ok() { Condition::Used } else { Condition::Lost };
+        read
+    }
+
     /// Runs one command to its end.
     ///
     /// * `stdin` — what it reads from standard input.
@@ -209,17 +328,9 @@ impl Container {
         abort: &CancellationToken,
         sink: &mut (impl FnMut(Stream, &[u8]) + Send),
     ) -> Result<Report, Lost> {
-        let Some(held) = &mut self.held else {
-            return Err(Lost {
-                reason: LostReason::ContainerLost,
-                detail: "the container was given back".to_owned(),
-            });
-        };
+        let Some(held) = &mut self.held else { return Err(given_back()) };
         if matches!(self.condition, Condition::Unknown | Condition::Lost) {
-            return Err(Lost {
-                reason: LostReason::ContainerLost,
-                detail: "the command before did not end".to_owned(),
-            });
+            return Err(not_ended());
         }
         self.condition = Condition::Unknown;
         let ended = held.exec(exec, stdin, abort, sink).await;
@@ -281,46 +392,4 @@ async fn empty(idle: &mut Idle) -> bool {
             false
         }
     }
-}
-
-fn gone(host: &HostConnection) -> Lost {
-    if host.was_removed() {
-        return Lost { reason: LostReason::HostLost, detail: "the host was removed".to_owned() };
-    }
-    lost(LostReason::HostLost, "the host went away".to_owned())
-}
-
-fn was_killed() -> Lost {
-    Lost {
-        reason: LostReason::ContainerLost,
-        detail: "the container was killed, as an admin asked".to_owned(),
-    }
-}
-
-fn lost(reason: LostReason, detail: String) -> Lost {
-    metrics::counter!("guichet_attempts_lost_total", "reason" => reason.name()).increment(1);
-    Lost { reason, detail }
-}
-
-/// Tells a lost host from a lost container: the end of a connection alone says neither.
-///
-/// * `ended` — whether the container may have died with its engine.
-async fn diagnose(host: &HostConnection, id: &str, error: &str, ended: bool) -> Lost {
-    host.doubt();
-    let runs = match host.engine.runs(id).await {
-        Ok(runs) => runs,
-        Err(silence) => return lost(LostReason::HostLost, format!("{error}; the engine: {silence}")),
-    };
-    // An engine that is stopping ends its containers first and its answers a little later.
-    for _ in 0..if ended { LAST_QUESTIONS } else { 0 } {
-        if let Err(silence) = host.engine.ping().await {
-            return lost(LostReason::HostLost, format!("{error}; the engine: {silence}"));
-        }
-        tokio::select! {
-            () = sleep(QUESTION_PAUSE) => {}
-            () = host.gone.cancelled() => return gone(host),
-        }
-    }
-    let state = if runs { "still runs" } else { "has ended" };
-    lost(LostReason::ContainerLost, format!("{error}; the container {state}"))
 }

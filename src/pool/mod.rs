@@ -17,6 +17,7 @@ pub mod facts;
 mod figures;
 mod hosts;
 pub mod image;
+mod loss;
 mod owner;
 mod reservation;
 pub mod review;
@@ -41,15 +42,18 @@ use crate::domain::runtime::Runtime;
 use canary::CanaryProgram;
 use owner::{CHANNEL_PLACES, ContainerRequest, Message, Owner, Publishing, Wanted};
 
-pub use container::{Container, Lost};
+pub use agent_client::LeftFile;
+pub use container::Container;
 pub use container_view::{ContainerState, ContainerView};
 pub use hosts::{
     HostError, HostErrorCode, HostRuntime, HostState, HostView, ImageState, SlotCounts, SubmissionCounts,
     Warning,
 };
+pub use loss::Lost;
 pub use reservation::Reservation;
-pub use state::Hindrance;
+pub use state::{Hindrance, Pairs};
 pub use transport::{TransportKind, sockets_folder};
+pub use work::ExerciseProgram;
 
 /// What the pool is told at its start.
 #[derive(Clone, Debug)]
@@ -96,6 +100,8 @@ pub struct Free {
     pub runtimes: BTreeSet<RuntimeId>,
     /// Runtimes that work on such a host that still has the image: their canary has passed there.
     pub ready: BTreeSet<RuntimeId>,
+    /// Which companions those could have.
+    pub pairs: Pairs,
     /// Why the others are not ready.
     pub hindrances: BTreeMap<RuntimeId, Hindrance>,
 }
@@ -141,15 +147,19 @@ impl Pool {
     /// Reserves a container for this submission; `None` if the pool has ended or doesn't know the runtime.
     ///
     /// When this returns, [`Pool::free`] counts one less. Reservations are served in their order.
+    ///
+    /// * `companion` — of what runtime it will want a companion ([`Container::companion`]).
     pub async fn reserve(
         &self,
         submission: SubmissionId,
         runtime: &RuntimeId,
+        companion: Option<&RuntimeId>,
         isolation: Isolation,
     ) -> Option<Reservation> {
         let (reply, container) = oneshot::channel();
         let (counted, is_counted) = oneshot::channel();
-        let wanted = Wanted { runtime: runtime.clone(), isolation, submission };
+        let wanted =
+            Wanted { runtime: runtime.clone(), companion: companion.cloned(), isolation, submission };
         self.messages.send(Message::Reserve { wanted: wanted.clone(), reply, counted }).await.ok()?;
         is_counted.await.ok()?;
         Some(Reservation { wanted, container, messages: self.messages.clone() })

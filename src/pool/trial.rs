@@ -10,7 +10,7 @@ use super::canary::{CanaryError, CanaryProgram};
 use super::docker::{self, Engine, LAST_SLOT, Labels};
 use super::endpoint::Endpoint;
 use super::hosts::HostConnection;
-use super::state::ContainerPlace;
+use super::state::{ContainerPlace, Role};
 use super::transport::Ways;
 use super::work::{self, Birth, Idle, Launch, NotLaunched, PrepareError};
 use crate::domain::host::HostName;
@@ -68,7 +68,13 @@ impl Trial {
         // An installation of its own, so that no service takes it for its own.
         let [installation, folder, instance] = std::array::from_fn(|_| Uuid::new_v4());
         let labels = Labels { installation, folder, instance };
-        let place = ContainerPlace { host, slot: LAST_SLOT, runtime: runtime.id.clone(), serial: 0 };
+        let place = ContainerPlace {
+            host,
+            slot: LAST_SLOT,
+            role: Role::Program,
+            runtime: runtime.id.clone(),
+            serial: 0,
+        };
         let launch = Launch { labels, runtime, image: &image, oci_runtime, canary: None };
         Ok(Self { idle: work::launch(connection, &place, launch, &Birth::default()).await? })
     }

@@ -20,7 +20,7 @@ use super::state::ContainerPlace;
 use super::transport::{LaunchError, Launched, TransportKind, Transports, discard};
 use crate::clock::Patience;
 use crate::domain::host::HostName;
-use crate::domain::ids::RuntimeId;
+use crate::domain::ids::{ExerciseId, RuntimeId};
 use crate::domain::runtime::Runtime;
 
 /// Pause between attempts to remove a container.
@@ -47,6 +47,17 @@ pub(super) struct Idle {
     pub(super) stop: Stop,
     /// From the launch to its agent's first word.
     pub(super) started_within: Duration,
+    /// What it still holds of the exercise that it was the companion for; nothing else is ever in it.
+    pub(super) holds: Option<Box<ExerciseProgram>>,
+}
+
+/// Which program of an exercise a companion holds, ready to be run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExerciseProgram {
+    /// The exercise.
+    pub exercise: ExerciseId,
+    /// Its version.
+    pub version: u32,
 }
 
 /// What a launch tells of its container, and hears about it.
@@ -226,6 +237,7 @@ pub(super) async fn launch(
         image,
         oci_runtime,
         slot: place.slot,
+        role: place.role,
         transport: None,
         id: &birth.id,
     };
@@ -250,7 +262,7 @@ pub(super) async fn launch(
         }
     }
     let killed = birth.killed.clone();
-    Ok(Idle { id, host: connection, client, hello, transport, killed, stop, started_within })
+    Ok(Idle { id, host: connection, client, hello, transport, killed, stop, started_within, holds: None })
 }
 
 /// Removes a container, however often it takes; its host's loss or the pool's end makes a sweep do it.

@@ -10,8 +10,8 @@ use crate::domain::event::Progress;
 use crate::domain::exercise::MAX_TESTS;
 use crate::domain::history::History;
 use crate::domain::lease::{Guarded, Lease};
-use crate::domain::submission::{GivenUp, LostReason};
-use crate::judge::{self, Outcome};
+use crate::domain::submission::{FailureCode, GivenUp, LostReason};
+use crate::judge::{self, Means, Outcome};
 use crate::pool::{Container, Lost, Reservation};
 use crate::storage::{Ending, Leased, Storage as _};
 
@@ -53,7 +53,9 @@ impl Scheduler {
         let (progress, reported) = mpsc::channel(PROGRESS_ROOM);
         let hand_back = self.inner.tasks.handing_back().clone();
         let evaluation = async {
-            let evaluated = judge::evaluate(&work, runtime, &mut container, progress, &stop.abort);
+            let companion = work.companion().and_then(|id| self.inner.runtimes.get(id));
+            let means = Means { runtime, companion, container: &mut container };
+            let evaluated = judge::evaluate(&work, means, progress, &stop.abort);
             tokio::pin!(evaluated);
             tokio::select! {
                 outcome = &mut evaluated => outcome,
@@ -84,11 +86,12 @@ impl Scheduler {
 
     /// Ends an attempt whose container or host is gone. What an operator took from under it counts as no loss.
     async fn lose(&self, lease: &Lease, container: Container, lost: Lost) {
-        let Lost { reason, detail } = lost;
-        let interrupted = container.interrupted();
+        let Lost { reason, detail, on_purpose, companion } = lost;
+        let interrupted = container.interrupted().or(on_purpose.then_some(reason));
         let reason = interrupted.unwrap_or(reason);
-        let died = container.id().filter(|_id| reason == LostReason::ContainerLost);
-        let given_up = GivenUp { reason, container: died.map(str::to_owned) };
+        let died = companion.or_else(|| container.id().map(str::to_owned));
+        let died = died.filter(|_id| reason == LostReason::ContainerLost);
+        let given_up = GivenUp { reason, container: died };
         container.destroy().await;
         if interrupted.is_some() {
             tracing::info!(
@@ -166,6 +169,7 @@ impl Scheduler {
     async fn store(&self, lease: &Lease, outcome: Outcome, steps: Vec<Progress>, stop: &Stop) {
         let ending = match outcome {
             Outcome::Finished(result) => Ending::Finished(result),
+            Outcome::AtFault(fault) => Ending::Failed(fault),
             Outcome::Aborted if stop.cancel.is_cancelled() => Ending::Cancelled,
             Outcome::Aborted if stop.lost.is_cancelled() => return,
             Outcome::Aborted => return self.hand_back(lease, LostReason::InstanceLost.into()).await,
@@ -176,9 +180,16 @@ impl Scheduler {
         match self.persist(write, lease, stop).await {
             Some(Guarded::LeaseHeld) => {
                 metrics::counter!("guichet_attempts_total", "outcome" => name(&ending)).increment(1);
-                if let Ending::Finished(result) = &ending {
-                    self.note(History::finished);
-                    figures::count_phases(&result.timings);
+                match &ending {
+                    Ending::Finished(result) => {
+                        self.note(History::finished);
+                        figures::count_phases(&result.timings);
+                    }
+                    Ending::Failed(fault) => tracing::warn!(
+                        submission.id = %lease.submission, problem = fault.problem,
+                        "an exercise's checker failed"
+                    ),
+                    Ending::Cancelled => {}
                 }
             }
             Some(Guarded::LeaseLost) => {
@@ -244,6 +255,7 @@ fn timed(outcome: Outcome, queued_ms: u64, judged: Instant) -> Outcome {
             result.timings.stored_ms = u64::try_from(judged.elapsed().as_millis()).unwrap_or(u64::MAX);
             Outcome::Finished(result)
         }
+        Outcome::AtFault(fault) => Outcome::AtFault(fault),
         Outcome::Aborted => Outcome::Aborted,
     }
 }
@@ -251,6 +263,7 @@ fn timed(outcome: Outcome, queued_ms: u64, judged: Instant) -> Outcome {
 fn name(ending: &Ending) -> &'static str {
     match ending {
         Ending::Finished(result) => result.verdict.name(),
+        Ending::Failed(_) => FailureCode::CheckerFailed.name(),
         Ending::Cancelled => "cancelled",
     }
 }

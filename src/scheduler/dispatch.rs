@@ -10,8 +10,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, sleep_until};
 
 use super::{LEASE, RETRY, Scheduler};
-use crate::domain::ids::RuntimeId;
-use crate::storage::{self, Change, Leased, Storage as _};
+use crate::storage::{self, Change, Leased, Runnable, Storage as _};
 
 /// Pause between two looks at the queue while a slot is free, should a hint be lost; no hint tells that what rested after
 /// losses may be leased again.
@@ -31,7 +30,10 @@ impl Scheduler {
             if stop.is_cancelled() || free.has_changed().is_err() {
                 return;
             }
-            let runtimes = free.borrow_and_update().runtimes.clone();
+            let (runtimes, pairs) = {
+                let free = free.borrow_and_update();
+                (free.runtimes.clone(), free.pairs.clone())
+            };
             if runtimes.is_subset(&in_vain) {
                 drop(leasing);
                 let may_wait = !in_vain.is_empty();
@@ -47,7 +49,11 @@ impl Scheduler {
             // All that was told until now is committed and will be seen, whichever runtime it was for.
             changes = changes.resubscribe();
             in_vain.clear();
-            match self.lease(&runtimes.iter().cloned().collect::<Vec<_>>()).await {
+            let runnable = runtimes.iter().map(|runtime| Runnable {
+                runtime: runtime.clone(),
+                companions: pairs.companions_of(runtime).cloned().collect(),
+            });
+            match self.lease(&runnable.collect::<Vec<_>>()).await {
                 Ok(Some(leased)) => self.start_attempt(leased).await,
                 Ok(None) => (in_vain, look_again) = (runtimes, Instant::now() + POLL),
                 Err(error) => {
@@ -59,10 +65,10 @@ impl Scheduler {
         }
     }
 
-    /// Leases the first that waits for one of `runtimes`.
-    async fn lease(&self, runtimes: &[RuntimeId]) -> storage::Result<Option<Leased>> {
+    /// Leases the first that waits for what can run.
+    async fn lease(&self, runnable: &[Runnable]) -> storage::Result<Option<Leased>> {
         let now = self.inner.clock.now();
-        self.inner.storage.lease_next(&self.inner.worker, runtimes, now, now.plus(LEASE)).await
+        self.inner.storage.lease_next(&self.inner.worker, runnable, now, now.plus(LEASE)).await
     }
 
     /// Reserves a container for a leased submission and starts its attempt.
@@ -71,8 +77,11 @@ impl Scheduler {
         metrics::counter!("guichet_leases_total").increment(1);
         let registered = self.inner.running.register(leased.work.lease.clone());
         let runtime = &leased.work.submission.runtime;
-        let reservation =
-            self.inner.pool.reserve(leased.work.lease.submission, runtime, leased.work.isolation()).await;
+        let reservation = self
+            .inner
+            .pool
+            .reserve(leased.work.lease.submission, runtime, leased.work.companion(), leased.work.isolation())
+            .await;
         self.inner.tasks.start(self.clone().attempt(leased, registered, reservation));
     }
 }

@@ -12,7 +12,7 @@ use tokio::sync::broadcast;
 use crate::domain::event::{Event, LogPlace, Progress};
 use crate::domain::exercise::{Exercise, ExerciseSpec, SourceFile};
 use crate::domain::host::{HostName, HostSettings, HostUpdate, HostWishes};
-use crate::domain::ids::{ExerciseId, Owner, RuntimeId, SubmissionId, WorkerId};
+use crate::domain::ids::{ExerciseId, Owner, SubmissionId, WorkerId};
 use crate::domain::lease::{AttemptCaps, Guarded, Lease};
 use crate::domain::pace::Pace;
 use crate::domain::submission::{GivenUp, LegacyRef, NewSubmission};
@@ -202,7 +202,7 @@ pub trait Storage: SignIns + Rejudges + Checks + Send + Sync + 'static {
     /// Queued submissions of an owner.
     fn queued_of(&self, owner: &Owner) -> impl Future<Output = Result<u64>> + Send;
 
-    /// Leases the first queued submission of one of `runtimes` to `worker`; `None` if none is queued.
+    /// Leases the first queued submission that `runnable` names to `worker`; `None` if none is queued.
     ///
     /// Raises the class's highest started rank, writes the `started` event. `attempt` counts from 1 in a round. A
     /// caller that drops this future may hold a lease that it doesn't know of. The lease outlives this process when this is
@@ -212,7 +212,7 @@ pub trait Storage: SignIns + Rejudges + Checks + Send + Sync + 'static {
     fn lease_next(
         &self,
         worker: &WorkerId,
-        runtimes: &[RuntimeId],
+        runnable: &[Runnable],
         now: Timestamp,
         until: Timestamp,
     ) -> impl Future<Output = Result<Option<Leased>>> + Send;

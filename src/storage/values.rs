@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::domain::event::{Event, LogPlace};
 use crate::domain::ids::{ExerciseId, LegacyId, Owner, RuntimeId, SubmissionId, WorkerId};
 use crate::domain::lease::Lease;
 use crate::domain::queue::QueueKey;
 use crate::domain::submission::{StateName, Submission, Work};
 use crate::domain::time::Timestamp;
-use crate::domain::verdict::{SubmissionResult, Verdict};
+use crate::domain::verdict::{CheckerFault, SubmissionResult, Verdict};
 
 /// How much may wait.
 #[derive(Clone, Copy, Debug)]
@@ -179,11 +181,22 @@ pub enum Renewed {
     Lost,
 }
 
+/// What a worker can run now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Runnable {
+    /// Submissions of this runtime,
+    pub runtime: RuntimeId,
+    /// also those whose exercise has a program of one of these run beside theirs.
+    pub companions: Vec<RuntimeId>,
+}
+
 /// How a running submission ends.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Ending {
     /// It was graded.
     Finished(Box<SubmissionResult>),
+    /// It could not be graded: the exercise is at fault.
+    Failed(Box<CheckerFault>),
     /// It was to be cancelled, and no process of it exists any more.
     Cancelled,
 }

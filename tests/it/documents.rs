@@ -94,7 +94,7 @@ async fn the_exercises_that_the_documents_show_are_taken() {
     let house = House::build().await;
     let tina = house.token("tina", Role::Teacher);
     let shown = blocks(&document("write-an-exercise.md"), "json");
-    assert_eq!(shown.len(), 5);
+    assert_eq!(shown.len(), 7);
     for block in shown {
         let exercise: Value = serde_json::from_str(&block).unwrap();
 

@@ -225,7 +225,8 @@ impl Connection {
 /// Bytes that a held request takes.
 fn weight(request: &Request) -> usize {
     let content = match request {
-        Request::Write { path, bytes, .. } => path.len() + bytes.len(),
+        Request::Write { path, bytes, .. } | Request::Lend { path, bytes, .. } => path.len() + bytes.len(),
+        Request::Read { path, .. } => path.len(),
         Request::Stdin { bytes, .. } => bytes.len(),
         Request::Exec(exec) => exec.argv.iter().chain(&exec.env).map(|text| text.len() + 24).sum(),
         Request::Setup(_) | Request::Begin | Request::Abort | Request::End | Request::Ping => 0,

@@ -194,6 +194,15 @@ impl<'a> Agent<'a> {
                 self.submission()?;
                 self.work_folder.write(&path, append, &bytes)
             }
+            Request::Lend { path, append, bytes } => {
+                self.submission()?;
+                self.work_folder.lend(&path, append, &bytes)
+            }
+            Request::Read { path, offset, most_bytes } => {
+                self.submission()?;
+                let (length, bytes) = self.work_folder.read(&path, offset, most_bytes)?;
+                connection.reply(&Reply::File { length, bytes })
+            }
             Request::Exec(exec) => self.exec(connection, &exec),
             // Input and wishes for a command that has ended meanwhile.
             Request::Stdin { .. } | Request::Abort => Ok(()),
@@ -240,7 +249,7 @@ impl<'a> Agent<'a> {
         if exec.keep {
             self.work_folder.keep(&mut self.sweeper).context("keep what a command made")?;
         } else {
-            self.work_folder.ran();
+            self.work_folder.ran().context("take back what was lent")?;
         }
         Ok(())
     }

@@ -49,6 +49,20 @@ impl Store {
         Ok(())
     }
 
+    /// Where the next content would begin.
+    pub fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// Forgets the contents that begin at `end` or behind.
+    pub fn cut(&mut self, end: u64) -> io::Result<()> {
+        if self.end > end {
+            self.file.set_len(end)?;
+            self.end = end;
+        }
+        Ok(())
+    }
+
     /// Begins a content with `bytes`.
     pub fn begin(&mut self, bytes: &[u8]) -> io::Result<Content> {
         let mut content = Content { start: self.next_start(), length: 0, has_holes: false };
@@ -167,6 +181,21 @@ mod tests {
         let mut middle = [0; 6];
         copy.read_exact_at(&mut middle, 1 << 30).unwrap();
         assert_eq!(&middle, b"middle");
+    }
+
+    #[test]
+    fn what_is_cut_off_takes_no_room_any_more() {
+        let mut store = Store::new().unwrap();
+        let kept = store.begin(b"kept").unwrap();
+        let end = store.end();
+        store.begin(&vec![1; 1 << 20]).unwrap();
+
+        store.cut(end).unwrap();
+
+        let copy = nameless();
+        store.give(&kept, &copy).unwrap();
+        assert_eq!((text(&copy), store.file.metadata().unwrap().len()), (b"kept".to_vec(), 4));
+        assert!(store.is_last(&kept));
     }
 
     #[test]

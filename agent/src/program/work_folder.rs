@@ -9,7 +9,8 @@
 //!
 //! What the work folder holds at a command's start is recorded, with the bytes in a [`Store`]: what Guichet wrote,
 //! and what a compilation left there. A folder that a command may have changed is removed whole before the next one
-//! and made anew out of the record: of what a command does to a file nothing tells for sure that it was done.
+//! and made anew out of the record: of what a command does to a file nothing tells for sure that it was done. What is lent
+//! lies over the record for one command.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -18,9 +19,11 @@ use std::{
     io,
     os::{
         fd::{AsFd, OwnedFd},
-        unix::fs::{MetadataExt, PermissionsExt, fchown},
+        unix::fs::{FileExt, MetadataExt, PermissionsExt, fchown},
     },
 };
+
+use guichet_agent::READ_BYTES;
 
 use super::{
     GROUPS, OUTPUT, USERS, WORK,
@@ -52,6 +55,10 @@ enum Kept {
 pub struct WorkFolder {
     base: OwnedFd,
     record: BTreeMap<Path, Kept>,
+    /// What the next command finds over it.
+    lent: BTreeMap<Path, Kept>,
+    /// Where the store ends without what is lent.
+    end_without_lent: u64,
     store: Store,
     /// Whether the folder exists and is as recorded.
     is_as_recorded: bool,
@@ -65,6 +72,8 @@ impl WorkFolder {
         Ok(Self {
             base,
             record: BTreeMap::new(),
+            lent: BTreeMap::new(),
+            end_without_lent: 0,
             store: Store::new()?,
             is_as_recorded: false,
             has_output: false,
@@ -74,6 +83,7 @@ impl WorkFolder {
     /// Removes everything, and forgets it.
     pub fn clear(&mut self, sweeper: &mut Sweeper) -> io::Result<()> {
         self.record.clear();
+        self.lent.clear();
         self.has_output = false;
         self.store.clear()?;
         self.remove(sweeper)
@@ -91,26 +101,53 @@ impl WorkFolder {
 
     /// Records a file of Guichet, with the folders on its way; it takes the place of what was recorded there.
     pub fn write(&mut self, path: &str, append: bool, bytes: &[u8]) -> Result<(), Fault> {
+        if !self.lent.is_empty() {
+            return Err(Fault::Request("a file that stays behind one that is lent"));
+        }
+        self.is_as_recorded = false;
+        note(&mut self.record, &mut self.store, path, append, bytes)
+    }
+
+    /// Lays a file of Guichet over the record until the next command has ended.
+    pub fn lend(&mut self, path: &str, append: bool, bytes: &[u8]) -> Result<(), Fault> {
+        if self.lent.is_empty() {
+            self.end_without_lent = self.store.end();
+        }
+        self.is_as_recorded = false;
+        note(&mut self.lent, &mut self.store, path, append, bytes)
+    }
+
+    /// A part of a file as it is now, and how long that is; `None` if no regular file has the path.
+    ///
+    /// No command runs, so that what was found to be a folder still is one.
+    pub fn read(&self, path: &str, offset: u64, most_bytes: u64) -> Result<(Option<u64>, Vec<u8>), Fault> {
         let top = Path::from(WORK);
         let path = top.join_asked(path)?;
-        self.is_as_recorded = false;
-        if append {
-            return match self.record.get_mut(&path) {
-                Some(Kept::File { content, .. }) if self.store.is_last(content) => {
-                    self.store.append(content, bytes).context("keep more of a file")
-                }
-                _ => Err(Fault::Request("more of a file that was not begun last")),
-            };
-        }
-        for folder in path.folders_below(&top) {
-            if !matches!(self.record.get(&folder), Some(Kept::Folder { .. })) {
-                self.record.insert(folder, Kept::Folder { mode: FOLDER_MODE });
+        let Some(file) = self.open_left(&top, &path).context("open a file that a command left")? else {
+            return Ok((None, Vec::new()));
+        };
+        let length = file.metadata().context("look at a file that a command left")?.len();
+        let rest = length.saturating_sub(offset).min(most_bytes);
+        let mut bytes = vec![0; usize::try_from(rest).unwrap_or(READ_BYTES).min(READ_BYTES)];
+        file.read_exact_at(&mut bytes, offset).context("read a file that a command left")?;
+        Ok((Some(length), bytes))
+    }
+
+    fn open_left(&self, top: &Path, path: &Path) -> io::Result<Option<File>> {
+        let base = self.base.as_fd();
+        for folder in std::iter::once(top.clone()).chain(path.folders_below(top)) {
+            if let Err(error) = sys::open_folder_at(base, &folder.to_text()?) {
+                return if is_nothing(&error) { Ok(None) } else { Err(error) };
             }
         }
-        self.record.retain(|recorded, _| !recorded.is_inside(&path));
-        let content = self.store.begin(bytes).context("keep a file")?;
-        self.record.insert(path, Kept::File { mode: FILE_MODE, content });
-        Ok(())
+        match sys::open_at(base, &path.to_text()?, libc::O_RDONLY | libc::O_NONBLOCK, 0) {
+            Ok(file) => {
+                let file = File::from(file);
+                Ok(file.metadata()?.is_file().then_some(file))
+            }
+            Err(error) if is_nothing(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Makes the folder what is recorded, all of it owned by `uid`.
@@ -120,7 +157,7 @@ impl WorkFolder {
         }
         self.remove(sweeper)?;
         self.make_folder(&Path::from(WORK), FOLDER_MODE, uid)?;
-        for (path, kept) in &self.record {
+        for (path, kept) in self.found() {
             match kept {
                 Kept::Folder { mode } => self.make_folder(path, *mode, uid)?,
                 Kept::File { mode, content } => self.make_file(path, *mode, content, uid)?,
@@ -130,6 +167,24 @@ impl WorkFolder {
         Ok(())
     }
 
+    /// What the next command finds.
+    fn found(&self) -> BTreeMap<&Path, &Kept> {
+        let mut found: BTreeMap<_, _> = self.record.iter().collect();
+        for (path, lent) in &self.lent {
+            match (lent, found.get(path)) {
+                (Kept::Folder { .. }, Some(Kept::Folder { .. })) => {}
+                (Kept::Folder { .. }, _) => {
+                    found.insert(path, lent);
+                }
+                (Kept::File { .. }, _) => {
+                    found.retain(|recorded, _| !recorded.is_inside(path));
+                    found.insert(path, lent);
+                }
+            }
+        }
+        found
+    }
+
     /// Lets a compilation that `uid` starts leave something apart.
     pub fn open_output(&mut self, uid: u32) -> io::Result<()> {
         self.has_output = true;
@@ -137,8 +192,13 @@ impl WorkFolder {
     }
 
     /// Says that a command ran which leaves nothing: what it did is undone before the next one.
-    pub fn ran(&mut self) {
+    pub fn ran(&mut self) -> io::Result<()> {
         self.is_as_recorded = false;
+        if !self.lent.is_empty() {
+            self.lent.clear();
+            self.store.cut(self.end_without_lent)?;
+        }
+        Ok(())
     }
 
     /// Records what a compilation left: regular files and folders with their modes, whatever it did to them.
@@ -147,6 +207,7 @@ impl WorkFolder {
     pub fn keep(&mut self, sweeper: &mut Sweeper) -> io::Result<()> {
         output_folder::fix(sweeper, self.base.as_fd(), OUTPUT)?;
         self.record.clear();
+        self.lent.clear();
         self.store.clear()?;
         let mut all_stays = true;
         let mut several_names = HashSet::new();
@@ -211,6 +272,41 @@ impl WorkFolder {
         self.store.give(content, &file)?;
         fchown(&file, Some(uid), Some(uid))
     }
+}
+
+/// Notes a file of Guichet, with the folders on its way; it takes the place of what was noted there.
+fn note(
+    noted: &mut BTreeMap<Path, Kept>,
+    store: &mut Store,
+    path: &str,
+    append: bool,
+    bytes: &[u8],
+) -> Result<(), Fault> {
+    let top = Path::from(WORK);
+    let path = top.join_asked(path)?;
+    if append {
+        return match noted.get_mut(&path) {
+            Some(Kept::File { content, .. }) if store.is_last(content) => {
+                store.append(content, bytes).context("keep more of a file")
+            }
+            _ => Err(Fault::Request("more of a file that was not begun last")),
+        };
+    }
+    for folder in path.folders_below(&top) {
+        if !matches!(noted.get(&folder), Some(Kept::Folder { .. })) {
+            noted.insert(folder, Kept::Folder { mode: FOLDER_MODE });
+        }
+    }
+    noted.retain(|recorded, _| !recorded.is_inside(&path));
+    let content = store.begin(bytes).context("keep a file")?;
+    noted.insert(path, Kept::File { mode: FILE_MODE, content });
+    Ok(())
+}
+
+/// Whether a path that a command made leads to no file or folder.
+fn is_nothing(error: &io::Error) -> bool {
+    let code = error.raw_os_error();
+    [libc::ENOENT, libc::ENOTDIR, libc::ELOOP, libc::ENXIO].into_iter().any(|nothing| code == Some(nothing))
 }
 
 fn open_file(folder: &File, name: &CStr) -> io::Result<File> {

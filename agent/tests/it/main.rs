@@ -11,6 +11,7 @@
 mod attacks;
 mod commands;
 mod files;
+mod lent;
 mod life;
 mod limits;
 mod listening;

@@ -88,31 +88,67 @@ pub(super) enum TokensName {
     Tokens,
 }
 
+/// Has a program of the exercise decide: an output validator of the ICPC's problem packages.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ProgramChecker {
+    #[serde(rename = "type")]
+    kind: ProgramName,
+    /// What it is written in.
+    pub runtime: String,
+    /// Its files; null for students and in lists.
+    #[schema(required)]
+    pub files: Option<Vec<SourceFile>>,
+    /// Its arguments behind input, answer and feedback folder; null for students and in lists.
+    #[schema(required)]
+    pub args: Option<Vec<String>>,
+    /// Limits of a check; those left out are the service's.
+    pub limits: Limits,
+}
+
+/// Always `program`.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = ProgramCheckerType)]
+pub(super) enum ProgramName {
+    Program,
+}
+
 /// How an output is compared with what was expected.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
 #[schema(discriminator(property_name = "type", mapping(
     ("exact" = "#/components/schemas/ExactChecker"),
     ("tokens" = "#/components/schemas/TokensChecker"),
+    ("program" = "#/components/schemas/ProgramChecker"),
 )))]
 pub enum Checker {
     /// Byte for byte.
     Exact(ExactChecker),
     /// Token for token.
     Tokens(TokensChecker),
+    /// As a program decides.
+    Program(ProgramChecker),
 }
 
-impl From<exercise::Checker> for Checker {
-    fn from(checker: exercise::Checker) -> Self {
+impl Checker {
+    /// * `whole` — whether the program is shown, if it is one.
+    fn of(checker: &exercise::Checker, whole: Shows) -> Self {
         match checker {
             exercise::Checker::Exact => Self::Exact(ExactChecker { kind: ExactName::Exact }),
             exercise::Checker::Tokens { case_sensitive, float_tolerance } => Self::Tokens(TokensChecker {
                 kind: TokensName::Tokens,
-                case_sensitive,
+                case_sensitive: *case_sensitive,
                 float_tolerance: float_tolerance.map(|tolerance| FloatTolerance {
                     absolute: tolerance.absolute,
                     relative: tolerance.relative,
                 }),
+            }),
+            exercise::Checker::Program(program) => Self::Program(ProgramChecker {
+                kind: ProgramName::Program,
+                runtime: program.runtime.to_string(),
+                files: (whole == Shows::Programs).then(|| program.files.iter().map(Into::into).collect()),
+                args: (whole == Shows::Programs).then(|| program.args.clone()),
+                limits: program.limits.into(),
             }),
         }
     }
@@ -161,6 +197,14 @@ pub struct TestCase {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub expected_base64: Option<String>,
+    /// Files that its program finds in its work folder; only there if there are some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub files: Option<Vec<SourceFile>>,
+    /// Files that its program should leave there; only there if there are some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub expected_files: Option<Vec<SourceFile>>,
     /// Who sees its input and outputs.
     pub visibility: Visibility,
     /// Points it is worth.
@@ -185,10 +229,16 @@ impl TestCase {
             stdin_base64: stdin.base64,
             expected: expected.text,
             expected_base64: expected.base64,
+            files: shown_files(&test.files, seen),
+            expected_files: shown_files(&test.expected_files, seen),
             visibility: test.visibility.into(),
             weight: test.weight,
         }
     }
+}
+
+fn shown_files(files: &[exercise::SourceFile], seen: bool) -> Option<Vec<SourceFile>> {
+    (seen && !files.is_empty()).then(|| files.iter().map(Into::into).collect())
 }
 
 /// Tests that are worth something together.
@@ -294,18 +344,19 @@ impl Exercise {
         let test_count = u32::try_from(tests.len()).unwrap_or(u32::MAX);
         let solutions = || exercise.spec.solutions.iter().map(Into::into).collect();
         let solutions = caller.sees_hidden().then(solutions);
-        Self { test_count, tests: Some(shown), solutions, ..Self::without_tests(exercise) }
+        let shows = if caller.sees_hidden() { Shows::Programs } else { Shows::NoProgram };
+        Self { test_count, tests: Some(shown), solutions, ..Self::without_tests(exercise, shows) }
     }
 
     /// The exercise as a list shows it to all callers.
     pub fn listed(listed: &ListedExercise) -> Self {
-        Self { test_count: listed.test_count, ..Self::without_tests(&listed.exercise) }
+        Self { test_count: listed.test_count, ..Self::without_tests(&listed.exercise, Shows::NoProgram) }
     }
 
-    fn without_tests(exercise: &exercise::Exercise) -> Self {
+    fn without_tests(exercise: &exercise::Exercise, shows: Shows) -> Self {
         let spec = &exercise.spec;
         let (kind, checker) = match &spec.kind {
-            exercise::Kind::Stdio(stdio) => (ExerciseKind::Stdio, stdio.checker),
+            exercise::Kind::Stdio(stdio) => (ExerciseKind::Stdio, Checker::of(&stdio.checker, shows)),
         };
         let by_runtime = spec.limits_by_runtime.iter();
         Self {
@@ -322,7 +373,7 @@ impl Exercise {
             limits: spec.limits.into(),
             limits_by_runtime: by_runtime.map(|(id, limits)| (id.to_string(), (*limits).into())).collect(),
             compile_limits: spec.compile_limits.into(),
-            checker: checker.into(),
+            checker,
             stop_on_first_failure: spec.stop_on_first_failure,
             groups: spec.kind.groups().iter().map(Into::into).collect(),
             test_count: 0,
@@ -330,6 +381,13 @@ impl Exercise {
             solutions: None,
         }
     }
+}
+
+/// Whether programs of an exercise are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shows {
+    Programs,
+    NoProgram,
 }
 
 /// A page of exercises.

@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use utoipa::openapi::schema::{Discriminator, OneOfBuilder};
-use utoipa::openapi::{Ref, RefOr, Schema};
-use utoipa::{PartialSchema, ToSchema};
+use utoipa::ToSchema;
 
 use super::bytes::Sent;
-use super::exercise::{ExactName, TokensName};
+use super::checker_request::CheckerRequest;
 use super::group_request::GroupRequest;
 use super::names::{ExerciseKind, Isolation, Priority, Visibility};
 use super::set_by_service::SetByService;
@@ -79,117 +77,6 @@ impl From<CompileLimitsRequest> for LimitChoice {
     }
 }
 
-/// How far numbers may differ: by `absolute`, or by `relative` times the expected number.
-#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct FloatToleranceRequest {
-    /// 0 if left out.
-    #[schema(minimum = 0)]
-    pub absolute: Option<f64>,
-    /// 0 if left out.
-    #[schema(minimum = 0)]
-    pub relative: Option<f64>,
-}
-
-/// Compares byte for byte.
-#[derive(Debug, ToSchema)]
-#[schema(as = ExactCheckerRequest)]
-#[serde(deny_unknown_fields)]
-pub struct ExactSchema {
-    #[serde(rename = "type")]
-    _kind: ExactName,
-}
-
-/// Compares token for token; white space only separates.
-#[derive(Debug, ToSchema)]
-#[schema(as = TokensCheckerRequest)]
-#[serde(deny_unknown_fields)]
-pub struct TokensSchema {
-    #[serde(rename = "type")]
-    _kind: TokensName,
-    /// Whether letters must have the same case (ASCII), which they must if this is left out.
-    #[serde(rename = "case_sensitive")]
-    _case_sensitive: Option<bool>,
-    /// Tokens that are numbers on both sides may differ this far; not at all if left out.
-    #[serde(rename = "float_tolerance")]
-    _float_tolerance: Option<FloatToleranceRequest>,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum CheckerName {
-    Exact,
-    Tokens,
-}
-
-/// How an output is compared with what was expected.
-///
-/// Read as one object, so that what is wrong in it is named with its place; described as a union.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CheckerRequest {
-    #[serde(rename = "type")]
-    kind: CheckerName,
-    case_sensitive: Option<bool>,
-    float_tolerance: Option<FloatToleranceRequest>,
-}
-
-impl PartialSchema for CheckerRequest {
-    fn schema() -> RefOr<Schema> {
-        let variants = [("exact", "ExactCheckerRequest"), ("tokens", "TokensCheckerRequest")];
-        let mut union = OneOfBuilder::new()
-            .description(Some("How an output is compared with what was expected."))
-            .discriminator(Some(Discriminator::with_mapping(
-                "type",
-                variants.map(|(tag, name)| (tag, format!("#/components/schemas/{name}"))),
-            )));
-        for (_, name) in variants {
-            union = union.item(Ref::from_schema_name(name));
-        }
-        union.into()
-    }
-}
-
-impl ToSchema for CheckerRequest {
-    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
-        schemas.push(("ExactCheckerRequest".to_owned(), ExactSchema::schema()));
-        schemas.push(("TokensCheckerRequest".to_owned(), TokensSchema::schema()));
-        schemas.push(("FloatToleranceRequest".to_owned(), FloatToleranceRequest::schema()));
-    }
-}
-
-impl CheckerRequest {
-    fn read(self, errors: &mut Vec<FieldError>) -> exercise::Checker {
-        match self.kind {
-            CheckerName::Exact => {
-                let fields = [
-                    ("case_sensitive", self.case_sensitive.is_some()),
-                    ("float_tolerance", self.float_tolerance.is_some()),
-                ];
-                for (field, _) in fields.into_iter().filter(|(_, sent)| *sent) {
-                    errors.push(FieldError::body(format!("/checker/{field}"), "is for tokens only"));
-                }
-                exercise::Checker::Exact
-            }
-            CheckerName::Tokens => exercise::Checker::Tokens {
-                case_sensitive: self.case_sensitive.unwrap_or(true),
-                float_tolerance: self.float_tolerance.map(|tolerance| exercise::FloatTolerance {
-                    absolute: not_negative(tolerance.absolute, "absolute", errors),
-                    relative: not_negative(tolerance.relative, "relative", errors),
-                }),
-            },
-        }
-    }
-}
-
-fn not_negative(value: Option<f64>, field: &str, errors: &mut Vec<FieldError>) -> f64 {
-    let value = value.unwrap_or(0.0);
-    if value < 0.0 {
-        errors.push(FieldError::body(format!("/checker/float_tolerance/{field}"), "must be 0 or more"));
-    }
-    value
-}
-
 /// One input and the output it asks for.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -209,6 +96,12 @@ pub struct TestCaseRequest {
     /// The same in base64, in place of `expected`.
     #[schema(format = Byte)]
     pub expected_base64: Option<String>,
+    /// Files that its program finds in its work folder; none if left out.
+    #[schema(max_items = 64)]
+    pub files: Option<Vec<FileRequest>>,
+    /// Files that its program should leave there, compared as its output is; none if left out.
+    #[schema(max_items = 64)]
+    pub expected_files: Option<Vec<FileRequest>>,
     /// Who sees its input and outputs; `hidden` if left out.
     pub visibility: Option<Visibility>,
     /// Points it is worth; 1 if left out.
@@ -226,6 +119,12 @@ impl TestCaseRequest {
             args: self.args.unwrap_or_default(),
             stdin: stdin.read(errors).unwrap_or_default(),
             expected: expected.read_required(errors),
+            files: FileRequest::read_all(self.files.unwrap_or_default(), &format!("{pointer}/files"), errors),
+            expected_files: FileRequest::read_all(
+                self.expected_files.unwrap_or_default(),
+                &format!("{pointer}/expected_files"),
+                errors,
+            ),
             visibility: self.visibility.map_or(exercise::Visibility::Hidden, Into::into),
             weight: self.weight.unwrap_or(1),
         }
@@ -318,7 +217,8 @@ impl ExerciseRequest {
         }
         let starter_files = self.starter_files.unwrap_or_default();
         let starter_files = FileRequest::read_all(starter_files, "/starter_files", errors);
-        let checker = self.checker.map(|checker| checker.read(errors));
+        // What cannot be read is named, so that nothing is stored in its place.
+        let checker = self.checker.and_then(|checker| checker.read(errors));
         let mut tests = Vec::new();
         for (index, test) in self.tests.into_iter().enumerate() {
             tests.push(test.read(&format!("/tests/{index}"), errors));
@@ -348,7 +248,7 @@ impl ExerciseRequest {
     }
 }
 
-fn read_runtime(id: &str, pointer: &str, errors: &mut Vec<FieldError>) -> Option<RuntimeId> {
+pub(super) fn read_runtime(id: &str, pointer: &str, errors: &mut Vec<FieldError>) -> Option<RuntimeId> {
     match id.parse() {
         Ok(runtime) => Some(runtime),
         Err(error) => {

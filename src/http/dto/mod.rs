@@ -5,10 +5,12 @@
 
 pub mod bytes;
 pub mod check;
+mod checker_request;
 pub mod container;
 pub mod event;
 pub mod exercise;
 pub mod exercise_request;
+pub mod failure;
 pub mod group_request;
 pub mod host;
 pub mod host_event;

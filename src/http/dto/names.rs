@@ -171,6 +171,19 @@ mirror!(
     }
 );
 mirror!(
+    /// Why a round ended without a result.
+    FailureCode of submission::FailureCode {
+        /// The Docker host went away.
+        HostLost,
+        /// The container or its agent died or broke the protocol.
+        ContainerLost,
+        /// The instance of Guichet that ran it went away.
+        InstanceLost,
+        /// The exercise is at fault: its checker failed.
+        CheckerFailed,
+    }
+);
+mirror!(
     /// Who may see the input, the expected output and the output of a test.
     Visibility of exercise::Visibility {
         /// Everybody who may see the exercise.

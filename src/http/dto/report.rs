@@ -1,12 +1,12 @@
-//! What came out, as one caller may see it: result, tests, compilation, failure.
+//! What came out, as one caller may see it: result, tests, compilation.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::bytes::{self, Shown};
-use super::names::{GroupSkipped, LimitKind, LostReason, Severity, UsageSource, Verdict, Visibility};
+use super::names::{GroupSkipped, LimitKind, Severity, UsageSource, Verdict, Visibility};
 use crate::app::Caller;
-use crate::domain::{exercise, submission, verdict};
+use crate::domain::{exercise, verdict};
 
 /// What a command used.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
@@ -171,6 +171,10 @@ pub struct TestReport {
     /// What the checker says about a difference; of a run-time error where and why, as far as the language tells.
     #[schema(required)]
     pub message: Option<String>,
+    /// What a checker that is a program says to teachers; only there if it said something, and never for students.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub judge_message: Option<String>,
 }
 
 impl TestReport {
@@ -204,6 +208,7 @@ impl TestReport {
             stderr_base64: stderr.base64,
             stderr_truncated: seen.then_some(report.stderr.truncated),
             message: report.message.clone().filter(|_| seen),
+            judge_message: report.judge_message.clone().filter(|_| caller.sees_hidden()),
         }
     }
 }
@@ -318,43 +323,5 @@ impl SubmissionResult {
             },
             timings: result.timings.into(),
         }
-    }
-}
-
-/// An attempt that was lost.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-pub struct LostAttempt {
-    /// Its number in the round, from 1.
-    pub attempt: u32,
-    /// When it began.
-    #[schema(format = DateTime)]
-    pub started_at: String,
-    /// When it was given up.
-    #[schema(format = DateTime)]
-    pub ended_at: String,
-    /// Why.
-    pub reason: LostReason,
-}
-
-/// Why a round ended without a result.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-pub struct Failure {
-    /// Why the last attempt was lost.
-    pub code: LostReason,
-    /// For people.
-    pub message: String,
-    /// All lost attempts of the round.
-    pub attempts: Vec<LostAttempt>,
-}
-
-impl From<&submission::Failure> for Failure {
-    fn from(failure: &submission::Failure) -> Self {
-        let attempts = failure.attempts.iter().map(|lost| LostAttempt {
-            attempt: lost.attempt,
-            started_at: lost.started_at.to_string(),
-            ended_at: lost.ended_at.to_string(),
-            reason: lost.reason.into(),
-        });
-        Self { code: failure.code.into(), message: failure.message.clone(), attempts: attempts.collect() }
     }
 }

@@ -5,8 +5,9 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::bytes::Shown;
+use super::failure::Failure;
 use super::names::{Priority, SubmissionState};
-use super::report::{Detail, Failure, SubmissionResult};
+use super::report::{Detail, SubmissionResult};
 use crate::app::{App, Caller, Placed};
 use crate::domain::metadata::Metadata;
 use crate::domain::{pace, submission};
@@ -217,7 +218,7 @@ impl Submission {
             finished_at: state.finished_at().map(|at| at.to_string()),
             metadata: OwnObject(submission.metadata.clone()),
             result: submission.result.as_ref().map(|result| SubmissionResult::of(result, detail, caller)),
-            failure: submission.failure.as_ref().map(Into::into),
+            failure: submission.failure.as_ref().map(|failure| Failure::of(failure, caller)),
             links: SubmissionLinks {
                 this: location(submission.id),
                 events: format!("{}/events", location(submission.id)),

@@ -3,17 +3,19 @@
 //! What the agent says is not trusted further than it must be: frames have a greatest length, output its limit,
 //! and every wait a deadline. After an error the conversation is over and the container of no use.
 
+mod input;
+
 use std::time::Duration;
 
 use futures_util::{FutureExt, StreamExt};
 use guichet_agent::{
-    Clean, Decoder, Exec, FrameError, Hello, Reply, Report, Request, STDIN_WINDOW_BYTES, Setup, Stream,
-    VERSION,
+    Clean, Decoder, Exec, FrameError, Hello, READ_BYTES, Reply, Report, Request, Setup, Stream, VERSION,
 };
 use tokio::io::AsyncWriteExt;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use self::input::Input;
 use super::transport::Transport;
 use crate::clock::Patience;
 use crate::domain::exercise::SourceFile;
@@ -35,9 +37,6 @@ const FILE_PIECE_BYTES: usize = 256 << 10;
 
 /// Bytes in a message by which a command may have been held up: an agent sends and takes that much or more then.
 const HOLDING_UP_BYTES: usize = 32 << 10;
-
-/// Bytes of standard input in one message.
-const INPUT_PIECE_BYTES: usize = STDIN_WINDOW_BYTES / 2;
 
 /// Why a conversation cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +72,15 @@ impl Error {
             Self::Frame(_) | Self::Unexpected(_) | Self::Fault(_) | Self::Version(_) => false,
         }
     }
+}
+
+/// A file that a command left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftFile {
+    /// Its first bytes, as many as were asked for.
+    pub bytes: Vec<u8>,
+    /// How long it is.
+    pub length: u64,
 }
 
 /// A conversation with an agent.
@@ -147,6 +155,57 @@ impl AgentClient {
             }
         }
         Ok(())
+    }
+
+    /// Puts a file into the work folder for the next command alone; goes out together with it.
+    ///
+    /// # Errors
+    /// [`Error::Frame`] if the path is longer than a frame.
+    pub fn lend(&mut self, path: &str, content: &[u8]) -> Result<(), Error> {
+        let mut append = false;
+        for piece in pieces(content) {
+            self.queue(&Request::Lend { path: path.to_owned(), append, bytes: piece.to_vec() })?;
+            append = true;
+        }
+        Ok(())
+    }
+
+    /// Files as the last command left them: how long each is, and its first bytes; `None` where no regular file is.
+    ///
+    /// * `files` — paths, and how many bytes are wanted of each.
+    ///
+    /// # Errors
+    /// That not all came in time.
+    pub async fn read(&mut self, files: &[(&str, usize)]) -> Result<Vec<Option<LeftFile>>, Error> {
+        self.expect_silence()?;
+        let mut found = Vec::with_capacity(files.len());
+        for (path, most) in files {
+            found.push(self.read_file(path, *most).await?);
+        }
+        Ok(found)
+    }
+
+    async fn read_file(&mut self, path: &str, most: usize) -> Result<Option<LeftFile>, Error> {
+        let mut file = LeftFile { bytes: Vec::new(), length: 0 };
+        loop {
+            let offset = u64::try_from(file.bytes.len()).unwrap_or(u64::MAX);
+            let wanted = (most - file.bytes.len()).min(READ_BYTES);
+            let most_bytes = u64::try_from(wanted).unwrap_or(u64::MAX);
+            self.queue(&Request::Read { path: path.to_owned(), offset, most_bytes })?;
+            let Reply::File { length, bytes } = self.ask("file", SILENCE).await? else {
+                return Err(Error::Unexpected("something else than a file"));
+            };
+            let Some(length) = length else { return Ok(None) };
+            if bytes.len() > wanted {
+                return Err(Error::Unexpected("more of a file than was asked for"));
+            }
+            let is_last = bytes.len() < READ_BYTES;
+            file.length = length;
+            file.bytes.extend_from_slice(&bytes);
+            if is_last || file.bytes.len() >= most {
+                return Ok(Some(file));
+            }
+        }
     }
 
     /// Runs a command to its end; see [`super::Container::exec`].
@@ -284,73 +343,6 @@ impl CommandPatience {
     }
 }
 
-/// What is still to be written while a command runs: encoded requests, then its standard input in pieces.
-struct Input<'a> {
-    /// Whole requests; those before `written` are gone.
-    encoded: Vec<u8>,
-    written: usize,
-    /// What of standard input is not encoded yet; `None` at its end.
-    stdin: Option<&'a [u8]>,
-    /// Bytes of standard input that the command has not taken, as far as we know.
-    ahead: usize,
-}
-
-impl<'a> Input<'a> {
-    const fn new(encoded: Vec<u8>, stdin: &'a [u8]) -> Self {
-        Self { encoded, written: 0, stdin: Some(stdin), ahead: 0 }
-    }
-
-    fn bytes(&self) -> &[u8] {
-        self.encoded.get(self.written..).unwrap_or_default()
-    }
-
-    fn advance(&mut self, written: usize) -> Result<(), Error> {
-        if written == 0 {
-            return Err(Error::Closed);
-        }
-        self.written += written;
-        if self.bytes().is_empty() {
-            self.encoded.clear();
-            self.written = 0;
-            self.refill()?;
-        }
-        Ok(())
-    }
-
-    /// Appends the next piece of standard input, if there is one and the agent has room for it.
-    fn refill(&mut self) -> Result<(), Error> {
-        if self.ahead + INPUT_PIECE_BYTES > STDIN_WINDOW_BYTES {
-            return Ok(());
-        }
-        if let Some(rest) = self.stdin.take() {
-            let (piece, rest) = rest.split_at(rest.len().min(INPUT_PIECE_BYTES));
-            let last = rest.is_empty();
-            guichet_agent::encode(&Request::Stdin { bytes: piece.to_vec(), last }, &mut self.encoded)?;
-            self.ahead += piece.len();
-            self.stdin = (!last).then_some(rest);
-        }
-        Ok(())
-    }
-
-    /// The command took so much; the same as a number of bytes in memory.
-    fn taken(&mut self, bytes: u64) -> Result<usize, Error> {
-        let taken = usize::try_from(bytes).ok().filter(|taken| *taken <= self.ahead);
-        let taken = taken.ok_or(Error::Unexpected("more input taken than was sent"))?;
-        self.ahead -= taken;
-        if self.bytes().is_empty() {
-            self.refill()?;
-        }
-        Ok(taken)
-    }
-
-    /// Lets `request` follow what is encoded, in place of the standard input that isn't.
-    fn cut_off(&mut self, request: &Request) -> Result<(), Error> {
-        self.stdin = None;
-        guichet_agent::encode(request, &mut self.encoded)?;
-        Ok(())
-    }
-}
-
 type Reader = std::pin::Pin<Box<dyn futures_util::Stream<Item = std::io::Result<bytes::Bytes>> + Send>>;
 
 /// The next message; may be dropped and called again without losing one.
@@ -372,6 +364,7 @@ fn unexpected(reply: Reply) -> Error {
         Reply::Hello(_) => Error::Unexpected("hello again"),
         Reply::Output { .. } => Error::Unexpected("output without a command"),
         Reply::Report(_) => Error::Unexpected("a report without a command"),
+        Reply::File { .. } => Error::Unexpected("a file that was not asked for"),
         Reply::Clean(_) => Error::Unexpected("clean out of turn"),
         Reply::Pong => Error::Unexpected("pong without a ping"),
         Reply::StdinTaken { .. } => Error::Unexpected("input taken without a command"),

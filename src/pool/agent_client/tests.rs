@@ -1,6 +1,6 @@
 //! Conversations with agents that fail, lie or dawdle, played here.
 
-use guichet_agent::{Clean, Ended, Limits, UsageSource, encode};
+use guichet_agent::{Clean, Ended, Limits, STDIN_WINDOW_BYTES, UsageSource, encode};
 use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
 use tokio::time::Instant;

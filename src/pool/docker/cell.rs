@@ -6,6 +6,7 @@ use super::Cgroups;
 use super::agent_image::{CGROUP_FOLDER, hex};
 use super::fields::Placement;
 use crate::domain::ids::RuntimeId;
+use crate::pool::state::Role;
 
 /// The cgroup that holds a cell's container and nothing else, so that its counters are the container's.
 pub(super) struct CellCgroup {
@@ -20,7 +21,12 @@ impl CellCgroup {
         let short = placement.labels.short();
         // Two engines of one machine have one tree of groups.
         let host = hex(&Sha256::digest(placement.host.as_str()), 4);
-        let cell = format!("h{host}_s{}_{}", placement.slot.0, in_a_name(&placement.runtime.id));
+        // No runtime's name ends so.
+        let role = match placement.role {
+            Role::Program => "",
+            Role::Companion => "__companion",
+        };
+        let cell = format!("h{host}_s{}_{}{role}", placement.slot.0, in_a_name(&placement.runtime.id));
         let folder = format!("{}/{cell}", placement.labels.control_groups());
         // systemd nests a slice by the dashes in its name.
         let slice = format!("guichet-{short}-{cell}.slice");
@@ -73,6 +79,10 @@ mod tests {
     }
 
     fn cell_on(host: &str, cgroups: Cgroups) -> Option<(String, Vec<String>)> {
+        cell_of(host, Role::Program, cgroups)
+    }
+
+    fn cell_of(host: &str, role: Role, cgroups: Cgroups) -> Option<(String, Vec<String>)> {
         let runtime = runtime();
         let host = host.parse().expect("a name");
         let labels = Labels { installation: UUID, folder: UUID, instance: UUID };
@@ -84,6 +94,7 @@ mod tests {
             image: "i",
             oci_runtime: None,
             slot: SlotId(3),
+            role,
             transport: None,
             id: &watch::Sender::new(None),
         };
@@ -125,6 +136,13 @@ mod tests {
     #[test]
     fn an_engine_without_cgroups_gets_no_path_of_its_host() {
         assert_eq!(cell(Cgroups::Unusable), None);
+    }
+
+    #[test]
+    fn a_container_and_its_companion_share_no_cell() {
+        for cgroups in [Cgroups::V1Cgroupfs, Cgroups::V1Systemd, Cgroups::V2Cgroupfs, Cgroups::V2Systemd] {
+            assert_ne!(cell(cgroups), cell_of("judge-1", Role::Companion, cgroups));
+        }
     }
 
     #[test]

@@ -21,7 +21,7 @@ use super::cell::CellCgroup;
 use super::hidden::{MASKED_PATHS, READONLY_PATHS, sysctls};
 use crate::domain::host::HostName;
 use crate::domain::runtime::{Runtime, Step};
-use crate::pool::state::SlotId;
+use crate::pool::state::{Role, SlotId};
 
 /// System calls a container may make.
 const SECCOMP: &str = include_str!("../seccomp.json");
@@ -34,7 +34,7 @@ const ROOM_FOR_AGENT_BYTES: u64 = 96 << 20;
 const ROOM_FOR_AGENT_PROCESSES: u32 = 16;
 
 /// Uids of a slot.
-pub const UIDS_PER_SLOT: u32 = 64;
+const UIDS_PER_SLOT: u32 = 64;
 
 /// The lowest uid in use; all stay below 65536, the most that an engine without root may have.
 const FIRST_UID: u32 = 20_000;
@@ -45,8 +45,20 @@ const SLOTS_WITH_OWN_UIDS: u32 = (65_536 - FIRST_UID) / UIDS_PER_SLOT;
 /// The last slot whose uids no other has.
 pub const LAST_SLOT: SlotId = SlotId(710);
 
-/// First uid of a slot's range. Limits per uid count over all containers of a host, so slots share none.
-pub const fn first_uid(slot: SlotId) -> u32 {
+/// Those of them that companions have: what runs beside a submission's program has no uid of that.
+const UIDS_OF_COMPANIONS: u32 = 16;
+
+/// The first uid of a container's range, and how many it has. Limits per uid count over all containers of a host, so slots
+/// share none.
+pub const fn uids(slot: SlotId, role: Role) -> (u32, u32) {
+    let of_programs = UIDS_PER_SLOT - UIDS_OF_COMPANIONS;
+    match role {
+        Role::Program => (first_uid(slot), of_programs),
+        Role::Companion => (first_uid(slot) + of_programs, UIDS_OF_COMPANIONS),
+    }
+}
+
+const fn first_uid(slot: SlotId) -> u32 {
     FIRST_UID + slot.0 % SLOTS_WITH_OWN_UIDS * UIDS_PER_SLOT
 }
 
@@ -126,8 +138,10 @@ pub struct Placement<'a> {
     pub image: &'a str,
     /// What starts it, by its engine's name for it; `None`: the engine's default.
     pub oci_runtime: Option<&'a str>,
-    /// The host's slot; with the runtime it makes the cell, which holds one container at a time.
+    /// The host's slot; with role and runtime it makes the cell, which holds one container at a time.
     pub slot: SlotId,
+    /// What it does in its slot.
+    pub role: Role,
     /// Complete path of a folder on the engine's machine that the agent may make a socket in.
     pub transport: Option<&'a str>,
     /// Where its id is told as soon as its engine has made it.
@@ -294,6 +308,14 @@ mod tests {
         assert_eq!(LAST_SLOT.0 + 1, SLOTS_WITH_OWN_UIDS);
         assert!(firsts.iter().all(|first| *first >= 1000 && first + UIDS_PER_SLOT <= 65_536));
         assert!(firsts.iter().all(|first| (first - FIRST_UID).is_multiple_of(UIDS_PER_SLOT)));
+    }
+
+    #[test]
+    fn a_companion_has_no_uid_of_the_program_beside_it_or_of_another_slot() {
+        let ((first, count), companion) = (uids(SlotId(3), Role::Program), uids(SlotId(3), Role::Companion));
+
+        assert_eq!(companion.0, first + count);
+        assert_eq!(companion.0 + companion.1, first_uid(SlotId(4)));
     }
 
     #[test]

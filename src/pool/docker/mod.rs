@@ -48,7 +48,7 @@ pub use agent_image::{AgentImage, AgentProgram, Removal};
 pub use connect::ConnectError;
 pub(super) use connect::{ending_certificates, reach};
 pub use error::Error;
-pub use fields::{LAST_SLOT, Labels, Placement, UIDS_PER_SLOT, first_uid};
+pub use fields::{LAST_SLOT, Labels, Placement, uids};
 pub use image_copy::{AtWork, CopyError, ImageCopy, Progress};
 pub use recipe::{Presence, RECIPE_LABEL, superseded};
 pub use tls::Ending;

@@ -43,7 +43,8 @@ impl Containers {
     /// A launch begins.
     pub(super) fn begin(&mut self, place: &ContainerPlace) -> Birth {
         let in_cell = |other: &ContainerPlace| {
-            (&other.host, other.slot, &other.runtime) == (&place.host, place.slot, &place.runtime)
+            (&other.host, other.slot, other.role, &other.runtime)
+                == (&place.host, place.slot, place.role, &place.runtime)
         };
         self.records.retain(|_, record| !in_cell(&record.place));
         let birth = Birth::default();

@@ -26,6 +26,7 @@ impl Owner {
     ) {
         self.machine.close();
         self.reserved.clear();
+        self.awaited.clear();
         self.publish();
         self.closing.cancel();
         let mut patience = Patience::new(CLOSING_DEADLINE);

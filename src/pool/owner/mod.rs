@@ -30,12 +30,12 @@ use super::transport::Transports;
 use super::work::{Idle, Outcome};
 use super::{Free, Settings};
 use crate::domain::host::{HostName, HostSettings, HostUpdate};
-use crate::domain::ids::RuntimeId;
+use crate::domain::ids::{RuntimeId, SubmissionId};
 use crate::domain::runtime::Runtime;
 pub(super) use containers::ContainerRequest;
 use containers::Containers;
-use reserved::Reserved;
 pub(super) use reserved::Wanted;
+use reserved::{Awaited, Reserved};
 
 /// Messages on their way to the owner, claimed containers included.
 pub(super) const CHANNEL_PLACES: usize = 4096;
@@ -54,6 +54,13 @@ pub(super) enum Message {
         reply: oneshot::Sender<Container>,
         /// The host of one that was silent.
         silent: Option<Arc<HostConnection>>,
+    },
+    /// An attempt wants a companion for the container that it has.
+    Accompany {
+        of: ContainerPlace,
+        runtime: RuntimeId,
+        submission: SubmissionId,
+        reply: oneshot::Sender<Container>,
     },
     /// An attempt wants its container no more, or has it.
     Withdrawn,
@@ -104,6 +111,8 @@ pub(super) struct Owner {
     messages: mpsc::Sender<Message>,
     /// Who waits, in order.
     reserved: Vec<Reserved>,
+    /// Who waits for a companion.
+    awaited: Vec<Awaited>,
     tasks: TaskTracker,
     /// Tasks begun whose outcome is not heard yet.
     under_way: usize,
@@ -145,6 +154,7 @@ impl Owner {
             containers: Containers::default(),
             messages,
             reserved: Vec::new(),
+            awaited: Vec::new(),
             tasks,
             under_way: 0,
             closing: CancellationToken::new(),
@@ -164,6 +174,7 @@ impl Owner {
         while closers.is_empty() && !stop.is_cancelled() {
             let now = Instant::now();
             self.serve();
+            self.serve_companions();
             for action in self.machine.plan(now.into_std()) {
                 self.begin(action);
             }
@@ -199,6 +210,9 @@ impl Owner {
                     self.doubt(&connection);
                 }
                 self.reserve(0, wanted, reply);
+            }
+            Message::Accompany { of, runtime, submission, reply } => {
+                self.await_companion(of, runtime, submission, reply);
             }
             Message::Withdrawn => {}
             Message::Emptying { place } => self.machine.emptying(&place, now),
@@ -274,6 +288,7 @@ impl Owner {
             free: supply.free,
             runtimes,
             ready: supply.started,
+            pairs: supply.pairs,
             hindrances: self.machine.hindrances(),
         };
         replace(&self.publishing.free, free);

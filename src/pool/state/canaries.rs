@@ -15,7 +15,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::host::{Cell, Content, Host, Image, Pause};
+use super::host::{Cell, Content, Host, Image, Pause, Slot};
 use super::{Connection, Machine};
 use crate::domain::host::HostName;
 use crate::domain::ids::RuntimeId;
@@ -164,7 +164,7 @@ impl<C> Host<C> {
             self.canaries.hurry(runtime);
             pause.end();
         }
-        for cell in self.slots.values_mut().flat_map(|slot| slot.cells.values_mut()) {
+        for (_, _, cell) in self.slots.values_mut().flat_map(Slot::all_mut) {
             cell.pause.end();
         }
     }
@@ -205,7 +205,7 @@ impl<C> Machine<C> {
         let until = now + pause + self.spread(self.last_serial, pause / 4);
         let Some(host) = self.hosts.get_mut(host) else { return };
         host.canaries.fail(runtime, until);
-        for cell in host.slots.values_mut().filter_map(|slot| slot.cells.get_mut(runtime)) {
+        for cell in host.slots.values_mut().flat_map(|slot| slot.of_mut(runtime)) {
             cell.expire(now);
         }
     }

@@ -232,7 +232,7 @@ impl<C> Machine<C> {
     fn pairs(&self, now: Instant) -> Vec<(HostName, RuntimeId, HostName)> {
         let mut engaged = self.engaged();
         let mut pairs = Vec::new();
-        for runtime in &self.runtimes {
+        for runtime in self.runtimes.iter() {
             let mut givers: Vec<Giver<'_>> =
                 self.hosts.iter().filter_map(|(host, known)| known.as_giver(host, runtime)).collect();
             givers.retain(|giver| !engaged.contains(giver.host));

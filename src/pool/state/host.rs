@@ -7,7 +7,7 @@ use super::canaries::Canaries;
 use super::choice::Measured;
 use super::copies::Copies;
 use super::standing::Standing;
-use super::{Action, Connection, ContainerPlace, SlotId};
+use super::{Action, Connection, ContainerPlace, Role, SlotId};
 use crate::domain::exercise::Isolation;
 use crate::domain::host::{HostMode, HostName};
 use crate::domain::ids::RuntimeId;
@@ -80,9 +80,13 @@ pub(super) struct Cell<C> {
 pub(super) struct Slot<C> {
     /// The container that has the slot for itself.
     pub(super) taken_by: Option<u64>,
+    /// The companion that serves the same submission, or is being removed after one.
+    pub(super) companion: Option<u64>,
     /// It is to go, and holds no submission.
     pub(super) is_closed: bool,
     pub(super) cells: BTreeMap<RuntimeId, Cell<C>>,
+    /// Of runtimes that were asked for.
+    pub(super) companions: BTreeMap<RuntimeId, Cell<C>>,
 }
 
 #[derive(Debug)]
@@ -147,7 +151,7 @@ impl<C> Host<C> {
         actions: &mut Vec<Action<C>>,
     ) {
         for (slot, known) in &mut self.slots {
-            for (runtime, cell) in &mut known.cells {
+            for (role, runtime, cell) in known.all_mut() {
                 let Cell { content, pause, .. } = cell;
                 let goes =
                     matches!(content, Content::Warm { container, life } if shall_go(container, *life, pause));
@@ -155,7 +159,7 @@ impl<C> Host<C> {
                     && let Content::Warm { container, .. } =
                         std::mem::replace(&mut cell.content, Content::Removing)
                 {
-                    let place = cell.place(host, *slot, runtime);
+                    let place = cell.place(host, *slot, role, runtime);
                     actions.push(Action::Remove(place, container));
                 }
             }
@@ -200,18 +204,36 @@ impl<C> Host<C> {
     }
 
     pub(super) fn cells(&self) -> impl Iterator<Item = &Cell<C>> {
-        self.slots.values().flat_map(|slot| slot.cells.values())
+        self.slots.values().flat_map(|slot| slot.cells.values().chain(slot.companions.values()))
     }
 }
 
 impl<C> Slot<C> {
     pub(super) const fn new(cells: BTreeMap<RuntimeId, Cell<C>>) -> Self {
-        Self { taken_by: None, is_closed: false, cells }
+        Self { taken_by: None, companion: None, is_closed: false, cells, companions: BTreeMap::new() }
+    }
+
+    /// All cells, with what they are for.
+    pub(super) fn all_mut(&mut self) -> impl Iterator<Item = (Role, &RuntimeId, &mut Cell<C>)> {
+        let programs = self.cells.iter_mut().map(|(runtime, cell)| (Role::Program, runtime, cell));
+        let companions = self.companions.iter_mut().map(|(runtime, cell)| (Role::Companion, runtime, cell));
+        programs.chain(companions)
+    }
+
+    /// All cells of a runtime.
+    pub(super) fn of_mut(&mut self, runtime: &RuntimeId) -> impl Iterator<Item = &mut Cell<C>> {
+        let program = self.cells.get_mut(runtime);
+        program.into_iter().chain(self.companions.get_mut(runtime))
+    }
+
+    /// Whether a submission has it, or something that one left.
+    pub(super) const fn is_taken(&self) -> bool {
+        self.taken_by.is_some() || self.companion.is_some()
     }
 
     /// Whether it may be given to a submission.
     pub(super) const fn is_free(&self) -> bool {
-        self.taken_by.is_none() && !self.is_closed
+        !self.is_taken() && !self.is_closed
     }
 
     pub(super) fn can_serve(&self, runtime: &RuntimeId, isolation: Isolation) -> bool {
@@ -260,12 +282,16 @@ impl<C> Slot<C> {
 
     /// Runtime of the container that is being emptied: the slot is taken only until then.
     pub(super) fn emptying(&self) -> Option<&RuntimeId> {
+        if self.companion.is_some() {
+            return None;
+        }
         let emptying = |cell: &Cell<C>| matches!(cell.content, Content::Emptying { .. });
         self.cells.iter().find(|(_, cell)| emptying(cell)).map(|(runtime, _)| runtime)
     }
 
     pub(super) fn inhabited(&self) -> usize {
-        self.cells.values().filter(|cell| !matches!(cell.content, Content::Empty)).count()
+        let all = self.cells.values().chain(self.companions.values());
+        all.filter(|cell| !matches!(cell.content, Content::Empty)).count()
     }
 }
 
@@ -282,8 +308,14 @@ impl<C> Cell<C> {
     }
 
     /// The place of what is in it.
-    pub(super) fn place(&self, host: &HostName, slot: SlotId, runtime: &RuntimeId) -> ContainerPlace {
-        ContainerPlace { host: host.clone(), slot, runtime: runtime.clone(), serial: self.serial }
+    pub(super) fn place(
+        &self,
+        host: &HostName,
+        slot: SlotId,
+        role: Role,
+        runtime: &RuntimeId,
+    ) -> ContainerPlace {
+        ContainerPlace { host: host.clone(), slot, role, runtime: runtime.clone(), serial: self.serial }
     }
 }
 

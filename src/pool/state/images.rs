@@ -72,7 +72,7 @@ impl<C> Machine<C> {
     pub fn image_replaced(&mut self, host: &HostName, runtime: &RuntimeId, now: Instant) {
         let Some(host) = self.hosts.get_mut(host) else { return };
         host.canaries.forget(runtime);
-        for cell in host.slots.values_mut().filter_map(|slot| slot.cells.get_mut(runtime)) {
+        for cell in host.slots.values_mut().flat_map(|slot| slot.of_mut(runtime)) {
             match &mut cell.content {
                 Content::Starting { .. } => cell.outdated = true,
                 Content::Warm { life, .. } | Content::Busy { life } | Content::Emptying { life } => {

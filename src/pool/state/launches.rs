@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::host::{Content, FIRST_PAUSE, Host, Image, Life, Pause};
-use super::{Action, ContainerPlace, Machine, SlotId};
+use super::{Action, ContainerPlace, Machine, Role, SlotId};
 use crate::domain::host::HostName;
 use crate::domain::ids::RuntimeId;
 
@@ -48,7 +48,7 @@ impl<C> Host<C> {
             cell.content = Content::Starting { canary };
             cell.outdated = false;
             going_on += 1;
-            actions.push(Action::Launch { place: cell.place(host, slot, &runtime), canary });
+            actions.push(Action::Launch { place: cell.place(host, slot, Role::Program, &runtime), canary });
         }
     }
 

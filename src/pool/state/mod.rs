@@ -9,13 +9,14 @@
 //! A healthy host gives containers of the runtimes whose canary has passed there, and is in quarantine while none can
 //! (`canaries`).
 //!
-//! A slot holds at most one submission: of its cells at most one is busy. Each slot has a core of its own, so that a
+//! A slot holds at most one submission: of its cells at most one is busy, and beside it at most one companion (`companions`). Each slot has a core of its own, so that a
 //! submission that gets one runs. Each container has a serial number of its own, so that news of one that is gone
 //! changes nothing; so has each attempt to connect to a host, since hosts come and go. The owner asks [`Machine::plan`] after each change what to
 //! begin, begins it, and tells the machine how it went.
 
 mod canaries;
 mod choice;
+mod companions;
 mod copies;
 mod fleet;
 mod hindrance;
@@ -31,12 +32,15 @@ mod tests;
 mod view;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub use companions::Company;
 pub use copies::Copy;
 pub use hindrance::Hindrance;
 pub use images::{ImageFailure, ImageUse};
 pub use launches::LaunchFailure;
+pub use supply::Pairs;
 pub use view::{Activity, Occupancy, Population};
 
 use crate::domain::host::HostName;
@@ -48,6 +52,15 @@ use host::{Cell, Content, Pause};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SlotId(pub u32);
 
+/// What a container does for the submission that has its slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// The submission's program runs in it.
+    Program,
+    /// A program of its exercise runs in it.
+    Companion,
+}
+
 /// One container's place, now and never again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContainerPlace {
@@ -55,6 +68,8 @@ pub struct ContainerPlace {
     pub host: HostName,
     /// The slot on it.
     pub slot: SlotId,
+    /// What it does there.
+    pub role: Role,
     /// What it is for.
     pub runtime: RuntimeId,
     /// Serial number of the container.
@@ -141,7 +156,7 @@ pub struct Supplies {
 #[derive(Debug)]
 pub struct Machine<C> {
     hosts: Fleet<C>,
-    runtimes: BTreeSet<RuntimeId>,
+    runtimes: Arc<BTreeSet<RuntimeId>>,
     supplies: Supplies,
     seed: u64,
     last_serial: u64,
@@ -154,7 +169,8 @@ impl<C> Machine<C> {
     /// * `seed` — spreads retries of different processes over time.
     pub fn new(runtimes: impl IntoIterator<Item = RuntimeId>, supplies: Supplies, seed: u64) -> Self {
         let runtimes: BTreeSet<RuntimeId> = runtimes.into_iter().collect();
-        Self { hosts: Fleet::new(runtimes.len()), runtimes, supplies, seed, last_serial: 0, closed: false }
+        let hosts = Fleet::new(runtimes.len());
+        Self { hosts, runtimes: Arc::new(runtimes), supplies, seed, last_serial: 0, closed: false }
     }
 
     /// Begins nothing any more and gives no container away.
@@ -297,8 +313,12 @@ impl<C> Machine<C> {
 
     fn cell(&mut self, place: &ContainerPlace) -> Option<(&mut Cell<C>, &mut Option<u64>)> {
         let slot = self.hosts.get_mut(&place.host)?.slots.get_mut(&place.slot)?;
-        let cell = slot.cells.get_mut(&place.runtime)?;
-        (cell.serial == place.serial).then_some((cell, &mut slot.taken_by))
+        let (cells, taken_by) = match place.role {
+            Role::Program => (&mut slot.cells, &mut slot.taken_by),
+            Role::Companion => (&mut slot.companions, &mut slot.companion),
+        };
+        let cell = cells.get_mut(&place.runtime)?;
+        (cell.serial == place.serial).then_some((cell, taken_by))
     }
 
     /// A part of `most` that differs by process and number (splitmix64).

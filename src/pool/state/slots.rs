@@ -30,12 +30,12 @@ impl<C> Host<C> {
     /// Takes containers out of closed slots, and slots away that hold none any more.
     pub(super) fn empty_closed(&mut self, host: &HostName, actions: &mut Vec<Action<C>>) {
         for (slot, known) in self.slots.iter_mut().filter(|(_, slot)| slot.is_closed) {
-            for (runtime, cell) in &mut known.cells {
+            for (role, runtime, cell) in known.all_mut() {
                 if matches!(cell.content, Content::Warm { .. })
                     && let Content::Warm { container, .. } =
                         std::mem::replace(&mut cell.content, Content::Removing)
                 {
-                    actions.push(Action::Remove(cell.place(host, *slot, runtime), container));
+                    actions.push(Action::Remove(cell.place(host, *slot, role, runtime), container));
                 }
             }
         }

@@ -16,6 +16,7 @@ pub(super) struct Standing {
     free: usize,
     claimable: Vec<usize>,
     started: Vec<bool>,
+    gives: Vec<bool>,
     hindrances: Vec<Hindrance>,
     /// Neither connected to nor found out of reach.
     untried: bool,
@@ -32,6 +33,8 @@ pub(super) struct Totals {
     pub(super) claimable: Vec<usize>,
     /// Of each runtime, hosts on which its canary has passed.
     pub(super) started: Vec<usize>,
+    /// Of each runtime that is given for programs, and each that is given on the same host for companions, such hosts.
+    pub(super) pairs: Vec<usize>,
     /// Of each runtime, what keeps the nearest host from it; [`Hindrance::NoHost`] without hosts.
     pub(super) hindrances: Vec<Hindrance>,
     hindrances_are_named: bool,
@@ -46,6 +49,7 @@ impl<C> Host<C> {
         let mut standing = Standing {
             claimable: vec![0; runtimes.len()],
             started: vec![false; runtimes.len()],
+            gives: runtimes.iter().map(|runtime| self.gives(runtime)).collect(),
             hindrances: runtimes.iter().map(|runtime| self.hindrance(runtime)).collect(),
             untried: !self.was_tried(),
             images: Some((self.mode, self.connection, self.copies.state())),
@@ -80,6 +84,7 @@ impl Totals {
             free: 0,
             claimable: vec![0; runtimes],
             started: vec![0; runtimes],
+            pairs: vec![0; runtimes * runtimes],
             hindrances: vec![Hindrance::NoHost; runtimes],
             hindrances_are_named: true,
             untried: 0,
@@ -102,6 +107,16 @@ impl Totals {
         }
         for (count, has_started) in self.started.iter_mut().zip(&standing.started) {
             change(count, usize::from(*has_started));
+        }
+        for (pairs, _) in self
+            .pairs
+            .chunks_mut(standing.gives.len().max(1))
+            .zip(&standing.claimable)
+            .filter(|(_, slots)| **slots > 0)
+        {
+            for (count, gives) in pairs.iter_mut().zip(&standing.gives) {
+                change(count, usize::from(*gives));
+            }
         }
         change(&mut self.untried, usize::from(standing.untried));
         let receives = standing.images.as_ref().is_some_and(|(_, _, copies)| copies.receives);

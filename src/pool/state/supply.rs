@@ -1,10 +1,11 @@
 //! What can be claimed, and claiming it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::host::{Content, Life};
 use super::standing::Totals;
-use super::{Action, ContainerPlace, Machine};
+use super::{Action, ContainerPlace, Machine, Role};
 use crate::domain::exercise::Isolation;
 use crate::domain::ids::RuntimeId;
 
@@ -20,6 +21,34 @@ pub struct Supply {
     pub claimable: BTreeMap<RuntimeId, usize>,
     /// Runtimes whose canary has passed on such a host that still has the image.
     pub started: BTreeSet<RuntimeId>,
+    /// Of which runtimes a companion could be had beside those.
+    pub pairs: Pairs,
+}
+
+/// Runtimes of which some host gives containers for programs and of which companions beside them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pairs {
+    runtimes: Arc<BTreeSet<RuntimeId>>,
+    /// Of each runtime of a program, for each of a companion.
+    possible: Vec<bool>,
+}
+
+impl Pairs {
+    /// * `hosts` — of each pair, those that give it.
+    fn of(runtimes: &Arc<BTreeSet<RuntimeId>>, hosts: &[usize]) -> Self {
+        if hosts.iter().all(|hosts| *hosts == 0) {
+            return Self::default();
+        }
+        Self { runtimes: Arc::clone(runtimes), possible: hosts.iter().map(|hosts| *hosts > 0).collect() }
+    }
+
+    /// The runtimes of companions for programs of this one.
+    pub fn companions_of(&self, runtime: &RuntimeId) -> impl Iterator<Item = &RuntimeId> {
+        let row = self.runtimes.iter().position(|other| other == runtime);
+        let skipped = row.map_or(self.possible.len(), |row| row * self.runtimes.len());
+        let row = self.runtimes.iter().zip(self.possible.iter().skip(skipped));
+        row.filter(|(_, possible)| **possible).map(|(companion, _)| companion)
+    }
 }
 
 impl Supply {
@@ -52,7 +81,7 @@ impl<C> Machine<C> {
         if self.closed {
             return Supply::default();
         }
-        let Totals { total, free, claimable, started, .. } = self.hosts.totals(&self.runtimes);
+        let Totals { total, free, claimable, started, pairs, .. } = self.hosts.totals(&self.runtimes);
         let of_each = |counts: &[usize]| {
             let counts = self.runtimes.iter().cloned().zip(counts.iter().copied());
             counts.filter(|(_, count)| *count > 0).collect::<Vec<_>>()
@@ -61,20 +90,28 @@ impl<C> Machine<C> {
             total: *total,
             free: *free,
             claimable: of_each(claimable).into_iter().collect(),
+            pairs: Pairs::of(&self.runtimes, pairs),
             started: of_each(started).into_iter().map(|(runtime, _)| runtime).collect(),
         }
     }
 
     /// Gives a warm container away, from the host that is best for it (`choice`).
     ///
+    /// * `companion` — of what runtime a companion is to be had beside it.
     /// * `isolation` — a fresh one has served nobody before.
-    pub fn claim(&mut self, runtime: &RuntimeId, isolation: Isolation) -> Option<(ContainerPlace, C)> {
+    pub fn claim(
+        &mut self,
+        runtime: &RuntimeId,
+        companion: Option<&RuntimeId>,
+        isolation: Isolation,
+    ) -> Option<(ContainerPlace, C)> {
         if self.closed {
             return None;
         }
         let able = self.hosts.iter().filter_map(|(id, host)| {
             let (slot, _) = host.slots.iter().find(|(_, slot)| slot.can_serve(runtime, isolation))?;
-            host.gives(runtime).then(|| (host.rank(), id, *slot))
+            let gives = host.gives(runtime) && companion.is_none_or(|companion| host.gives(companion));
+            gives.then(|| (host.rank(), id, *slot))
         });
         let (_, id, slot) = able.min_by_key(|(rank, ..)| *rank)?;
         let id = id.clone();
@@ -85,7 +122,7 @@ impl<C> Machine<C> {
         };
         cell.content = Content::Busy { life: Life { submissions: life.submissions + 1, ..life } };
         known.taken_by = Some(cell.serial);
-        Some((cell.place(&id, slot, runtime), container))
+        Some((cell.place(&id, slot, Role::Program, runtime), container))
     }
 
     /// Takes a warm container that has served a submission out of a free slot, so that a fresh one takes its place;
@@ -107,7 +144,7 @@ impl<C> Machine<C> {
         let cell = self.hosts.get_mut(&id)?.slots.get_mut(&slot)?.cells.get_mut(runtime)?;
         match std::mem::replace(&mut cell.content, Content::Removing) {
             Content::Warm { container, .. } => {
-                Some(Action::Remove(cell.place(&id, slot, runtime), container))
+                Some(Action::Remove(cell.place(&id, slot, Role::Program, runtime), container))
             }
             other => {
                 cell.content = other;

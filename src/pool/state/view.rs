@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::host::{Content, Host};
-use super::{Connection, ContainerPlace, Machine};
+use super::{Connection, ContainerPlace, Machine, Role};
 use crate::domain::host::HostName;
 use crate::domain::ids::RuntimeId;
 use crate::pool::hosts::HostState;
@@ -37,8 +37,10 @@ pub struct Occupancy {
 impl<C> Host<C> {
     fn population(&self, runtime: &RuntimeId) -> Population {
         let mut population = Population::default();
-        for cell in self.slots.values().filter_map(|slot| slot.cells.get(runtime)) {
-            population.count(&cell.content);
+        for slot in self.slots.values() {
+            for cell in slot.cells.get(runtime).into_iter().chain(slot.companions.get(runtime)) {
+                population.count(&cell.content);
+            }
         }
         population
     }
@@ -76,7 +78,11 @@ impl<C> Machine<C> {
     /// What the container is doing that was given this place; `None` if it is gone.
     pub fn activity(&self, place: &ContainerPlace) -> Option<Activity> {
         let slot = self.hosts.get(&place.host)?.slots.get(&place.slot)?;
-        let cell = slot.cells.get(&place.runtime).filter(|cell| cell.serial == place.serial)?;
+        let cells = match place.role {
+            Role::Program => &slot.cells,
+            Role::Companion => &slot.companions,
+        };
+        let cell = cells.get(&place.runtime).filter(|cell| cell.serial == place.serial)?;
         match cell.content {
             Content::Empty => None,
             Content::Starting { .. } => Some(Activity::Starting),
@@ -111,7 +117,7 @@ impl<C> Machine<C> {
         let slots = self.hosts.get(host).into_iter().flat_map(|host| host.slots.values());
         for slot in slots.filter(|slot| !slot.is_closed) {
             occupancy.total += 1;
-            if slot.taken_by.is_some() {
+            if slot.is_taken() {
                 occupancy.taken += 1;
                 occupancy.busy += u32::from(slot.emptying().is_none());
             }

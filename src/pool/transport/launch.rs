@@ -6,7 +6,7 @@ use guichet_agent::{Hello, Setup};
 
 use super::{SocketFolder, Transport, TransportKind, Ways};
 use crate::pool::agent_client::{self, AgentClient};
-use crate::pool::docker::{self, Engine, Placement, UIDS_PER_SLOT, first_uid};
+use crate::pool::docker::{self, Engine, Placement, uids};
 
 /// A container that has started, with nothing in it.
 #[derive(Debug)]
@@ -119,10 +119,10 @@ impl Ways {
         placement: Placement<'_>,
         folder: Option<&SocketFolder>,
     ) -> Result<Launched, LaunchError> {
-        let (slot, transport) = (placement.slot, folder.map(SocketFolder::path));
+        let ((first_uid, uid_count), transport) =
+            (uids(placement.slot, placement.role), folder.map(SocketFolder::path));
         let (id, transport) = engine.launch(&Placement { transport, ..placement }).await?;
-        let setup =
-            Setup { version: guichet_agent::VERSION, first_uid: first_uid(slot), uid_count: UIDS_PER_SLOT };
+        let setup = Setup { version: guichet_agent::VERSION, first_uid, uid_count };
         match self.greet(transport, setup, folder).await {
             Ok((client, hello, transport)) => Ok(Launched { id, client, hello, transport }),
             Err(error) => {

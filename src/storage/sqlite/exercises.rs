@@ -116,6 +116,12 @@ pub(super) fn put(
         "INSERT INTO exercise_versions (exercise_id, version, created_at, spec) VALUES (?1, ?2, ?3, ?4)",
         params![id.as_str(), version, now.millis(), document],
     )?;
+    if let Some(companion) = spec.kind.companion() {
+        tx.execute(
+            "INSERT INTO exercise_companions (exercise_id, version, runtime) VALUES (?1, ?2, ?3)",
+            params![id.as_str(), version, companion.as_str()],
+        )?;
+    }
     write_outline(tx, id, version, &mut spec)?;
     versions.outdate(id, version);
     let exercise = Exercise { id: id.clone(), version, updated_at: now, spec };

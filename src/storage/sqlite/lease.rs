@@ -12,11 +12,14 @@ use super::writer::Tx;
 use super::{events, queue};
 use crate::domain::event::{EventBody, Progress};
 use crate::domain::exercise::SourceFile;
-use crate::domain::ids::{RuntimeId, WorkerId};
+use crate::domain::ids::WorkerId;
 use crate::domain::lease::{AttemptCaps, Guarded, Lease, Losses, REST_AFTER_LOSS};
-use crate::domain::submission::{Failure, FileSize, GivenUp, LostReason, State, StateName, Submission, Work};
+use crate::domain::submission::{
+    Failure, FailureCode, FileSize, GivenUp, LostReason, State, StateName, Submission, Work,
+};
 use crate::domain::time::Timestamp;
-use crate::storage::{Change, Ending, Leased, Placed, Renewed, Rescue, Rescued, Result};
+use crate::domain::verdict::CheckerFault;
+use crate::storage::{Change, Ending, Leased, Placed, Renewed, Rescue, Rescued, Result, Runnable};
 
 /// A submission that was just leased, before its exercise is decoded.
 pub(super) struct NewLease {
@@ -35,16 +38,16 @@ impl NewLease {
     }
 }
 
-/// Leases the first queued submission of one of the runtimes asked for.
+/// Leases the first queued submission of what can run.
 pub(super) fn next(
     tx: &mut Tx,
     versions: &Versions,
     worker: &WorkerId,
-    runtimes: &[RuntimeId],
+    runnable: &[Runnable],
     now: Timestamp,
     until: Timestamp,
 ) -> Result<Option<NewLease>> {
-    let Some(Placed { mut submission, position }) = first_of(tx, worker, runtimes, now)? else {
+    let Some(Placed { mut submission, position }) = first_of(tx, worker, runnable, now)? else {
         return Ok(None);
     };
     let of = Row { table: "submissions", key: &submission.id };
@@ -79,18 +82,32 @@ pub(super) fn next(
     Ok(Some(NewLease { leased, exercise }))
 }
 
-/// The first queued submission of one of `runtimes` that does not rest after losses. Of those that were lost with more
+/// The first queued submission of what can run that does not rest after losses. Of those that were lost with more
 /// than one instance one runs at a time: what ran beside the one that is to blame is not lost with it again.
-fn first_of(tx: &Tx, worker: &WorkerId, runtimes: &[RuntimeId], now: Timestamp) -> Result<Option<Placed>> {
+fn first_of(tx: &Tx, worker: &WorkerId, runnable: &[Runnable], now: Timestamp) -> Result<Option<Placed>> {
     let rest_ms = i64::try_from(REST_AFTER_LOSS.as_millis()).unwrap_or(i64::MAX);
-    // The first of each runtime, and of these the first: what waits for other runtimes is not walked over.
+    // The first of each runtime and companion, and of these the first: what waits for others is not walked over. Few
+    // companions are waited for, often none.
     let row = tx.first(
         select_submissions!(
             without files,
             "WHERE s.rowid = ( \
-               SELECT f.rowid FROM json_each(?1) AS asked JOIN submissions AS f ON f.rowid = ( \
+               WITH RECURSIVE awaited (companion) AS ( \
+                 SELECT min(companion) FROM submissions INDEXED BY submissions_companion_queue \
+                   WHERE state = 'queued' AND companion <> '' \
+                 UNION ALL SELECT ( \
+                   SELECT min(q.companion) FROM submissions AS q INDEXED BY submissions_companion_queue \
+                   WHERE q.state = 'queued' AND q.companion <> '' AND q.companion > awaited.companion) \
+                   FROM awaited WHERE awaited.companion IS NOT NULL), \
+               asked (runtime, companion) AS ( \
+                 SELECT json_extract(value, '$.runtime'), '' FROM json_each(?1) \
+                 UNION ALL SELECT json_extract(one.value, '$.runtime'), awaited.companion \
+                   FROM awaited CROSS JOIN json_each(?1) AS one \
+                   CROSS JOIN json_each(one.value, '$.companions') AS beside \
+                   WHERE beside.value = awaited.companion) \
+               SELECT f.rowid FROM asked JOIN submissions AS f ON f.rowid = ( \
                  SELECT q.rowid FROM submissions AS q INDEXED BY submissions_runtime_queue \
-                 WHERE q.state = 'queued' AND q.runtime = asked.value AND (q.attempt = 0 OR NOT coalesce(( \
+                 WHERE q.state = 'queued' AND q.runtime = asked.runtime AND q.companion = asked.companion AND (q.attempt = 0 OR NOT coalesce(( \
                    SELECT ?2 >= rests_from AND ?2 < rests_from + rest_ms \
                      OR EXISTS (SELECT 1 FROM submissions AS r WHERE r.state = 'running' AND 1 < ( \
                        SELECT count(*) FROM attempts AS s WHERE s.submission_id = r.id AND s.round = r.round \
@@ -107,7 +124,7 @@ fn first_of(tx: &Tx, worker: &WorkerId, runtimes: &[RuntimeId], now: Timestamp) 
                  ORDER BY q.priority, q.rank, q.ticket LIMIT 1) \
                ORDER BY f.priority, f.rank, f.ticket LIMIT 1)"
         ),
-        params![json(runtimes)?, now.millis(), rest_ms, LostReason::InstanceLost.name(), worker.as_str()],
+        params![json(runnable)?, now.millis(), rest_ms, LostReason::InstanceLost.name(), worker.as_str()],
         SubmissionRow::read,
     )?;
     row.map(Placed::try_from).transpose()
@@ -174,7 +191,13 @@ pub(super) fn finish(
     let Some(held) = held(tx, lease)? else { return Ok(Guarded::LeaseLost) };
     let outcome = match how {
         Ending::Finished(result) if !held.cancel_requested => Outcome::Finished(result),
-        Ending::Finished(_) | Ending::Cancelled => Outcome::Cancelled,
+        Ending::Failed(fault) if !held.cancel_requested => Outcome::Failed(Failure {
+            code: FailureCode::CheckerFailed,
+            message: CheckerFault::MESSAGE.to_owned(),
+            attempts: losses::all(tx, &held.submission)?,
+            checker: Some(fault),
+        }),
+        Ending::Finished(_) | Ending::Failed(_) | Ending::Cancelled => Outcome::Cancelled,
     };
     ending::end(tx, held.submission, progress, outcome, now)?;
     Ok(Guarded::LeaseHeld)
@@ -248,7 +271,7 @@ fn lose(tx: &mut Tx, held: Held, given_up: GivenUp, caps: AttemptCaps, now: Time
     if !caps.allow_another(counted) {
         let attempts = losses::all(tx, &submission)?;
         let message = message(reason, submission.state.attempt(), counted);
-        let failure = Failure { code: reason, message, attempts };
+        let failure = Failure { code: reason.into(), message, attempts, checker: None };
         ending::end(tx, submission, vec![], Outcome::Failed(failure), now)?;
         return Ok(StateName::Failed);
     }

@@ -46,13 +46,13 @@ use super::{
     CancelRequested, Change, DraftBounds, Ending, Enqueued, EventPlace, ExercisePage, ExercisePut,
     ExerciseResults, Expected, FilesReplaced, IdempotencyKey, Inserted, Installation, Intake, Leased,
     LegacyEnqueued, LegacyStanding, ListCursor, LogChanges, LogMark, LogPage, Placed, QueueCaps, QueueEntry,
-    QueueFigures, RecentRuns, Rejudged, Renewed, Rescue, Rescued, Result, ResultsPage, Retention, Snapshot,
-    Storage, SubmissionFilter,
+    QueueFigures, RecentRuns, Rejudged, Renewed, Rescue, Rescued, Result, ResultsPage, Retention, Runnable,
+    Snapshot, Storage, SubmissionFilter,
 };
 use crate::domain::event::{Event, LogPlace, Progress};
 use crate::domain::exercise::{Exercise, ExerciseSpec, SourceFile};
 use crate::domain::host::{HostName, HostSettings, HostUpdate, HostWishes};
-use crate::domain::ids::{ExerciseId, Owner, RuntimeId, SubmissionId, WorkerId};
+use crate::domain::ids::{ExerciseId, Owner, SubmissionId, WorkerId};
 use crate::domain::lease::{AttemptCaps, Guarded, Lease};
 use crate::domain::pace::Pace;
 use crate::domain::submission::{GivenUp, LegacyRef, NewSubmission};
@@ -225,12 +225,12 @@ impl Storage for SqliteStorage {
     async fn lease_next(
         &self,
         worker: &WorkerId,
-        runtimes: &[RuntimeId],
+        runnable: &[Runnable],
         now: Timestamp,
         until: Timestamp,
     ) -> Result<Option<Leased>> {
-        let (inner, worker, runtimes) = (Arc::clone(&self.inner), worker.clone(), runtimes.to_vec());
-        let next = move |tx: &mut Tx| lease::next(tx, &inner.versions, &worker, &runtimes, now, until);
+        let (inner, worker, runnable) = (Arc::clone(&self.inner), worker.clone(), runnable.to_vec());
+        let next = move |tx: &mut Tx| lease::next(tx, &inner.versions, &worker, &runnable, now, until);
         let leased = self.inner.writer.write_soon("lease_next", next).await?;
         leased.map(|leased| leased.complete(&self.inner.versions)).transpose()
     }

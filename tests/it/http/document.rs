@@ -141,7 +141,7 @@ fn events_and_checkers_are_told_apart_by_their_type() {
     let document = document();
     let schemas = &document["components"]["schemas"];
     for (union, tags) in
-        [("StreamEvent", 12), ("HostEvent", 5), ("RejudgeEvent", 1), ("Checker", 2), ("CheckerRequest", 2)]
+        [("StreamEvent", 12), ("HostEvent", 5), ("RejudgeEvent", 1), ("Checker", 3), ("CheckerRequest", 3)]
     {
         let union = &schemas[union];
         assert_eq!(union["discriminator"]["propertyName"], "type", "{union}");

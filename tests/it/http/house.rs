@@ -28,7 +28,7 @@ use guichet::pool::{self, Pool};
 use guichet::runtimes;
 use guichet::shutdown::Tasks;
 use guichet::storage::sqlite::{Options, SqliteStorage};
-use guichet::storage::{Ending, QueueCaps, Storage as _, Store};
+use guichet::storage::{Ending, QueueCaps, Runnable, Storage as _, Store};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -292,10 +292,11 @@ impl House {
 
     /// Leases the next submission.
     pub async fn lease(&self) -> Lease {
-        let runtimes = ["python".parse().expect("an id"), "c".parse().expect("an id")];
+        let runnable = ["python", "c"]
+            .map(|id| Runnable { runtime: id.parse().expect("an id"), companions: Vec::new() });
         let now = self.clock.now();
         let worker = "worker".parse().expect("a name");
-        let leased = self.storage.lease_next(&worker, &runtimes, now, now.plus(TOKEN_TTL)).await;
+        let leased = self.storage.lease_next(&worker, &runnable, now, now.plus(TOKEN_TTL)).await;
         let leased = leased.expect("a database");
         leased.expect("something queued").work.lease
     }

@@ -28,6 +28,7 @@ fn report(index: u32, name: &str, visibility: Visibility) -> TestReport {
         stdout: Capture { bytes: vec![b'S', 0xff].into(), truncated: false },
         stderr: Capture { bytes: "SECRET-ERR".into(), truncated: true },
         message: Some("SECRET-MESSAGE".to_owned()),
+        judge_message: None,
     }
 }
 

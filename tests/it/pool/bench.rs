@@ -212,8 +212,11 @@ impl Bench {
     /// A container of the runtime that suits, as soon as there is one.
     pub async fn claim_for(&self, runtime: &str, isolation: Isolation) -> Container {
         let runtime = id(runtime);
-        let reserved =
-            self.pool.reserve(SubmissionId::generate(), &runtime, isolation).await.expect("the pool goes on");
+        let reserved = self
+            .pool
+            .reserve(SubmissionId::generate(), &runtime, None, isolation)
+            .await
+            .expect("the pool goes on");
         timeout(SOON * 3, reserved.container())
             .await
             .unwrap_or_else(|_| panic!("no container of {runtime}; is its image built?"))

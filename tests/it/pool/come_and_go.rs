@@ -110,8 +110,11 @@ async fn what_waits_for_a_slot_that_goes_is_told_at_once() {
     let (bench, host) = bench_without_hosts();
     bench.pool.add_host(HostSettings { slots: NonZeroU32::new(2), ..host.clone() }).await;
     let both = [bench.claim("python").await, bench.claim("python").await];
-    let waits =
-        bench.pool.reserve(SubmissionId::generate(), &id("python"), Isolation::Reset).await.expect("a pool");
+    let waits = bench
+        .pool
+        .reserve(SubmissionId::generate(), &id("python"), None, Isolation::Reset)
+        .await
+        .expect("a pool");
 
     let change = HostUpdate { mode: None, slots: Some(NonZeroU32::new(1)) };
     bench.pool.update_host(&host.name, change).await;

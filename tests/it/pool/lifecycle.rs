@@ -121,7 +121,7 @@ async fn who_reserves_first_is_served_first_and_what_is_reserved_is_not_free() {
     let running = bench.claim("python").await;
     let first = bench
         .pool
-        .reserve(SubmissionId::generate(), &id("python"), Isolation::Fresh)
+        .reserve(SubmissionId::generate(), &id("python"), None, Isolation::Fresh)
         .await
         .expect("the pool goes on");
     let mut second = Box::pin(bench.claim("python"));
@@ -145,7 +145,7 @@ async fn a_reservation_that_is_given_up_blocks_nobody() {
     drop(
         bench
             .pool
-            .reserve(SubmissionId::generate(), &id("python"), Isolation::Reset)
+            .reserve(SubmissionId::generate(), &id("python"), None, Isolation::Reset)
             .await
             .expect("the pool goes on"),
     );
@@ -278,7 +278,7 @@ async fn slots_run_side_by_side_and_are_counted() {
     assert_eq!(taken, Free { total: 2, free: 0, runtimes: BTreeSet::new(), ..taken.clone() });
     let third = bench
         .pool
-        .reserve(SubmissionId::generate(), &id("c"), Isolation::Reset)
+        .reserve(SubmissionId::generate(), &id("c"), None, Isolation::Reset)
         .await
         .expect("the pool goes on");
     assert!(third.container().now_or_never().is_none(), "a third submission in two slots");

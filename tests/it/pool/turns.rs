@@ -29,7 +29,7 @@ async fn there_are_no_more_slots_than_cores_and_who_comes_beyond_them_is_promise
     let free = bench.pool.free().borrow().clone();
     let next = bench
         .pool
-        .reserve(SubmissionId::generate(), &id("python"), Isolation::Reset)
+        .reserve(SubmissionId::generate(), &id("python"), None, Isolation::Reset)
         .await
         .expect("the pool goes on");
     let mut next = Box::pin(next.container());
@@ -48,7 +48,7 @@ async fn a_wait_for_a_container_that_does_not_come_ends_with_the_reason() {
     let held = bench.claim("python").await;
     let next = bench
         .pool
-        .reserve(SubmissionId::generate(), &id("python"), Isolation::Reset)
+        .reserve(SubmissionId::generate(), &id("python"), None, Isolation::Reset)
         .await
         .expect("the pool goes on");
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use guichet::domain::event::{Event, LogPlace};
 use guichet::domain::exercise::{
-    Checker, ExerciseSpec, Isolation, Kind, SourceFile, Stdio, TestCase, Visibility,
+    Checker, CheckerProgram, ExerciseSpec, Isolation, Kind, SourceFile, Stdio, TestCase, Visibility,
 };
 use guichet::domain::ids::{ExerciseId, Owner, RuntimeId, SubmissionId, WorkerId};
 use guichet::domain::lease::{AttemptCaps, Lease};
@@ -18,7 +18,8 @@ use guichet::domain::verdict::{
     Capture, Exit, Points, SubmissionResult, TestReport, Timings, Usage, UsageSource, Verdict,
 };
 use guichet::storage::{
-    CancelRequested, Ending, Enqueued, FilesReplaced, Inserted, Leased, LogPage, Placed, QueueCaps, Storage,
+    CancelRequested, Ending, Enqueued, FilesReplaced, Inserted, Leased, LogPage, Placed, QueueCaps, Runnable,
+    Storage,
 };
 
 pub const NO_CAPS: QueueCaps = QueueCaps::NONE;
@@ -114,7 +115,13 @@ pub async fn lease_as(
     runtimes: &[RuntimeId],
     now: Timestamp,
 ) -> Option<Leased> {
-    db.lease_next(&worker(who), runtimes, now, now.plus(Duration::from_secs(15))).await.unwrap()
+    let runnable: Vec<_> = runtimes.iter().cloned().map(alone).collect();
+    db.lease_next(&worker(who), &runnable, now, now.plus(Duration::from_secs(15))).await.unwrap()
+}
+
+/// Submissions of a runtime that have no companion.
+pub const fn alone(runtime: RuntimeId) -> Runnable {
+    Runnable { runtime, companions: Vec::new() }
 }
 
 /// Leases the next submission and ends it as accepted.
@@ -187,6 +194,7 @@ pub fn test_report(index: u32, verdict: Verdict) -> TestReport {
         stdout: Capture { bytes: vec![0x33, 0xff].into(), truncated: false },
         stderr: Capture::default(),
         message: None,
+        judge_message: None,
     }
 }
 
@@ -207,6 +215,19 @@ pub fn finished(round: u32, verdict: Verdict) -> Ending {
     Ending::Finished(Box::new(result(round, verdict)))
 }
 
+/// The same, with a checker that is a program of this runtime.
+pub fn checked_by(runtime_id: &str) -> ExerciseSpec {
+    let mut spec = spec("Checked");
+    let Kind::Stdio(stdio) = &mut spec.kind;
+    stdio.checker = Checker::Program(CheckerProgram {
+        runtime: runtime(runtime_id),
+        files: vec![file("check", "")],
+        args: vec![],
+        limits: LimitChoice::default(),
+    });
+    spec
+}
+
 pub fn spec(title: &str) -> ExerciseSpec {
     ExerciseSpec {
         title: title.to_owned(),
@@ -218,6 +239,8 @@ pub fn spec(title: &str) -> ExerciseSpec {
                 args: vec![],
                 stdin: "1 2\n".into(),
                 expected: vec![0xff, 0x0a].into(),
+                files: vec![],
+                expected_files: vec![],
                 visibility: Visibility::Public,
                 weight: 1,
             }],

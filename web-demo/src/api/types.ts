@@ -19,6 +19,7 @@ export type Link = Schemas["Link"];
 export type LimitHit = Schemas["LimitHit"];
 export type Limits = Schemas["Limits"];
 export type LostReason = Schemas["LostReason"];
+export type FailureCode = Schemas["FailureCode"];
 export type Me = Schemas["Me"];
 export type OwnerResults = Schemas["OwnerResults"];
 export type PositionReason = Schemas["PositionReason"];

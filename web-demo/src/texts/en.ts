@@ -1,5 +1,5 @@
 /** All texts in English. `Texts` is their shape: another language that lacks one does not compile. */
-import type { Eta, Hindrance, LimitHit, LostReason, PositionReason, State, Verdict } from "../api/types";
+import type { Eta, FailureCode, Hindrance, LimitHit, LostReason, PositionReason, State, Verdict } from "../api/types";
 import { format, regional } from "./format";
 
 const f = format(regional("en"), ["B", "KiB", "MiB"]);
@@ -160,8 +160,10 @@ export const en = {
     of: (done: number, of: number) => `${f.number(done)} of ${f.number(of)} tests`,
     cancelled: "Cancelled. Nothing was graded; submit again when you like.",
     failed: "This could not be graded, and it is not your program's fault. Submit it again; if that fails too, tell your teacher.",
-    failedWhy: (reason: LostReason, attempts: number) =>
-      `${lost[reason] ?? reason} It was tried ${f.number(attempts)} ${f.plural(attempts, "time", "times")}.`,
+    failedWhy: (code: FailureCode, attempts: number) =>
+      code === "checker_failed"
+        ? "The exercise is at fault, not your program: its checker failed. Your teacher can see why."
+        : `${lost[code] ?? code} It was tried ${f.number(attempts)} ${f.plural(attempts, "time", "times")}.`,
     draft: "Stored, and not asked to run yet.",
     again: (s: number) => `You can send it again in ${f.seconds(s)}.`,
     againNow: "You can send it again now.",

@@ -161,8 +161,10 @@ export const fr: Texts = {
     of: (done, of) => `${f.number(done)} tests sur ${f.number(of)}`,
     cancelled: "Annulé. Rien n’a été évalué ; soumettez de nouveau quand vous voulez.",
     failed: "Ceci n’a pas pu être évalué, et votre programme n’y est pour rien. Soumettez-le de nouveau ; si cela échoue encore, prévenez votre enseignant.",
-    failedWhy: (reason, attempts) =>
-      `${lost[reason] ?? reason} Il y a eu ${f.number(attempts)} ${f.plural(attempts, "tentative", "tentatives")}.`,
+    failedWhy: (code, attempts) =>
+      code === "checker_failed"
+        ? "C’est la faute de l’exercice, pas de votre programme : son vérificateur a échoué. Votre enseignant peut voir pourquoi."
+        : `${lost[code] ?? code} Il y a eu ${f.number(attempts)} ${f.plural(attempts, "tentative", "tentatives")}.`,
     draft: "Enregistré, et pas encore à exécuter.",
     again: (s) => `Vous pourrez l’envoyer de nouveau dans ${f.seconds(s)}.`,
     againNow: "Vous pouvez l’envoyer de nouveau.",

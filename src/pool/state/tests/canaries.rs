@@ -100,7 +100,7 @@ fn a_host_on_which_no_canary_passes_is_in_quarantine_until_one_does() {
     world.now += Duration::from_secs(1);
     settle_with(&mut world, |runtime| runtime == 0);
     assert_eq!(state(&world), HostState::Healthy);
-    assert!(world.machine.claim(&a_runtime(0), Isolation::Reset).is_some());
+    assert!(world.machine.claim(&a_runtime(0), None, Isolation::Reset).is_some());
 }
 
 #[test]
@@ -123,7 +123,8 @@ fn a_host_in_quarantine_is_tried_at_once_when_it_shall_take_work() {
 /// Loses `count` runs of the first runtime, one after the other.
 fn lose_runs(world: &mut World, count: usize) {
     for _ in 0..count {
-        let (place, container) = world.machine.claim(&a_runtime(0), Isolation::Reset).expect("a container");
+        let (place, container) =
+            world.machine.claim(&a_runtime(0), None, Isolation::Reset).expect("a container");
         world.give_back(place, Fate::Lost(container));
         world.check();
         world.settle_all();
@@ -135,12 +136,12 @@ fn after_three_runs_lost_in_a_row_nothing_is_given_before_a_canary_has_passed() 
     let mut world = warm_world(2, 2);
     lose_runs(&mut world, 2);
     assert_eq!(world.machine.supply().claimable.len(), RUNTIMES);
-    let (place, container) = world.machine.claim(&a_runtime(0), Isolation::Reset).expect("a container");
+    let (place, container) = world.machine.claim(&a_runtime(0), None, Isolation::Reset).expect("a container");
 
     world.give_back(place, Fate::Lost(container));
 
     assert_eq!(world.machine.supply().claimable.len(), 0);
-    assert_eq!(world.machine.claim(&a_runtime(1), Isolation::Reset), None);
+    assert_eq!(world.machine.claim(&a_runtime(1), None, Isolation::Reset), None);
     // Containers wait in all slots: of each runtime one makes room.
     world.plan();
     let removals = world.under_way.iter().filter(|action| matches!(action, Action::Remove(..))).count();
@@ -154,7 +155,7 @@ fn after_three_runs_lost_in_a_row_nothing_is_given_before_a_canary_has_passed() 
 fn a_run_that_ends_between_losses_says_that_the_host_works() {
     let mut world = warm_world(1, 1);
     lose_runs(&mut world, 2);
-    let (place, container) = world.machine.claim(&a_runtime(0), Isolation::Reset).expect("a container");
+    let (place, container) = world.machine.claim(&a_runtime(0), None, Isolation::Reset).expect("a container");
     world.give_back(place, Fate::Reusable(container));
 
     lose_runs(&mut world, 2);
@@ -165,7 +166,7 @@ fn a_run_that_ends_between_losses_says_that_the_host_works() {
 #[test]
 fn a_launch_that_fails_takes_nothing_from_containers_of_the_runtime_that_serve() {
     let mut world = warm_world(2, 1);
-    let (busy, container) = world.machine.claim(&a_runtime(0), Isolation::Reset).expect("a container");
+    let (busy, container) = world.machine.claim(&a_runtime(0), None, Isolation::Reset).expect("a container");
     settle_with(&mut world, |_any| false);
     assert!(world.machine.hosts[&a_host(0)].canaries.has_passed(&a_runtime(0)));
 
@@ -183,8 +184,8 @@ fn a_replaced_image_serves_when_its_canary_has_passed() {
 
     world.machine.image_replaced(&a_host(0), &a_runtime(0), world.now);
 
-    assert_eq!(world.machine.claim(&a_runtime(0), Isolation::Reset), None);
-    assert!(world.machine.claim(&a_runtime(1), Isolation::Reset).is_some());
+    assert_eq!(world.machine.claim(&a_runtime(0), None, Isolation::Reset), None);
+    assert!(world.machine.claim(&a_runtime(1), None, Isolation::Reset).is_some());
     settle_with(&mut world, |_any| true);
     world.plan();
     assert_eq!(state(&world), HostState::Healthy);

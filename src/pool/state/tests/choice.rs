@@ -23,7 +23,7 @@ fn world_of<const N: usize>(hosts: [(u32, Duration); N]) -> World {
 }
 
 fn given(world: &mut World) -> Option<HostName> {
-    let (place, container) = world.machine.claim(&a_runtime(0), Isolation::Reset)?;
+    let (place, container) = world.machine.claim(&a_runtime(0), None, Isolation::Reset)?;
     let host = place.host.clone();
     world.lent.push((place, container));
     Some(host)

@@ -38,18 +38,18 @@ fn each_runtime_is_warm_once_before_any_is_warm_twice() {
 #[test]
 fn a_taken_slot_makes_another_warm_for_its_runtime() {
     let mut world = warm_world(2, 1);
-    let taken = world.machine.claim(&a_runtime(0), Isolation::Reset).expect("a container");
+    let taken = world.machine.claim(&a_runtime(0), None, Isolation::Reset).expect("a container");
 
     world.settle_all();
 
-    let (other, _) = world.machine.claim(&a_runtime(0), Isolation::Reset).expect("another container");
+    let (other, _) = world.machine.claim(&a_runtime(0), None, Isolation::Reset).expect("another container");
     assert_ne!(taken.0.slot, other.slot);
 }
 
 #[test]
 fn a_doubtful_container_keeps_its_slot_until_it_is_gone() {
     let mut world = warm_world(1, 1);
-    let (place, container) = world.machine.claim(&a_runtime(0), Isolation::Reset).expect("a container");
+    let (place, container) = world.machine.claim(&a_runtime(0), None, Isolation::Reset).expect("a container");
 
     let action = world.machine.give_back(place.clone(), Fate::Doubtful(container), world.now);
 
@@ -62,14 +62,14 @@ fn a_doubtful_container_keeps_its_slot_until_it_is_gone() {
 #[test]
 fn a_retired_container_leaves_its_slot_at_once() {
     let mut world = warm_world(1, 1);
-    let (place, container) = world.machine.claim(&a_runtime(0), Isolation::Reset).expect("a container");
+    let (place, container) = world.machine.claim(&a_runtime(0), None, Isolation::Reset).expect("a container");
 
     let action = world.machine.give_back(place.clone(), Fate::Retired(container), world.now);
 
     assert_eq!(action, Some(Action::Remove(place.clone(), container)));
     assert_eq!(world.machine.supply().free, 1);
     assert!(
-        world.machine.claim(&a_runtime(1), Isolation::Reset).is_some(),
+        world.machine.claim(&a_runtime(1), None, Isolation::Reset).is_some(),
         "another runtime's container in the same slot"
     );
 }
@@ -80,7 +80,8 @@ fn a_container_is_replaced_after_as_many_submissions_as_are_set() {
     let mut removed = None;
     for _ in 0..SUBMISSIONS {
         assert_eq!(removed, None);
-        let (place, container) = world.machine.claim(&a_runtime(0), Isolation::Reset).expect("a container");
+        let (place, container) =
+            world.machine.claim(&a_runtime(0), None, Isolation::Reset).expect("a container");
         removed = world.machine.give_back(place, Fate::Reusable(container), world.now);
     }
     assert!(matches!(removed, Some(Action::Remove(..))), "{removed:?}");
@@ -102,7 +103,7 @@ fn an_idle_container_is_replaced_after_an_hour_or_a_little_more() {
 #[test]
 fn an_idle_container_that_stopped_is_replaced_and_one_that_serves_is_not() {
     let mut world = warm_world(1, 1);
-    let (busy, container) = world.machine.claim(&a_runtime(0), Isolation::Reset).expect("a container");
+    let (busy, container) = world.machine.claim(&a_runtime(0), None, Isolation::Reset).expect("a container");
 
     let actions = world.machine.stopped(&a_host(0), |_any| true, world.now);
 
@@ -119,7 +120,7 @@ fn an_idle_container_that_stopped_is_replaced_and_one_that_serves_is_not() {
 #[test]
 fn a_container_of_a_host_lost_meanwhile_comes_back_without_effect() {
     let mut world = warm_world(1, 1);
-    let (place, container) = world.machine.claim(&a_runtime(0), Isolation::Reset).expect("a container");
+    let (place, container) = world.machine.claim(&a_runtime(0), None, Isolation::Reset).expect("a container");
     world.machine.lost(&a_host(0), world.now);
     world.now += Duration::from_secs(20);
     world.settle_all();
@@ -128,7 +129,7 @@ fn a_container_of_a_host_lost_meanwhile_comes_back_without_effect() {
 
     assert_eq!(world.machine.supply().free, 1);
     assert_ne!(
-        world.machine.claim(&a_runtime(0), Isolation::Reset).map(|(_, container)| container),
+        world.machine.claim(&a_runtime(0), None, Isolation::Reset).map(|(_, container)| container),
         Some(container)
     );
 }
@@ -155,7 +156,7 @@ fn a_closed_machine_begins_and_lends_nothing() {
 
     world.machine.close();
 
-    assert_eq!(world.machine.claim(&a_runtime(0), Isolation::Reset), None);
+    assert_eq!(world.machine.claim(&a_runtime(0), None, Isolation::Reset), None);
     world.now += Duration::from_hours(2);
     assert_eq!(world.machine.plan(world.now), []);
 }

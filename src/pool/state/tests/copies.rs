@@ -163,7 +163,7 @@ fn an_outdated_image_serves_until_the_other_has_come_and_then_its_containers_ser
 
     let begun = copies_begun(&mut world);
     assert_eq!(begun.len(), 1);
-    let (busy, container) = world.machine.claim(&runtime, Isolation::Reset).expect("a container");
+    let (busy, container) = world.machine.claim(&runtime, None, Isolation::Reset).expect("a container");
     end_copies(&mut world, true);
     world.machine.image_replaced(&outdated, &runtime, world.now);
     let replaced = world.machine.give_back(busy, super::Fate::Reusable(container), world.now);
@@ -171,6 +171,6 @@ fn an_outdated_image_serves_until_the_other_has_come_and_then_its_containers_ser
     assert!(matches!(replaced, Some(Action::Remove(_, old)) if old == container), "{replaced:?}");
     world.under_way.extend(replaced);
     world.settle_all();
-    let (_, other) = world.machine.claim(&runtime, Isolation::Reset).expect("a container");
+    let (_, other) = world.machine.claim(&runtime, None, Isolation::Reset).expect("a container");
     assert_ne!(other, container);
 }

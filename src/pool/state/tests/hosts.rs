@@ -14,7 +14,7 @@ fn a_cordoned_host_gives_nothing_until_it_is_active_again() {
 
     assert!(!world.machine.takes_work());
     assert_eq!(world.machine.supply(), super::super::supply::Supply::default());
-    assert_eq!(world.machine.claim(&a_runtime(0), Isolation::Reset), None);
+    assert_eq!(world.machine.claim(&a_runtime(0), None, Isolation::Reset), None);
     assert_eq!(world.machine.renew(&a_runtime(0), 1), None);
     world.machine.set_mode(&a_host(0), HostMode::Active, world.now);
     assert_eq!(world.machine.supply(), promised);
@@ -23,7 +23,7 @@ fn a_cordoned_host_gives_nothing_until_it_is_active_again() {
 #[test]
 fn what_runs_on_a_draining_host_goes_on_and_is_replaced_by_nothing() {
     let mut world = warm_world(1, 1);
-    let (place, container) = world.machine.claim(&a_runtime(0), Isolation::Reset).expect("a container");
+    let (place, container) = world.machine.claim(&a_runtime(0), None, Isolation::Reset).expect("a container");
 
     world.machine.set_mode(&a_host(0), HostMode::Draining, world.now);
     let before = world.machine.occupancy(&a_host(0));
@@ -58,9 +58,9 @@ fn of_two_hosts_the_active_one_takes_all() {
     world.machine.set_mode(&a_host(1), HostMode::Draining, world.now);
 
     assert_eq!(world.machine.supply().total, 1);
-    let given = world.machine.claim(&a_runtime(0), Isolation::Reset).expect("a container");
+    let given = world.machine.claim(&a_runtime(0), None, Isolation::Reset).expect("a container");
     assert_eq!(given.0.host, a_host(0));
-    assert_eq!(world.machine.claim(&a_runtime(0), Isolation::Reset), None);
+    assert_eq!(world.machine.claim(&a_runtime(0), None, Isolation::Reset), None);
 }
 
 #[test]
@@ -73,14 +73,14 @@ fn a_host_that_is_added_is_connected_to_and_serves() {
 
     assert!(world.machine.takes_work());
     world.settle_all();
-    let given = world.machine.claim(&a_runtime(0), Isolation::Reset).expect("a container");
+    let given = world.machine.claim(&a_runtime(0), None, Isolation::Reset).expect("a container");
     assert_eq!(given.0.host, a_host(0));
 }
 
 #[test]
 fn a_host_that_is_removed_gives_nothing_and_what_it_lent_comes_back_without_effect() {
     let mut world = warm_world(1, 1);
-    let (place, container) = world.machine.claim(&a_runtime(0), Isolation::Reset).expect("a container");
+    let (place, container) = world.machine.claim(&a_runtime(0), None, Isolation::Reset).expect("a container");
 
     world.machine.remove_host(&a_host(0));
 
@@ -105,7 +105,7 @@ fn what_was_begun_for_a_removed_host_means_nothing_to_the_next_one_of_its_name()
     assert!(!world.machine.connect_failed(&a_host(0), attempt, world.now));
 
     world.settle_all();
-    let (place, container) = world.machine.claim(&a_runtime(0), Isolation::Reset).expect("a container");
+    let (place, container) = world.machine.claim(&a_runtime(0), None, Isolation::Reset).expect("a container");
     world.machine.remove_host(&a_host(0));
     world.machine.add_host(a_host(0), HostMode::Active, world.now);
     world.settle_all();

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::host::Content;
 use super::standing::{Standing, Totals};
-use super::{Action, Activity, ContainerPlace, Fate, ImageFailure, LaunchFailure, Machine, Supplies};
+use super::{Action, Activity, ContainerPlace, Fate, ImageFailure, LaunchFailure, Machine, Role, Supplies};
 use crate::domain::exercise::Isolation;
 use crate::domain::host::{HostMode, HostName};
 use crate::domain::ids::RuntimeId;
@@ -15,6 +15,7 @@ use crate::pool::hosts::HostState;
 
 mod canaries;
 mod choice;
+mod companions;
 mod containers;
 mod copies;
 mod hosts;
@@ -40,6 +41,7 @@ fn a_runtime(number: usize) -> RuntimeId {
 enum Event {
     Settle { choice: usize, well: bool },
     Claim { runtime: usize },
+    Accompany { choice: usize, runtime: usize },
     Emptying { choice: usize },
     GiveBack { choice: usize, fate: u8 },
     Suspect { host: usize },
@@ -179,6 +181,12 @@ impl World {
         match *event {
             Event::Settle { choice, well } => self.settle(choice, well),
             Event::Claim { runtime } => self.claim(&a_runtime(runtime)),
+            Event::Accompany { choice, runtime } => {
+                if let Some(index) = choice.checked_rem(self.lent.len()) {
+                    let of = self.lent[index].0.clone();
+                    self.accompany(&of, runtime);
+                }
+            }
             Event::Emptying { choice } => {
                 if let Some(index) = choice.checked_rem(self.lent.len()) {
                     self.machine.emptying(&self.lent[index].0, self.now);
@@ -232,7 +240,7 @@ impl World {
     }
 
     fn claim(&mut self, runtime: &RuntimeId) {
-        let claimed = self.machine.claim(runtime, Isolation::Reset);
+        let claimed = self.machine.claim(runtime, None, Isolation::Reset);
         if let Some((ContainerPlace { host, .. }, _)) = &claimed {
             assert!(self.machine.hosts[host].gives(runtime), "given by a host that gives nothing");
             assert!(self.proven.contains(&(host.clone(), runtime.clone())), "given without a canary");
@@ -267,7 +275,11 @@ impl World {
                 known.slots.iter().map(move |(number, slot)| (host, *number, slot))
             });
         let cells = slots.flat_map(|(host, number, slot)| {
-            slot.cells.iter().map(move |(runtime, cell)| cell.place(host, number, runtime))
+            let place = move |role, (runtime, cell): (&RuntimeId, &super::host::Cell<u64>)| {
+                cell.place(host, number, role, runtime)
+            };
+            let programs = slot.cells.iter().map(move |cell| place(Role::Program, cell));
+            programs.chain(slot.companions.iter().map(move |cell| place(Role::Companion, cell)))
         });
         cells.filter(|place| self.machine.activity(place).is_some()).collect()
     }
@@ -309,10 +321,10 @@ impl World {
         self.check_totals();
         for host in self.machine.hosts.values() {
             let open: Vec<_> = host.slots.values().filter(|slot| !slot.is_closed).collect();
-            let all_taken = open.iter().all(|slot| slot.taken_by.is_some());
+            let all_taken = open.iter().all(|slot| slot.is_taken());
             assert!(open.len() <= host.wanted_slots || all_taken, "a free slot too many");
             assert!(
-                host.slots.values().all(|slot| !slot.is_closed || slot.taken_by.is_none()),
+                host.slots.values().all(|slot| !slot.is_closed || !slot.is_taken()),
                 "a submission in a closed slot"
             );
             for slot in host.slots.values() {
@@ -322,6 +334,17 @@ impl World {
                     .filter(|cell| matches!(cell.content, Content::Busy { .. } | Content::Emptying { .. }))
                     .map(|cell| cell.serial)
                     .collect();
+                let companions: Vec<u64> = slot
+                    .companions
+                    .values()
+                    .filter(|cell| matches!(cell.content, Content::Busy { .. } | Content::Emptying { .. }))
+                    .map(|cell| cell.serial)
+                    .collect();
+                assert!(companions.len() <= 1, "two companions in one slot");
+                assert!(
+                    companions.iter().all(|serial| slot.companion == Some(*serial)),
+                    "a companion without its slot"
+                );
                 assert!(busy.len() <= 1, "two submissions in one slot");
                 assert!(busy.iter().all(|serial| slot.taken_by == Some(*serial)), "a run without its slot");
             }

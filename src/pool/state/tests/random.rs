@@ -15,6 +15,7 @@ fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         12 => (any::<usize>(), prop::bool::weighted(0.8)).prop_map(|(choice, well)| Event::Settle { choice, well }),
         6 => (0..RUNTIMES).prop_map(|runtime| Event::Claim { runtime }),
+        4 => (any::<usize>(), 0..RUNTIMES).prop_map(|(choice, runtime)| Event::Accompany { choice, runtime }),
         3 => any::<usize>().prop_map(|choice| Event::Emptying { choice }),
         6 => (any::<usize>(), 0u8..4).prop_map(|(choice, fate)| Event::GiveBack { choice, fate }),
         1 => (0usize..2).prop_map(|host| Event::Suspect { host }),
@@ -97,7 +98,7 @@ proptest! {
         let runtime = a_runtime(runtime);
         let promised = world.machine.supply().claimable.contains_key(&runtime);
 
-        prop_assert_eq!(world.machine.claim(&runtime, Isolation::Reset).is_some(), promised);
+        prop_assert_eq!(world.machine.claim(&runtime, None, Isolation::Reset).is_some(), promised);
     }
 
     #[test]

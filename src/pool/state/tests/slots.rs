@@ -7,7 +7,7 @@ use super::{World, a_host, a_runtime, warm_world};
 use crate::domain::exercise::Isolation;
 
 fn claimed_slot(world: &mut World) -> Option<SlotId> {
-    let (place, container) = world.machine.claim(&a_runtime(0), Isolation::Reset)?;
+    let (place, container) = world.machine.claim(&a_runtime(0), None, Isolation::Reset)?;
     let slot = place.slot;
     world.lent.push((place, container));
     Some(slot)

@@ -90,7 +90,7 @@ pub async fn the_third_lost_instance_is_the_last(db: &impl Storage) {
     assert_eq!((submission.state.name(), submission.state.attempt()), (StateName::Failed, 3));
     assert_eq!(submission.state.started_at(), Some(at(5)));
     let failure = submission.failure.clone().unwrap();
-    assert_eq!(failure.code, LostReason::InstanceLost);
+    assert_eq!(failure.code, LostReason::InstanceLost.into());
     let second = LostAttempt { attempt: 2, started_at: at(3), ended_at: at(4), reason: LostReason::HostLost };
     assert_eq!((failure.attempts.len(), &failure.attempts[1]), (3, &second));
     let last = events(db, id).await.pop().unwrap();
@@ -120,7 +120,7 @@ pub async fn a_container_lost_beside_a_host_is_not_the_last(db: &impl Storage) {
     lose(db, LostReason::ContainerLost, 10).await;
 
     let failure = submission(db, after).await.failure.unwrap();
-    assert_eq!((failure.code, failure.attempts.len()), (LostReason::ContainerLost, 3));
+    assert_eq!((failure.code, failure.attempts.len()), (LostReason::ContainerLost.into(), 3));
 }
 
 pub async fn the_third_loss_is_the_last_for_whatever_reasons(db: &impl Storage) {
@@ -130,7 +130,7 @@ pub async fn the_third_loss_is_the_last_for_whatever_reasons(db: &impl Storage) 
     lose(db, LostReason::HostLost, 3).await;
     lose(db, LostReason::InstanceLost, 5).await;
 
-    assert_eq!(submission(db, id).await.failure.unwrap().code, LostReason::InstanceLost);
+    assert_eq!(submission(db, id).await.failure.unwrap().code, LostReason::InstanceLost.into());
 }
 
 pub async fn what_was_lost_with_two_instances_rests_before_its_last_attempt(db: &impl Storage) {

@@ -1,6 +1,7 @@
 //! What every implementation of `Storage` promises, one rule a test.
 
 pub mod checks;
+pub mod companions;
 pub mod events;
 pub mod exercises;
 pub mod hosts;
@@ -101,6 +102,13 @@ macro_rules! suite {
             a_wish_to_cancel_wins_over_a_result
             what_was_cancelled_is_cancelled_again_without_an_event
             what_finished_is_not_cancelled
+        }
+        $crate::storage::conformance::rules! { $fixture, companions:
+            what_has_a_companion_is_leased_where_both_can_run
+            what_waits_for_a_companion_holds_up_nothing_behind_it
+            a_run_and_a_later_version_without_a_checker_program_have_no_companion
+            a_fault_of_the_exercise_ends_the_round_and_counts_no_lost_attempt
+            a_wish_to_cancel_wins_over_a_fault_of_the_exercise
         }
         $crate::storage::conformance::rules! { $fixture, lost:
             a_lease_is_not_rescued_before_it_expires
