@@ -131,8 +131,9 @@ pub enum Checker {
 }
 
 impl Checker {
-    /// * `whole` — whether the program is shown, if it is one.
-    fn of(checker: &exercise::Checker, whole: Shows) -> Self {
+    /// * `caller` — to whom it is shown; `None` in lists, which show no program.
+    fn of(checker: &exercise::Checker, caller: Option<&Caller>) -> Self {
+        let whole = caller.is_some_and(Caller::sees_hidden);
         match checker {
             exercise::Checker::Exact => Self::Exact(ExactChecker { kind: ExactName::Exact }),
             exercise::Checker::Tokens { case_sensitive, float_tolerance } => Self::Tokens(TokensChecker {
@@ -146,8 +147,8 @@ impl Checker {
             exercise::Checker::Program(program) => Self::Program(ProgramChecker {
                 kind: ProgramName::Program,
                 runtime: program.runtime.to_string(),
-                files: (whole == Shows::Programs).then(|| program.files.iter().map(Into::into).collect()),
-                args: (whole == Shows::Programs).then(|| program.args.clone()),
+                files: whole.then(|| program.files.iter().map(Into::into).collect()),
+                args: whole.then(|| program.args.clone()),
                 limits: program.limits.into(),
             }),
         }
@@ -229,16 +230,16 @@ impl TestCase {
             stdin_base64: stdin.base64,
             expected: expected.text,
             expected_base64: expected.base64,
-            files: shown_files(&test.files, seen),
-            expected_files: shown_files(&test.expected_files, seen),
+            files: seen.then(|| shown_files(&test.files)).flatten(),
+            expected_files: seen.then(|| shown_files(&test.expected_files)).flatten(),
             visibility: test.visibility.into(),
             weight: test.weight,
         }
     }
 }
 
-fn shown_files(files: &[exercise::SourceFile], seen: bool) -> Option<Vec<SourceFile>> {
-    (seen && !files.is_empty()).then(|| files.iter().map(Into::into).collect())
+fn shown_files(files: &[exercise::SourceFile]) -> Option<Vec<SourceFile>> {
+    (!files.is_empty()).then(|| files.iter().map(Into::into).collect())
 }
 
 /// Tests that are worth something together.
@@ -344,19 +345,18 @@ impl Exercise {
         let test_count = u32::try_from(tests.len()).unwrap_or(u32::MAX);
         let solutions = || exercise.spec.solutions.iter().map(Into::into).collect();
         let solutions = caller.sees_hidden().then(solutions);
-        let shows = if caller.sees_hidden() { Shows::Programs } else { Shows::NoProgram };
-        Self { test_count, tests: Some(shown), solutions, ..Self::without_tests(exercise, shows) }
+        Self { test_count, tests: Some(shown), solutions, ..Self::without_tests(exercise, Some(caller)) }
     }
 
     /// The exercise as a list shows it to all callers.
     pub fn listed(listed: &ListedExercise) -> Self {
-        Self { test_count: listed.test_count, ..Self::without_tests(&listed.exercise, Shows::NoProgram) }
+        Self { test_count: listed.test_count, ..Self::without_tests(&listed.exercise, None) }
     }
 
-    fn without_tests(exercise: &exercise::Exercise, shows: Shows) -> Self {
+    fn without_tests(exercise: &exercise::Exercise, caller: Option<&Caller>) -> Self {
         let spec = &exercise.spec;
         let (kind, checker) = match &spec.kind {
-            exercise::Kind::Stdio(stdio) => (ExerciseKind::Stdio, Checker::of(&stdio.checker, shows)),
+            exercise::Kind::Stdio(stdio) => (ExerciseKind::Stdio, Checker::of(&stdio.checker, caller)),
         };
         let by_runtime = spec.limits_by_runtime.iter();
         Self {
@@ -381,13 +381,6 @@ impl Exercise {
             solutions: None,
         }
     }
-}
-
-/// Whether programs of an exercise are shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Shows {
-    Programs,
-    NoProgram,
 }
 
 /// A page of exercises.
