@@ -9,9 +9,6 @@ use super::program::{self, Said};
 use super::{Package, metadata};
 use crate::domain::limits::{MAX_CPU_TIME_MS, MAX_OUTPUT_BYTES, MIN_MEMORY_BYTES};
 
-/// Whether a program can check outputs here.
-const PROGRAMS_CHECK: bool = false;
-
 /// The checker as a document has it.
 pub(super) fn read(package: &mut Package<'_>, metadata: &Metadata, data: &Data) -> Result<Value, Error> {
     let args = args(package, metadata, data);
@@ -36,7 +33,7 @@ pub(super) fn read(package: &mut Package<'_>, metadata: &Metadata, data: &Data) 
     }
     let files = files.into_iter().map(|(path, content)| (path, metadata.fill_bytes(&content))).collect();
     let refused = match program::program(files, &Said::default(), package.runtimes) {
-        Ok(program) if PROGRAMS_CHECK => {
+        Ok(program) => {
             package.origins.insert("/checker".to_owned(), path);
             let limits = limits(package, metadata);
             return Ok(
@@ -44,7 +41,6 @@ pub(super) fn read(package: &mut Package<'_>, metadata: &Metadata, data: &Data) 
                               "limits": limits, "args": args }),
             );
         }
-        Ok(_) => "cannot check outputs here yet".to_owned(),
         Err(reason) => reason,
     };
     package

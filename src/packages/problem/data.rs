@@ -12,8 +12,6 @@ use super::metadata::{Format, Metadata};
 /// What says how a group is judged, in the form that has that name.
 const LEGACY_GROUP: &str = "testdata.yaml";
 const NEWER_GROUP: &str = "test_group.yaml";
-/// Whether tests have files beside standard input here.
-const TESTS_HAVE_FILES: bool = false;
 
 /// Files beside a test that are for people.
 const FOR_PEOPLE: [&str; 15] = [
@@ -217,11 +215,6 @@ impl Reader<'_, '_> {
         }
         let folder = format!("{base}.files/");
         let files: Vec<String> = self.package.files.below(&folder).map(str::to_owned).collect();
-        if !files.is_empty() && !TESTS_HAVE_FILES {
-            self.package
-                .notes
-                .add(folder.trim_end_matches('/'), "is left out: tests have no files beside standard input");
-        }
         let Inherited { args, validator_args, is_public, .. } = inherited;
         Ok(Test { name: name.to_owned(), args, is_public, validator_args, files })
     }
@@ -268,7 +261,7 @@ pub(super) fn tests(package: &mut Package<'_>, data: &Data) -> Value {
         bytes::put(&mut object, "expected", package.files.take(&format!("{base}.ans")).unwrap_or_default());
         object.insert("visibility".to_owned(), json!(if test.is_public { "public" } else { "hidden" }));
         object.insert("weight".to_owned(), json!(1));
-        if TESTS_HAVE_FILES && !test.files.is_empty() {
+        if !test.files.is_empty() {
             let content = |path: &String| {
                 package.files.get(&format!("{base}.files/{path}")).unwrap_or_default().to_vec()
             };

@@ -46,6 +46,7 @@ fn model(group: &Group, accepted: &BTreeSet<String>) -> (bool, f64) {
 fn report(name: &str, verdict: Verdict) -> TestReport {
     let nothing = Capture { bytes: Blob::default(), truncated: false };
     TestReport {
+        judge_message: None,
         index: 1,
         name: name.to_owned(),
         visibility: Visibility::Hidden,
