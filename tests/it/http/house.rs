@@ -292,13 +292,12 @@ impl House {
 
     /// Leases the next submission.
     pub async fn lease(&self) -> Lease {
-        let runnable = ["python", "c"]
-            .map(|id| Runnable { runtime: id.parse().expect("an id"), companions: Vec::new() });
+        let runnable = |id: &str| Runnable { runtime: id.parse().expect("an id"), companions: Vec::new() };
+        let runnable = ["python", "c"].map(runnable);
         let now = self.clock.now();
         let worker = "worker".parse().expect("a name");
         let leased = self.storage.lease_next(&worker, &runnable, now, now.plus(TOKEN_TTL)).await;
-        let leased = leased.expect("a database");
-        leased.expect("something queued").work.lease
+        leased.expect("a database").expect("something queued").work.lease
     }
 
     /// Ends a leased submission with this result.
