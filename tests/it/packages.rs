@@ -43,6 +43,21 @@ async fn submissions_for_an_imported_problem_get_the_scores_that_its_package_say
 }
 
 #[tokio::test]
+async fn the_solutions_of_a_package_get_their_verdicts_by_its_own_validator() {
+    let guichet = TestGuichet::start().await;
+    for (folder, name) in [("legacy/pairs", "pairs"), ("newer/near", "near")] {
+        let imported = ask(&guichet, &["exercise", "import", &path(&package(folder))]);
+        assert!(!printed(&imported).contains("token by token"), "{imported:?}");
+        let checker = &guichet.teacher().get(&format!("/v1/exercises/{name}")).await.expect(200)["checker"];
+        assert_eq!((&checker["type"], &checker["runtime"]), (&"program".into(), &"python".into()));
+
+        let checked = ask(&guichet, &["exercise", "check", name]);
+
+        assert!(checked.status.success(), "{checked:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_folder_and_a_zip_are_imported_exported_and_imported_again() {
     let guichet = TestGuichet::start().await;
     let folder = tempfile::tempdir().expect("a folder");
