@@ -38,6 +38,8 @@ until curl -s -o /dev/null --fail --max-time 5 "$base_url/readyz"; do
     sleep 0.1
 done
 
+# schemathesis.toml names a module of this folder.
+export PYTHONPATH="$PWD" PYTHONDONTWRITEBYTECODE=1
 token=$("$guichet" token --sub schemathesis --role admin --ttl 2h)
 if ! "$schemathesis" run "$base_url/openapi.json" --header "Authorization: Bearer $token" --checks all \
     --no-color "$@" </dev/null; then
