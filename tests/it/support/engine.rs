@@ -162,11 +162,28 @@ impl Engine {
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 
-    /// Builds an image out of a Dockerfile alone.
+    /// Builds an image out of a Dockerfile alone. What is made of an image with a recipe has its label, and until it has a
+    /// name a service that is connected meanwhile takes it for one that was superseded.
     pub fn build(&self, image: &str, dockerfile: &str) {
-        let mut input = tempfile::tempfile().expect("a file");
-        input.write_all(dockerfile.as_bytes()).and_then(|()| input.rewind()).expect("a file");
-        say(self.command().args(["build", "-q", "-t", image, "-"]).stdin(input));
+        let build = || {
+            let mut input = tempfile::tempfile().expect("a file");
+            input.write_all(dockerfile.as_bytes()).and_then(|()| input.rewind()).expect("a file");
+            run(self.command().args(["build", "-q", "-t", image, "-"]).stdin(input))
+        };
+        let is_pruned = |output: &Output| {
+            let text = String::from_utf8_lossy(&output.stderr);
+            ["No such image", "unknown parent image ID", "no such file or directory"]
+                .iter()
+                .any(|told| text.contains(told))
+        };
+        let mut output = build();
+        for _pruned in 0..4 {
+            if output.status.success() || !is_pruned(&output) {
+                break;
+            }
+            output = build();
+        }
+        assert!(output.status.success(), "{image}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
     fn command(&self) -> Command {
