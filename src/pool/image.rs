@@ -165,13 +165,18 @@ impl Images {
         })
     }
 
-    /// Removes images that were made by a recipe and have no name any more, as far as nothing uses them.
+    /// Removes images that were made by a recipe and have no name any more, as far as nothing uses them. Where another prunes
+    /// at the moment, they are left to it or to the next.
     ///
     /// # Errors
     /// [`Error::Engine`]; some may be gone then.
     pub async fn prune(&self) -> Result<(), Error> {
         let pruning = self.docker.prune_images(Some(superseded()));
-        pruning.await.map(drop).map_err(|source| self.engine(source))
+        match pruning.await {
+            // One at a time is allowed.
+            Ok(_) | Err(DockerError::DockerResponseServerError { status_code: 409, .. }) => Ok(()),
+            Err(source) => Err(self.engine(source)),
+        }
     }
 
     /// Runs `command` in a container of `image`, without network, rights or a writable root, and removes it.

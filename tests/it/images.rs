@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::Output;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::pool::hosts::OwnEngine;
 use crate::support::engine::{Engine, ground, guichet, root, run};
@@ -113,6 +114,28 @@ fn an_image_is_made_once_and_anew_when_its_recipe_changes() {
     assert!(checked.status.success(), "{checked:?}");
     assert_eq!(outdated.status.code(), Some(1));
     assert!(printed(&outdated).contains("is of an older recipe"), "{}", printed(&outdated));
+}
+
+#[tokio::test]
+async fn an_image_is_made_while_others_prune() {
+    let small = SmallRuntime::new("[\"/bin/busybox\", \"true\"]");
+    let own = OwnEngine::empty().await;
+    let (engine, stop) = (Engine::at(&own.address()), AtomicBool::new(false));
+
+    let made = std::thread::scope(|scope| {
+        for _other in 0..4 {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    drop(engine.ask_for(&["image", "prune", "-f", "--filter", "label=another"]));
+                }
+            });
+        }
+        let made = [(); 2].map(|()| small.command_on(&own.address(), &["build", "--anew"]));
+        stop.store(true, Ordering::Relaxed);
+        made
+    });
+
+    assert!(made.iter().all(|made| made.status.success()), "{made:?}");
 }
 
 #[tokio::test]

@@ -128,7 +128,12 @@ impl Engine {
         let _no_build = self.nameless.write().await;
         for label in [AGENT_LABEL, RECIPE_LABEL] {
             let pruning = self.docker.prune_images(Some(nameless(label)));
-            within(WORK_DEADLINE, pruning).await?;
+            match within(WORK_DEADLINE, pruning).await {
+                // Another prunes at the moment; one at a time is allowed.
+                Ok(_)
+                | Err(Error::Engine(DockerError::DockerResponseServerError { status_code: 409, .. })) => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(())
     }
