@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::checkers::{BY_WORD, SUM_IN_C, checker, exercise};
-use crate::support::client::text;
+use crate::support::client::{Client, text};
 use crate::support::engine::root;
 use crate::support::programs::sitter;
 use crate::support::{Options, TestGuichet, exercises, programs, wait_for};
@@ -54,15 +54,15 @@ async fn a_checker_whose_runtime_is_not_ready_lets_its_submissions_wait_and_no_o
     assert_eq!(result["verdict"], "accepted");
 }
 
-#[tokio::test]
-async fn a_checker_whose_container_is_killed_is_run_again_in_another() {
+/// A service with one slot in which a submission is being checked: the containers that serve it, youngest first.
+async fn slowly_checked() -> (TestGuichet, String, Vec<String>) {
     let once = "import os, sys, time\nprinted = sys.stdin.read()\ntime.sleep(float(printed))\nsys.exit(42)\n";
     let mut exercise = exercise(&checker("python", "check.py", once));
     exercise["checker"]["limits"] = json!({ "wall_time_ms": 120_000 });
     let guichet = Options::default().slots(1).start().await;
     guichet.teacher().put_exercise("slow", &exercise).await;
-    let (admin, alice) = (guichet.admin(), guichet.student("alice"));
-    let id = alice.submit("slow", &programs::python_print("3")).await;
+    let admin = guichet.admin();
+    let id = guichet.student("alice").submit("slow", &programs::python_print("6")).await;
     let busy = async || {
         let list = admin.get("/v1/containers?state=busy").await.expect(200);
         list["items"].as_array().expect("a list").clone()
@@ -70,19 +70,39 @@ async fn a_checker_whose_container_is_killed_is_run_again_in_another() {
     // Two containers serve it, and the younger one is the companion.
     let two = wait_for("the companion", SOON, busy, |items| items.len() == 2).await;
     assert!(two.iter().all(|item| item["submission_id"] == id), "{two:?}");
+    let ids = two.iter().map(|item| text(&item["id"])).collect();
+    (guichet, id, ids)
+}
 
-    admin.delete(&format!("/v1/containers/{}", text(&two[0]["id"]))).await.expect(202);
-
-    let ended = alice.ended(&id).await;
+/// The submission is accepted at its second attempt, and was queued again once.
+async fn is_checked_again(alice: &Client, id: &str) {
+    let ended = alice.ended(id).await;
     assert_eq!(
         (&ended["state"], &ended["result"]["verdict"]),
         (&json!("finished"), &json!("accepted")),
         "{ended}"
     );
     assert_eq!(ended["attempt"], 2);
-    let names: Vec<_> =
-        alice.events(&id).await.into_end().await.into_iter().map(|event| event.name).collect();
+    let names: Vec<_> = alice.events(id).await.into_end().await.into_iter().map(|event| event.name).collect();
     assert_eq!(names.iter().filter(|name| *name == "submission.requeued").count(), 1, "{names:?}");
+}
+
+#[tokio::test]
+async fn a_checker_whose_container_is_killed_is_run_again_in_another() {
+    let (guichet, id, containers) = slowly_checked().await;
+
+    guichet.admin().delete(&format!("/v1/containers/{}", containers[0])).await.expect(202);
+
+    is_checked_again(&guichet.student("alice"), &id).await;
+}
+
+#[tokio::test]
+async fn a_checker_whose_container_dies_is_run_again_in_another() {
+    let (guichet, id, containers) = slowly_checked().await;
+
+    guichet.engine().kill(&containers[..1]);
+
+    is_checked_again(&guichet.student("alice"), &id).await;
 }
 
 #[tokio::test]
