@@ -75,7 +75,7 @@ impl Owner {
                 Company::Here(place, idle) => {
                     self.containers.serve(&place, awaited.submission);
                     let companion = Container::new(place, idle, self.messages.clone(), way_back);
-                    // A container that nobody takes any more gives itself back.
+                    // A container whose taker is gone gives itself back.
                     let _unclaimed = awaited.reply.send(companion);
                 }
                 Company::Comes(action) => {
@@ -110,7 +110,7 @@ impl Owner {
                 continue;
             }
             if let Some(container) = self.claim(&wanted) {
-                // A container that nobody takes any more gives itself back.
+                // A container whose taker is gone gives itself back.
                 let _unclaimed = reply.send(container);
                 continue;
             }

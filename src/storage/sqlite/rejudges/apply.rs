@@ -190,7 +190,7 @@ fn leave_out(tx: &Tx, item: &Item) -> Result<()> {
 }
 
 /// Deletes copies of previews that were decided about, and what was judged again long ago; answers how much that was. A preview
-/// that nobody decided about in all that time is dropped.
+/// that was neither applied nor cancelled in all that time is dropped.
 pub(in crate::storage::sqlite) fn forget(tx: &Tx, before: i64) -> Result<u64> {
     tx.execute(
         "UPDATE rejudges SET state = 'cancelled' WHERE mode = 'preview' AND state = 'ended' AND created_at < ?1",
