@@ -22,6 +22,8 @@ rm -rf "$made"
 mkdir -p "$made/man"
 cp "$program" "$made/guichet"
 cp "$agent" "$made/guichet-agent"
+# Made here, as an archive of the sources may hold it as a file.
+ln -s ../lib/guichet/guichet "$made/link"
 "$program" man "$made/man"
 "$program" completions bash >"$made/guichet.bash"
 "$program" completions zsh >"$made/_guichet"

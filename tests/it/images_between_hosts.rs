@@ -99,7 +99,7 @@ async fn a_host_without_images_gets_them_beside_running_work_with_progress_one_a
     for program in [programs::c_sum(), programs::python_sum()] {
         assert_eq!(alice.grade("patient", &program).await["verdict"], "accepted");
     }
-    assert_eq!(host(&admin, "host-2").await["submissions"]["ended"], 2);
+    wait_for_host(&admin, "host-2", "both ends", |host| host["submissions"]["ended"] == 2).await;
     assert_eq!(alice.ended(&long).await["attempt"], 1);
 }
 

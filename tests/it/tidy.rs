@@ -198,6 +198,14 @@ fn long_files_have_a_reason() {
     assert!(needless.is_empty(), "{needless:#?}");
 }
 
+/// Archives of the sources may hold a link as a file that contains its target.
+#[test]
+fn no_source_is_a_link() {
+    let links: Vec<_> = tracked(&[""]).into_iter().filter(|path| root().join(path).is_symlink()).collect();
+
+    assert!(links.is_empty(), "{links:#?}");
+}
+
 #[test]
 fn nothing_unfinished_and_no_place_of_one_machine_is_written_down() {
     let mut wrong = Vec::new();

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use guichet::domain::ids::SubmissionId;
 use guichet::feed::{Follow, Follower, LogEntry, Notice, Resume};
 use guichet::storage::Error;
 use sqlx::ConnectOptions as _;
 use sqlx::sqlite::SqliteConnectOptions;
 
-use super::{END_WITHOUT_AN_EVENT, Heard, ONE_MORE_EVENT, PATIENCE, next, next_event};
+use super::{Heard, PATIENCE, next, next_event};
 use crate::storage::factory::{at, draft, insert, insert_all, new};
 
 impl Heard {
@@ -27,12 +26,6 @@ impl Heard {
     }
 }
 
-/// Ends it as a worker does that this process does not hear of: the newest event of its log shows the end.
-async fn end_unheard(heard: &Heard, id: SubmissionId) {
-    heard.write_unheard(END_WITHOUT_AN_EVENT, id).await;
-    heard.write_unheard(ONE_MORE_EVENT, id).await;
-}
-
 /// So many events of a follower's log.
 async fn take(follower: &mut Follower, count: usize) -> Vec<Arc<LogEntry>> {
     let mut taken = Vec::new();
@@ -49,7 +42,7 @@ async fn a_stream_ends_though_the_hint_of_its_round_s_end_was_lost() {
     let id = insert(&heard.db, new("alice")).await;
     let mut follower = heard.follow_queued(id).await;
 
-    end_unheard(&heard, id).await;
+    heard.end_unheard(id).await;
 
     assert_eq!(take(&mut follower, 1).await[0].seq, 2);
     assert_eq!(next(&mut follower).await, None);
@@ -64,8 +57,8 @@ async fn a_wait_and_a_stream_hear_of_an_end_whose_hint_was_lost_while_others_end
     let mut ended = Box::pin(heard.feed.waiter(mine).ended());
     assert!(futures_util::poll!(ended.as_mut()).is_pending());
 
-    end_unheard(&heard, other).await;
-    end_unheard(&heard, mine).await;
+    heard.end_unheard(other).await;
+    heard.end_unheard(mine).await;
 
     let placed = tokio::time::timeout(PATIENCE, ended).await.expect("nothing was heard").unwrap().unwrap();
     assert!(placed.submission.state.is_ended());

@@ -16,8 +16,8 @@ use guichet::feed::{Feed, Follow, Follower, LogEntry, Notice, Resume};
 use guichet::shutdown::Tasks;
 use guichet::storage::sqlite::{Options, SqliteStorage};
 use guichet::storage::{Retention, Storage as _};
-use sqlx::ConnectOptions as _;
 use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _};
 use tempfile::TempDir;
 use tokio::sync::watch;
 
@@ -71,6 +71,16 @@ impl Heard {
     async fn write_unheard(&self, statement: &'static str, id: SubmissionId) {
         let mut stranger = SqliteConnectOptions::new().filename(self.path()).connect().await.unwrap();
         sqlx::query(statement).bind(id.uuid().as_bytes().to_vec()).execute(&mut stranger).await.unwrap();
+    }
+
+    /// The end and an event that shows it in one commit, as each end is written.
+    async fn end_unheard(&self, id: SubmissionId) {
+        let mut stranger = SqliteConnectOptions::new().filename(self.path()).connect().await.unwrap();
+        let mut tx = stranger.begin_with("BEGIN IMMEDIATE").await.unwrap();
+        for statement in [END_WITHOUT_AN_EVENT, ONE_MORE_EVENT] {
+            sqlx::query(statement).bind(id.uuid().as_bytes().to_vec()).execute(&mut *tx).await.unwrap();
+        }
+        tx.commit().await.unwrap();
     }
 
     async fn end(self) {
@@ -144,8 +154,7 @@ async fn a_wait_for_an_end_ends_though_the_bell_was_lost() {
     let mut ended = Box::pin(heard.feed.waiter(id).ended());
     assert!(futures_util::poll!(ended.as_mut()).is_pending());
 
-    heard.write_unheard(END_WITHOUT_AN_EVENT, id).await;
-    heard.write_unheard(ONE_MORE_EVENT, id).await;
+    heard.end_unheard(id).await;
 
     let placed = tokio::time::timeout(PATIENCE, ended).await.expect("nothing was heard").unwrap().unwrap();
     assert!(placed.submission.state.is_ended());
@@ -359,8 +368,7 @@ async fn places_are_exact_at_each_quiet_moment_though_another_process_changes_th
         let unfollowed = insert(&heard.db, with_priority("bob", Priority::Normal)).await;
         places_are_told(&heard, &mut followers).await;
 
-        heard.write_unheard(END_WITHOUT_AN_EVENT, unfollowed).await;
-        heard.write_unheard(ONE_MORE_EVENT, unfollowed).await;
+        heard.end_unheard(unfollowed).await;
         places_are_told(&heard, &mut followers).await;
 
         let (lost, runs) =
